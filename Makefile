@@ -1,0 +1,37 @@
+# Needs make and Python 3.11, 3.12 or 3.13; everything else comes into .venv from requirements.lock.
+PYTHON ?= python3
+STUDY ?= data/studies/virtual.yml
+WORKERS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: book test lint lock clean
+
+book: $(READY)
+	$(BIN)/radbook run $(STUDY) $(if $(WORKERS),--workers $(WORKERS))
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check src tests notebooks benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/codespell
+
+# --no-deps: the lock is complete, and leaves out the GPU library that xgboost would pull in.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and 'radbook needs Python 3.11, 3.12 or 3.13; this is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.12')"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13 --no-annotate \
+	  --extra dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,47 @@
+"""One look for every figure: style, colours that follow cohorts and models, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from helpers.study import Run, replacing
+
+# Okabe & Ito: told apart by colour-blind readers.
+COHORT_COLOURS = {"training": "#0072B2", "internal": "#E69F00", "external": "#009E73"}
+COHORT_TITLES = {
+    "training": "Training",
+    "internal": "Internal validation",
+    "external": "External validation",
+}
+MODEL_COLOURS = {
+    "LR": "#0072B2",
+    "KNN": "#E69F00",
+    "SVM": "#009E73",
+    "XGBoost": "#D55E00",
+    "RF": "#CC79A7",
+    "LightGBM": "#56B4E9",
+    "clinical": "#999999",
+    "radiomics": "#0072B2",
+    "nomogram": "#D55E00",
+}
+OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
+OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
+
+
+def use_style() -> None:
+    """Set the book's matplotlib style for the rest of the notebook."""
+    plt.style.use(Path(__file__).with_name("book.mplstyle"))
+
+
+def save_figure(run: Run, name: str, figure: Figure) -> None:
+    """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner."""
+    if run.study.is_virtual:
+        figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
+    for suffix in ("svg", "png"):
+        with replacing(run.figure_path(name, suffix)) as path:
+            # No date in the file: the same run gives the same bytes.
+            metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+            figure.savefig(path, format=suffix, metadata=metadata)

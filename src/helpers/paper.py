@@ -1,0 +1,48 @@
+"""What the paper reports, and computed values beside it. Reported values never enter a computation."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.study import REPOSITORY
+
+REPORTED_VALUES = REPOSITORY / "data" / "paper" / "reported_values.csv"
+
+
+def reported_values() -> pd.DataFrame:
+    """All values that the paper prints.
+
+    Returns
+    -------
+    DataFrame
+        Columns item (table or section), cohort, subject, metric, value (text, as printed), ci_low, ci_high,
+        note.
+    """
+    return pd.read_csv(REPORTED_VALUES, dtype={"value": "string"})
+
+
+def reported(item: str, cohort: str, subject: str, metric: str) -> float:
+    """One printed number, for example ``reported("Table 5", "internal", "nomogram", "auc")``."""
+    table = reported_values().set_index(["item", "cohort", "subject", "metric"])["value"]
+    return float(table.loc[item, cohort, subject, metric])
+
+
+def beside(computed: pd.DataFrame, item: str, metric: str, column: str) -> pd.Series:
+    """The printed values of one metric, in the row order of ``computed``.
+
+    Parameters
+    ----------
+    computed : DataFrame
+        With columns ``cohort`` and ``column``; the latter holds the paper's ``subject``.
+    item, metric : str
+        As in reported_values.csv, for example ``"Table 5"`` and ``"auc"``.
+
+    Returns
+    -------
+    Series
+        Floats; NaN where the paper prints nothing.
+    """
+    table = reported_values().query("item == @item and metric == @metric")
+    values = pd.to_numeric(table.set_index(["cohort", "subject"])["value"], errors="coerce")
+    keys = pd.MultiIndex.from_frame(computed[["cohort", column]])
+    return pd.Series(values.reindex(keys).to_numpy(), index=computed.index)

@@ -1,0 +1,105 @@
+"""Contracts of the tables that travel between notebooks (pandera), checked when written and when read."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pandera.pandas as pa
+
+from helpers.errors import StudyError
+
+COHORTS = ["training", "internal", "external"]
+SEXES = ["female", "male"]
+
+_patient = {"patient_id": pa.Column(str, unique=True)}
+_outcome = {
+    "cohort": pa.Column(str, pa.Check.isin(COHORTS)),
+    "osteoporosis": pa.Column(int, pa.Check.isin([0, 1]), coerce=True),
+}
+_person = {
+    "site": pa.Column(str),
+    "age": pa.Column(float, pa.Check.in_range(18, 110), coerce=True),
+    "sex": pa.Column(str, pa.Check.isin(SEXES)),
+    "t_score": pa.Column(float, pa.Check.in_range(-8, 8), coerce=True),
+    "interval_days": pa.Column(float, pa.Check.in_range(0, 3650), coerce=True, required=False, nullable=True),
+    "scanner": pa.Column(str, required=False, nullable=True),
+}
+_unit = pa.Check.in_range(0, 1)
+
+CONTRACTS = {
+    # Everyone who was screened, in every site; `exclusion` is empty for those who stay.
+    "screened": pa.DataFrameSchema({**_patient, **_person, "exclusion": pa.Column(str)}),
+    # Those who stay, with their cohort and outcome; `second_reader` marks the cases drawn for the ICC.
+    "cohort": pa.DataFrameSchema(
+        {**_patient, **_person, **_outcome, "second_reader": pa.Column(bool)},
+    ),
+    # One row a patient of the cohort: quality control of image and mask (volumes mm3, HU, spacing mm).
+    "preprocessing": pa.DataFrameSchema(
+        {
+            **_patient,
+            "status": pa.Column(str, pa.Check.isin(["ok", "warned", "refused"])),
+            "reason": pa.Column(str),
+        },
+    ),
+    "features": pa.DataFrameSchema(_patient),
+    "features_reader2": pa.DataFrameSchema(_patient),
+    "icc": pa.DataFrameSchema(
+        {
+            "feature": pa.Column(str, unique=True),
+            "image_type": pa.Column(str),
+            "feature_class": pa.Column(str),
+            "icc": pa.Column(float, nullable=True),
+            "ci_low": pa.Column(float, nullable=True),
+            "ci_high": pa.Column(float, nullable=True),
+        },
+    ),
+    "rad_score": pa.DataFrameSchema({**_patient, **_outcome, "rad_score": pa.Column(float)}),
+    # Long: one row a patient and model.
+    "predictions": pa.DataFrameSchema(
+        {
+            "patient_id": pa.Column(str),
+            **_outcome,
+            "model": pa.Column(str),
+            "probability": pa.Column(float, _unit),
+        },
+        unique=["patient_id", "model"],
+    ),
+}
+WRITTEN_BY = {
+    "screened": "01_cohort",
+    "cohort": "01_cohort",
+    "preprocessing": "02_preprocessing",
+    "features": "03_extraction",
+    "features_reader2": "03_extraction",
+    "icc": "03_extraction",
+    "rad_score": "04_selection",
+    "predictions": "05_models and 06_nomogram",
+}
+
+
+def check(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` with its columns coerced to the contract called ``name``.
+
+    Raises
+    ------
+    StudyError
+        Listing every violated rule with the first offending values.
+    """
+    try:
+        return CONTRACTS[name].validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        raise StudyError(f"The table '{name}' breaks its contract: {explain(error)}.") from None
+
+
+def explain(error: pa.errors.SchemaErrors) -> str:
+    """Say what a failed validation found: column, rule and up to three offending values."""
+    cases = error.failure_cases
+    sentences = []
+    for (column, rule), group in cases.groupby(["column", "check"], dropna=False, sort=False):
+        values = ", ".join(map(str, group["failure_case"].head(3)))
+        if rule == "column_in_dataframe":
+            sentences.append(f"column '{values}' is missing")
+        else:
+            sentences.append(
+                f"column '{column}' breaks '{rule}' in {len(group)} row(s), for example {values}"
+            )
+    return "; ".join(sentences)
