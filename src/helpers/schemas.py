@@ -38,6 +38,7 @@ CONTRACTS = {
             **_patient,
             "status": pa.Column(str, pa.Check.isin(["ok", "warned", "refused"])),
             "reason": pa.Column(str),
+            "trabecular_hu": pa.Column(float, nullable=True),
         },
     ),
     "features": pa.DataFrameSchema(_patient),

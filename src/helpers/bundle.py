@@ -1,0 +1,218 @@
+"""The frozen model: a folder of plain text that scores new patients, made and read here only.
+
+Names for others: `save_bundle`, `load_bundle`, `Bundle`, `score`.
+
+``model.json`` holds numbers and names, ``extraction.yml`` the settings of the features, ``manifest.json`` the
+SHA-256 of both. Loading verifies the sums and reads JSON: no code comes from a bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.cases import engine_versions
+from helpers.errors import StudyError
+from helpers.logistic import LogisticModel
+from helpers.metrics import youden_cutoff
+from helpers.models import logistic_probability
+from helpers.selection import rad_score, z_scores
+from helpers.study import Run, replacing
+
+FORMAT = 1
+FROZEN = ("model.json", "extraction.yml")
+MODELS = ("clinical", "radiomics", "nomogram")
+LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A frozen model, ready to score.
+
+    Attributes
+    ----------
+    folder : Path
+    model : dict
+        The content of model.json: study, title, virtual, seed, predictors, selection (features, mean, sd,
+        coefficients, intercept), radiomics, clinical, nomogram, cutoffs, engine, libraries.
+    """
+
+    folder: Path
+    model: dict
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the radiomics features that the model needs."""
+        return self.model["selection"]["features"]
+
+    @property
+    def extraction(self) -> Path:
+        """Settings with which these features must be extracted."""
+        return self.folder / "extraction.yml"
+
+    def rad_score(self, features: pd.DataFrame) -> pd.Series:
+        """Rad-score of each row of raw ``features``; StudyError naming features that are absent."""
+        return rad_score(self.model["selection"], features)
+
+    def radiomics(self, features: pd.DataFrame) -> pd.Series:
+        """Probability by the radiomics model (logistic regression on the selected features)."""
+        z = z_scores(self.model["selection"], features)
+        model = self.model["radiomics"]
+        probability = logistic_probability(model["intercept"], model["coefficients"], z.to_numpy())
+        return pd.Series(probability, index=features.index, name="radiomics")
+
+    def clinical(self, patients: pd.DataFrame) -> pd.Series:
+        """Probability by the clinical model, from each patient's predictors (age in years, sex)."""
+        return pd.Series(self._logistic("clinical").probability(patients), patients.index, name="clinical")
+
+    def nomogram(self, patients: pd.DataFrame, features: pd.DataFrame) -> pd.Series:
+        """Probability by the nomogram; ``patients`` and ``features`` are row for row the same patients."""
+        scores = self.rad_score(features).to_numpy()
+        probability = self._logistic("nomogram").probability(patients.assign(rad_score=scores))
+        return pd.Series(probability, patients.index, name="nomogram")
+
+    def _logistic(self, name: str) -> LogisticModel:
+        model = self.model[name]
+        return LogisticModel(model["coefficients"], model["levels"], model["method"])
+
+
+def score(bundle: Bundle, patients: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Score new patients with all three models.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    patients : DataFrame
+        patient_id and the clinical predictors (age in years; sex female or male).
+    features : DataFrame
+        patient_id and raw features; a patient without features is an error.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, rad_score, clinical, radiomics, nomogram (probabilities), in the order of ``patients``.
+    """
+    absent = patients.loc[~patients["patient_id"].isin(features["patient_id"]), "patient_id"]
+    if len(absent):
+        raise StudyError(f"{len(absent)} patient(s) have no features, for example '{absent.iloc[0]}'.")
+    rows = features.set_index("patient_id").loc[patients["patient_id"]].reset_index()
+    people = patients.reset_index(drop=True)
+    columns = [
+        bundle.rad_score(rows),
+        bundle.clinical(people),
+        bundle.radiomics(rows),
+        bundle.nomogram(people, rows),
+    ]
+    return pd.concat([people["patient_id"], *columns], axis=1)
+
+
+def save_bundle(run: Run, clinical: dict, nomogram: dict) -> Path:
+    """Freeze the run's models in private/bundle.
+
+    Reads selection.json, models.json and the predictions of the run (for the training cut-offs).
+
+    Parameters
+    ----------
+    run : Run
+    clinical, nomogram : dict
+        ``LogisticModel.to_dict()`` (coefficients, levels, method); further keys, such as the nomogram's axes,
+        are kept. The nomogram's Rad-score is the predictor ``rad_score``.
+
+    Returns
+    -------
+    Path
+        The bundle's folder.
+    """
+    selection, study = run.read_json("selection"), run.study
+    content = {
+        "format": FORMAT,
+        "study": study.name,
+        "title": study.title,
+        "virtual": study.is_virtual,
+        "seed": study.seed,
+        "outcome": {"osteoporosis": f"DXA T-score <= {study.outcome.t_score_at_most}"},
+        "predictors": study.predictors,
+        "selection": {
+            key: selection[key] for key in ("features", "mean", "sd", "coefficients", "intercept", "lambda")
+        },
+        "radiomics": {"algorithm": "LR", **run.read_json("models")["LR"]},
+        "clinical": clinical,
+        "nomogram": nomogram,
+        "cutoffs": {"rule": "largest Youden index in the training set", **_training_cutoffs(run)},
+        "engine": engine_versions(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+    run.bundle.mkdir(parents=True, exist_ok=True)
+    _write_json(run.bundle / "model.json", content)
+    with replacing(run.bundle / "extraction.yml") as path:
+        shutil.copyfile(study.path(study.extraction), path)
+    _write_json(
+        run.bundle / "manifest.json", {"sha256": {name: _sha256(run.bundle / name) for name in FROZEN}}
+    )
+    return run.bundle
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle after verifying that nothing in it was altered.
+
+    Raises
+    ------
+    StudyError
+        When a file is absent or altered, or the format is not known.
+    """
+    folder = Path(folder)
+    for name in ("manifest.json", *FROZEN):
+        if not (folder / name).is_file():
+            raise StudyError(f"The bundle '{folder.name}' has no {name}: copy the whole folder again.")
+    expected = _read_json(folder / "manifest.json").get("sha256", {})
+    for name in FROZEN:
+        if expected.get(name) != _sha256(folder / name):
+            raise StudyError(
+                f"{name} of the bundle '{folder.name}' is not the file that was frozen (its SHA-256 differs "
+                "from manifest.json). Get the bundle again from its makers; do not edit it."
+            )
+    model = _read_json(folder / "model.json")
+    if model.get("format") != FORMAT:
+        raise StudyError(
+            f"The bundle '{folder.name}' has format {model.get('format')}; this radbook reads {FORMAT}."
+        )
+    return Bundle(folder, model)
+
+
+def _training_cutoffs(run: Run) -> dict[str, float]:
+    predictions = run.read("predictions").query("cohort == 'training'")
+    absent = [name for name in MODELS if name not in set(predictions["model"])]
+    if absent:
+        raise StudyError(
+            f"The predictions of the model(s) {', '.join(absent)} are not written yet: run 05_models and "
+            "06_nomogram first."
+        )
+    rows = {name: predictions[predictions["model"] == name] for name in MODELS}
+    return {name: youden_cutoff(part["osteoporosis"], part["probability"]) for name, part in rows.items()}
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise StudyError(f"'{path.name}' of the bundle is damaged: copy the whole folder again.")
+    return content
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,388 @@
+"""Do predicted risks agree with what is seen? Calibration and its optimism (paper Figure 7).
+
+Names for others: `calibration_summary`, `hosmer_lemeshow`, `calibration_curve`, `calibration_table`,
+`bootstrap_resamples`, `validate`, `calibrate`, `plot_calibration_panels`.
+
+Predicted risks of exactly 0 or 1 have no log odds: they are left out of slope and intercepts (as in R
+``rms::val.prob``) and counted; Brier score, curve and Hosmer-Lemeshow use them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+from scipy.stats import chi2, norm
+from statsmodels.nonparametric.smoothers_lowess import lowess
+
+from helpers.delong import placement_values, present_cohorts, probabilities_wide
+from helpers.figures import COHORT_TITLES, MODEL_COLOURS, OUTCOME_COLOURS, OUTCOME_TITLES
+from helpers.logistic import maximum_likelihood
+from helpers.metrics import proportion
+from helpers.outcomes import checked_outcome, checked_probabilities
+
+
+@dataclass(frozen=True)
+class CalibrationSummary:
+    """Agreement of predicted risks with outcomes on one set of patients.
+
+    Attributes
+    ----------
+    slope, intercept : float
+        Joint logistic regression of the outcome on the log odds of the prediction; ideal 1 and 0. A slope
+        below 1 means that predictions are too extreme.
+    in_the_large : float
+        Intercept with the slope fixed at 1; ideal 0, positive when risks are underestimated.
+    slope_ci, in_the_large_ci : tuple of float
+        Wald's 95 % limits.
+    brier, brier_scaled : float
+        Mean squared error of the risks; 1 - Brier / Brier of the prevalence.
+    observed_expected : float
+        Events seen over events predicted.
+    c_index : float
+        Exact, equal to the AUC.
+    left_out : int
+        Predictions of exactly 0 or 1, left out of slope and intercepts.
+    """
+
+    slope: float
+    slope_ci: tuple[float, float]
+    intercept: float
+    in_the_large: float
+    in_the_large_ci: tuple[float, float]
+    brier: float
+    brier_scaled: float
+    observed_expected: float
+    c_index: float
+    left_out: int
+
+
+def calibration_summary(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
+    """Calibration slope, intercepts, Brier score and C index of predicted risks.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks.
+
+    Raises
+    ------
+    StudyError
+        For missing values, one class only, or risks outside 0 and 1.
+
+    Notes
+    -----
+    Equals R ``glm(y ~ qlogis(p))``, ``glm(y ~ offset(qlogis(p)))`` and ``rms::val.prob`` (its C is rounded).
+    Slope and intercepts are NaN when they do not exist (outcomes separated by the predictions).
+    """
+    outcome, risk = checked_probabilities(y, p)
+    inside = (risk > 0) & (risk < 1)
+    joint, joint_covariance, large, large_covariance = _recalibration(outcome[inside], logit(risk[inside]))
+    brier = float(np.mean((risk - outcome) ** 2))
+    return CalibrationSummary(
+        slope=float(joint[1]),
+        slope_ci=_wald(joint[1], joint_covariance[1, 1]),
+        intercept=float(joint[0]),
+        in_the_large=float(large[0]),
+        in_the_large_ci=_wald(large[0], large_covariance[0, 0]),
+        brier=brier,
+        brier_scaled=float(1 - brier / (outcome.mean() * (1 - outcome.mean()))),
+        observed_expected=float(outcome.sum() / risk.sum()) if risk.any() else float("inf"),
+        c_index=float(placement_values(outcome, risk[None])[0].mean()),
+        left_out=int((~inside).sum()),
+    )
+
+
+def _recalibration(outcome: NDArray, log_odds: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    ones = np.ones_like(log_odds)
+    joint, joint_covariance = maximum_likelihood(np.column_stack([ones, log_odds]), outcome)
+    large, large_covariance = maximum_likelihood(ones[:, None], outcome, offset=log_odds)
+    return joint[0], joint_covariance[0], large[0], large_covariance[0]
+
+
+def _wald(estimate: float, variance: float) -> tuple[float, float]:
+    half = norm.ppf(0.975) * np.sqrt(variance)
+    return float(estimate - half), float(estimate + half)
+
+
+def hosmer_lemeshow(
+    y: ArrayLike, p: ArrayLike, external: bool, groups: int = 10
+) -> tuple[float, int, float, pd.DataFrame]:
+    """Hosmer-Lemeshow test of calibration in groups of predicted risk.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks.
+    external : bool
+        Whether the patients are others than those on whom the model was fitted: degrees of freedom are then
+        the number of groups, else two fewer.
+    groups : int
+        Groups by quantiles of risk; tied quantiles merge.
+
+    Returns
+    -------
+    statistic : float
+        Chi-square.
+    df : int
+        Degrees of freedom.
+    p_value : float
+        NaN when ``df`` is 0 or less. The test depends on the groups and on the sample size: no proof of good
+        calibration.
+    table : DataFrame
+        n, observed and expected events, mean risk of each group.
+
+    Notes
+    -----
+    Groups as R ``cut(p, unique(quantile(p, 0:10 / 10)), include.lowest = TRUE)``.
+    """
+    outcome, risk = checked_probabilities(y, p)
+    table = _risk_groups(outcome, risk, groups)
+    expected, n = table["expected"], table["n"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = float(((table["observed"] - expected) ** 2 / (expected * (1 - expected / n))).sum())
+    df = len(table) - (0 if external else 2)
+    return statistic, df, float(chi2.sf(statistic, df)) if df > 0 else float("nan"), table
+
+
+def _risk_groups(outcome: NDArray, risk: NDArray, groups: int) -> pd.DataFrame:
+    limits = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)))
+    group = np.clip(np.searchsorted(limits, risk, "left"), 1, None)
+    frame = pd.DataFrame({"group": group, "outcome": outcome, "risk": risk})
+    return (
+        frame.groupby("group")
+        .agg(
+            n=("outcome", "size"),
+            observed=("outcome", "sum"),
+            expected=("risk", "sum"),
+            risk=("risk", "mean"),
+        )
+        .reset_index(drop=True)
+    )
+
+
+def calibration_curve(y: ArrayLike, p: ArrayLike, at: ArrayLike) -> NDArray[np.float64]:
+    """Observed frequency as a smooth function of predicted risk.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome and predicted risks.
+    at : array_like, shape (points,)
+        Risks at which the curve is wanted.
+
+    Returns
+    -------
+    ndarray, shape (points,)
+        NaN outside the range of ``p``.
+
+    Notes
+    -----
+    Equals R ``approx(lowess(p, y, f = 2/3, iter = 0), xout = at)``, the curve of rms ``calibrate``.
+    """
+    risk, outcome = np.asarray(p, dtype=float), np.asarray(y, dtype=float)
+    if np.ptp(risk) == 0:
+        return np.where(np.asarray(at) == risk[0], outcome.mean(), np.nan)
+    smooth = lowess(outcome, risk, frac=2 / 3, it=0, delta=0.01 * np.ptp(risk))
+    return np.interp(at, *smooth.T, left=np.nan, right=np.nan)
+
+
+def bootstrap_resamples(rng: np.random.Generator, patients: int, resamples: int) -> NDArray[np.int64]:
+    """Rows of bootstrap resamples, shape (resamples, patients)."""
+    return rng.integers(0, patients, size=(resamples, patients))
+
+
+def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFrame:
+    """Optimism of a logistic model by the bootstrap, as R ``rms::validate``.
+
+    The model is fitted again in each resample, and its performance there compared with its performance on
+    the original patients. Steps that came before (selection of features) are not repeated here.
+
+    Parameters
+    ----------
+    design : array_like, shape (patients, columns)
+        Numeric predictors without the column of ones.
+    y : array_like, shape (patients,)
+        Outcome 0/1.
+    resamples : ndarray, shape (resamples, patients)
+        Row numbers, from 0.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by c_index, brier, slope, intercept: apparent, optimism, corrected, resamples (those in which
+        the model could be fitted; a separated resample is left out).
+    """
+    matrix, outcome = _with_ones(design), checked_outcome(y)
+    risks, fitted = _refits(matrix, outcome, resamples)
+    own = maximum_likelihood(matrix, outcome)[0][0]
+    apparent = np.array([*_c_and_brier(outcome, expit(matrix @ own)), 1.0, 0.0])
+    optimism = []
+    for rows, risk in zip(resamples[fitted], risks, strict=True):
+        in_resample = [*_c_and_brier(outcome[rows], risk[rows]), 1.0, 0.0]
+        intercept, slope = _recalibration(outcome, logit(risk))[0]
+        optimism.append(np.subtract(in_resample, [*_c_and_brier(outcome, risk), slope, intercept]))
+    mean = np.nanmean(optimism, axis=0) if optimism else np.full(4, np.nan)
+    return pd.DataFrame(
+        {"apparent": apparent, "optimism": mean, "corrected": apparent - mean, "resamples": fitted.sum()},
+        index=pd.Index(["c_index", "brier", "slope", "intercept"], name="index"),
+    )
+
+
+def calibrate(design: ArrayLike, y: ArrayLike, resamples: NDArray, at: ArrayLike) -> pd.DataFrame:
+    """Bootstrap-corrected calibration curve of a logistic model, as R ``rms::calibrate``.
+
+    Parameters
+    ----------
+    design, y, resamples
+        As for `validate`.
+    at : array_like, shape (points,)
+        Predicted risks at which the curve is wanted.
+
+    Returns
+    -------
+    DataFrame
+        predicted, apparent, corrected, resamples (those whose range of risks covers the point).
+    """
+    matrix, outcome = _with_ones(design), checked_outcome(y)
+    risks, fitted = _refits(matrix, outcome, resamples)
+    own = expit(matrix @ maximum_likelihood(matrix, outcome)[0][0])
+    difference = np.array(
+        [
+            calibration_curve(outcome[rows], risk[rows], at) - calibration_curve(outcome, risk, at)
+            for rows, risk in zip(resamples[fitted], risks, strict=True)
+        ]
+    ).reshape(-1, np.size(at))
+    covered = np.isfinite(difference)
+    with np.errstate(invalid="ignore"):
+        optimism = np.where(covered, difference, 0).sum(axis=0) / covered.sum(axis=0)
+    apparent = calibration_curve(outcome, own, at)
+    return pd.DataFrame(
+        {
+            "predicted": np.asarray(at, dtype=float),
+            "apparent": apparent,
+            "corrected": apparent - optimism,
+            "resamples": covered.sum(axis=0),
+        }
+    )
+
+
+def _with_ones(design: ArrayLike) -> NDArray[np.float64]:
+    columns = np.asarray(design, dtype=float)
+    return np.column_stack([np.ones(len(columns)), columns])
+
+
+def _refits(matrix: NDArray, outcome: NDArray, resamples: NDArray) -> tuple[NDArray, NDArray]:
+    """Risks of the original patients by each resample's model, and which resamples gave a model."""
+    weights = np.array([np.bincount(rows, minlength=outcome.size) for rows in resamples])
+    coefficients, _ = maximum_likelihood(matrix, outcome, weights)
+    fitted = np.isfinite(coefficients).all(axis=1)
+    return expit(coefficients[fitted] @ matrix.T), fitted
+
+
+def _c_and_brier(outcome: NDArray, risk: NDArray) -> tuple[float, float]:
+    c_index = placement_values(outcome, risk[None])[0].mean()
+    return float(c_index), float(np.mean((risk - outcome) ** 2))
+
+
+def calibration_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Calibration of each model in each set.
+
+    Returns
+    -------
+    DataFrame
+        model, cohort, n, events, slope, slope_low, slope_high, intercept, in_the_large, in_the_large_low,
+        in_the_large_high, brier, brier_scaled, observed_expected, hosmer_lemeshow_p, left_out.
+    """
+    rows = []
+    for model in models:
+        for cohort in present_cohorts(predictions):
+            part = probabilities_wide(predictions, cohort, [model])
+            rows.append({"model": model, "cohort": cohort} | _table_row(part, model, cohort))
+    return pd.DataFrame(rows)
+
+
+def _table_row(part: pd.DataFrame, model: str, cohort: str) -> dict[str, float]:
+    y, p = part["osteoporosis"], part[model]
+    summary = calibration_summary(y, p)
+    row = {"n": len(part), "events": int(y.sum()), "slope": summary.slope}
+    row |= dict(zip(("slope_low", "slope_high"), summary.slope_ci, strict=True))
+    row |= {"intercept": summary.intercept, "in_the_large": summary.in_the_large}
+    row |= dict(zip(("in_the_large_low", "in_the_large_high"), summary.in_the_large_ci, strict=True))
+    row |= {name: getattr(summary, name) for name in ("brier", "brier_scaled", "observed_expected")}
+    row["hosmer_lemeshow_p"] = hosmer_lemeshow(y, p, external=cohort != "training")[2]
+    return row | {"left_out": summary.left_out}
+
+
+def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: str) -> Figure:
+    """Draw one calibration panel a set (paper Figure 7).
+
+    Every model has a smooth curve; the model ``main`` also has its observed frequencies in up to ten groups
+    of risk with Wilson's 95 % intervals, its slope, intercept and Brier score, and the number of patients by
+    risk below.
+    """
+    cohorts = present_cohorts(predictions)
+    figure, axes = plt.subplots(
+        2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), sharex=True, squeeze=False, height_ratios=[4, 1]
+    )
+    for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
+        wide = probabilities_wide(predictions, cohort, models)
+        top, bottom = axes[:, column]
+        top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
+        for model in models:
+            _draw_curve(top, wide["osteoporosis"], wide[model], model, bold=model == main)
+        _draw_groups(top, wide["osteoporosis"], wide[main], main)
+        _draw_counts(bottom, wide["osteoporosis"], wide[main])
+        title = f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}"
+        top.set_title(f"{title}\n{_summary_text(wide['osteoporosis'], wide[main])}", fontsize=9.5)
+        top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        bottom.set_xlabel(f"Predicted risk ({main} below)")
+    axes[0, 0].set_ylabel("Observed frequency")
+    axes[1, 0].set_ylabel("Patients")
+    legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
+    handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _draw_curve(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str, bold: bool) -> None:
+    grid = np.linspace(p.min(), p.max(), 200)
+    width, layer = (2.2, 4) if bold else (1.2, 3)
+    # The smoother knows no bounds: frequencies below 0 or above 1 do not exist.
+    smooth = np.clip(calibration_curve(y, p, grid), 0, 1)
+    axis.plot(grid, smooth, color=MODEL_COLOURS[model], linewidth=width, zorder=layer, label=model)
+
+
+def _draw_groups(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str) -> None:
+    # At least about 15 patients a group, or the points only show noise.
+    table = _risk_groups(y.to_numpy(), p.to_numpy(), int(np.clip(len(y) // 15, 2, 10)))
+    counts = table[["observed", "n"]].astype(int).itertuples(index=False)
+    seen = pd.DataFrame([proportion(x, n) for x, n in counts])
+    spread = [seen["estimate"] - seen["wilson_low"], seen["wilson_high"] - seen["estimate"]]
+    axis.errorbar(
+        table["risk"], seen["estimate"], yerr=np.clip(spread, 0, None), fmt="o", color=MODEL_COLOURS[model],
+        markersize=4, elinewidth=0.8, zorder=5, alpha=0.8,
+    )  # fmt: skip
+
+
+def _summary_text(y: pd.Series, p: pd.Series) -> str:
+    summary = calibration_summary(y, p)
+    parts = {"slope": summary.slope, "intercept": summary.intercept, "Brier": summary.brier}
+    return ", ".join(f"{name} {'n/e' if np.isnan(x) else f'{x:.2f}'}" for name, x in parts.items())
+
+
+def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:
+    bins = np.linspace(0, 1, 21)
+    for outcome, colour, sign in ((1, OUTCOME_COLOURS[1], 1), (0, OUTCOME_COLOURS[0], -1)):
+        counts, _ = np.histogram(p[y == outcome], bins=bins)
+        label = OUTCOME_TITLES[outcome].lower()
+        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", color=colour, alpha=0.7, label=label)
+    axis.axhline(0, color="black", linewidth=0.6)
+    axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

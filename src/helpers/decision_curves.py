@@ -1,0 +1,186 @@
+"""Does acting on the model do more good than treating all or none? Decision curves (paper 2.6, Figure 8).
+
+Names for others: `net_benefit`, `decision_curves`, `best_ranges`, `plot_decision_curves`.
+
+A patient is treated when the predicted risk is equal to or above the threshold. Thresholds are rounded to
+10 digits: ``np.arange(0, 1, 0.01)[57]`` is a little above 0.57 and would leave a patient at 0.57 untreated.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from helpers.delong import present_cohorts, probabilities_wide
+from helpers.errors import StudyError
+from helpers.figures import COHORT_TITLES, MODEL_COLOURS
+from helpers.outcomes import checked_probabilities
+
+TREAT_ALL, TREAT_NONE = "treat all", "treat none"
+
+
+def net_benefit(y: ArrayLike, p: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
+    """Net benefit of treating patients whose predicted risk reaches each threshold.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks.
+    thresholds : array_like, shape (thresholds,)
+        Risks from 0 to below 1.
+
+    Returns
+    -------
+    ndarray, shape (thresholds,)
+        True positives a patient, less false positives a patient weighted with threshold / (1 - threshold).
+
+    Raises
+    ------
+    StudyError
+        For missing values, one class only, risks outside 0 and 1, or a threshold outside 0 to below 1.
+
+    Notes
+    -----
+    Equals R ``dcurves::dca``. :doi:`10.1177/0272989X06295361`.
+    """
+    outcome, risk = checked_probabilities(y, p)
+    limits = _checked_thresholds(thresholds)
+    treated = risk >= limits[:, None]
+    true_positive = (treated & (outcome == 1)).sum(axis=1)
+    false_positive = (treated & (outcome == 0)).sum(axis=1)
+    return (true_positive - false_positive * limits / (1 - limits)) / outcome.size
+
+
+def treat_all(y: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
+    """Net benefit of treating everybody, shape (thresholds,)."""
+    return net_benefit(y, np.ones(np.size(y)), thresholds)
+
+
+def _checked_thresholds(thresholds: ArrayLike) -> NDArray[np.float64]:
+    limits = np.round(np.atleast_1d(np.asarray(thresholds, dtype=float)), 10)
+    if not ((limits >= 0) & (limits < 1)).all():
+        raise StudyError(
+            "Thresholds of a decision curve must be risks from 0 to below 1, for example 0.01 to 0.99."
+        )
+    return limits
+
+
+def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: ArrayLike) -> pd.DataFrame:
+    """Net benefit of each model, of treating all and of treating none, in each set.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    models : list of str
+        Models to compare.
+    thresholds : array_like, shape (thresholds,)
+        Risks above 0 and below 1.
+
+    Returns
+    -------
+    DataFrame
+        cohort, strategy, threshold, net_benefit, avoided_per_100 (treatments of healthy patients avoided in
+        100 patients, compared with treating all, at no loss of true positives; not finite at threshold 0).
+    """
+    limits = _checked_thresholds(thresholds)
+    parts = []
+    for cohort in present_cohorts(predictions):
+        wide = probabilities_wide(predictions, cohort, models)
+        y = wide["osteoporosis"]
+        everybody = treat_all(y, limits)
+        benefits = {model: net_benefit(y, wide[model], limits) for model in models}
+        benefits |= {TREAT_ALL: everybody, TREAT_NONE: np.zeros_like(limits)}
+        for strategy, benefit in benefits.items():
+            with np.errstate(divide="ignore", invalid="ignore"):
+                avoided = 100 * (benefit - everybody) / (limits / (1 - limits))
+            part = {"cohort": cohort, "strategy": strategy, "threshold": limits, "net_benefit": benefit}
+            parts.append(pd.DataFrame(part | {"avoided_per_100": avoided}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def best_ranges(curves: pd.DataFrame, strategy: str) -> pd.DataFrame:
+    """Runs of thresholds at which ``strategy`` has the highest net benefit of all, ties not counted.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        As `decision_curves` gives it.
+    strategy : str
+        One of its strategies.
+
+    Returns
+    -------
+    DataFrame
+        cohort, low, high (first and last threshold of the run), thresholds (how many), longest (whether it is
+        the set's longest run). No row for a set in which the strategy is nowhere the best.
+    """
+    rows = []
+    for cohort in present_cohorts(curves):
+        part = curves[curves["cohort"] == cohort]
+        wide = part.pivot(index="threshold", columns="strategy", values="net_benefit")
+        best = (wide[strategy] > wide.drop(columns=strategy).max(axis=1) + 1e-12).to_numpy()
+        # A run starts where the flag differs from the one before.
+        run = np.cumsum(np.diff(best, prepend=False))
+        for _, members in wide.index.to_series()[best].groupby(run[best]):
+            rows.append([cohort, members.iloc[0], members.iloc[-1], len(members)])
+    ranges = pd.DataFrame(rows, columns=["cohort", "low", "high", "thresholds"])
+    return ranges.assign(longest=_longest(ranges))
+
+
+def _longest(ranges: pd.DataFrame) -> pd.Series:
+    # The first one where two are equally long.
+    first = (
+        ranges.groupby("cohort")["thresholds"].transform("idxmax") if len(ranges) else ranges["thresholds"]
+    )
+    return first.eq(ranges.index)
+
+
+def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> Figure:
+    """Draw one panel a set (paper Figure 8); shaded where ``main`` has the highest net benefit of all.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        As `decision_curves` gives it.
+    models : list of str
+        Models in the order of the legend.
+    main : str
+        The model whose ranges are shaded.
+    """
+    cohorts = present_cohorts(curves)
+    ranges = best_ranges(curves, main)
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(3.6 * len(cohorts), 3.9), sharey=True, squeeze=False
+    )
+    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
+        part = curves[curves["cohort"] == cohort]
+        for strategy in [TREAT_ALL, TREAT_NONE, *models]:
+            _draw_strategy(axis, part[part["strategy"] == strategy], strategy, bold=strategy == main)
+        for run in ranges[ranges["cohort"] == cohort].itertuples():
+            axis.axvspan(run.low, run.high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
+        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}")
+        axis.set(xlabel="Threshold probability", xlim=(0, 1))
+    top = curves.groupby("cohort")["net_benefit"].max().max()
+    # Below that, the curves only say how bad treating everybody is.
+    axes[0, 0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _draw_strategy(axis: plt.Axes, part: pd.DataFrame, strategy: str, bold: bool) -> None:
+    colours = {TREAT_ALL: "#444444", TREAT_NONE: "#000000"}
+    dashes = {TREAT_ALL: (0, (4, 2)), TREAT_NONE: (0, (1, 1.5))}
+    axis.plot(
+        part["threshold"],
+        part["net_benefit"],
+        color=colours.get(strategy, MODEL_COLOURS.get(strategy)),
+        linestyle=dashes.get(strategy, "-"),
+        linewidth=2.2 if bold else 1.3,
+        label=strategy,
+        zorder=4 if bold else 3,
+    )

@@ -1,0 +1,293 @@
+"""Areas under ROC curves and their comparison by DeLong's method (paper 2.6 and 3.4).
+
+Names for others: `delong_auc`, `delong_test`, `pairwise_tests`, `p_matrix`, `plot_p_matrices`.
+
+Equal to R pROC with ``direction = "<"``: a higher score always speaks for the disease, ties count one half,
+the variances of the placement values have n - 1 below, the confidence interval is Wald's, cut off at 0 and 1.
+
+Rules where the method gives no answer:
+
+- AUC of 0 or 1, or a score that is the same for everyone: variance 0, the interval shrinks to a point
+  (as in pROC); ``str()`` of the estimate says that it is not estimable.
+- Two scores that order the patients alike, or two perfect ones: difference 0, Z = 0, P = 1.
+- A difference that is not 0 with variance 0 (perfect against constant): Z and P are NaN.
+- One patient only in a class: variance, interval, Z and P are NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata
+from statsmodels.stats.multitest import multipletests
+
+from helpers.errors import StudyError
+from helpers.figures import COHORT_TITLES
+from helpers.outcomes import checked_scores
+from helpers.schemas import COHORTS
+
+
+@dataclass(frozen=True)
+class AucEstimate:
+    """An area under the ROC curve with DeLong's variance and Wald interval."""
+
+    auc: float
+    variance: float
+    ci_low: float
+    ci_high: float
+
+    def __str__(self) -> str:
+        if not self.variance > 0:
+            return f"{self.auc:.3f} (interval not estimable)"
+        return f"{self.auc:.3f} ({self.ci_low:.3f}-{self.ci_high:.3f})"
+
+
+@dataclass(frozen=True)
+class AucComparison:
+    """The difference of two AUCs measured on the same patients, with DeLong's test of no difference."""
+
+    difference: float
+    se: float
+    ci_low: float
+    ci_high: float
+    z: float
+    p_value: float
+
+
+def delong_auc(y: ArrayLike, score: ArrayLike, level: float = 0.95) -> AucEstimate:
+    """AUC with DeLong's variance and confidence interval.
+
+    Parameters
+    ----------
+    y : array_like, shape (patients,)
+        Outcome, 0 or 1.
+    score : array_like, shape (patients,)
+        Any score of which higher values speak for outcome 1.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    StudyError
+        For missing values, an outcome other than 0/1, or one class only.
+
+    Notes
+    -----
+    Equals R ``pROC::ci.auc(method = "delong")``. :doi:`10.2307/2531595`, :doi:`10.1109/LSP.2014.2337313`.
+    """
+    outcome, scores = checked_scores(y, score)
+    positives, negatives = placement_values(outcome, scores[None])
+    variance = float(_variance(positives, negatives)[0])
+    auc = float(positives.mean())
+    half = norm.ppf(0.5 + level / 2) * np.sqrt(variance)
+    return AucEstimate(auc, variance, float(max(auc - half, 0.0)), float(min(auc + half, 1.0)))
+
+
+def delong_test(y: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: float = 0.95) -> AucComparison:
+    """Test whether two scores of the same patients have the same AUC.
+
+    Parameters
+    ----------
+    y, score_a, score_b : array_like, shape (patients,)
+        Outcome and the two scores.
+    level : float
+        Confidence level of the interval of the difference ``auc_a - auc_b``.
+
+    Raises
+    ------
+    StudyError
+        As `delong_auc`.
+
+    Notes
+    -----
+    Equals R ``pROC::roc.test(method = "delong", paired = TRUE)``. :doi:`10.2307/2531595`.
+    """
+    outcome, first = checked_scores(y, score_a)
+    _, second = checked_scores(y, score_b)
+    positives, negatives = placement_values(outcome, np.vstack([first, second]))
+    # Variance of the paired differences: exactly 0 when both scores order the patients alike.
+    se = float(np.sqrt(_variance(np.diff(positives[::-1], axis=0), np.diff(negatives[::-1], axis=0))[0]))
+    difference = float(positives[0].mean() - positives[1].mean())
+    half = norm.ppf(0.5 + level / 2) * se
+    z = _z(difference, se)
+    p_value = float(2 * norm.sf(abs(z)))
+    return AucComparison(difference, se, difference - half, difference + half, z, p_value)
+
+
+def _z(difference: float, se: float) -> float:
+    # Two perfect scores leave rounding noise of 1e-16 where the difference is 0.
+    if abs(difference) < 1e-14 and not np.isnan(se):
+        return 0.0
+    return difference / se if se > 0 else float("nan")
+
+
+def placement_values(outcome: NDArray, scores: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the other class that each patient is ordered rightly against (ties one half), by mid-ranks.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (patients,)
+        0 or 1, both present.
+    scores : ndarray, shape (models, patients)
+        Finite scores.
+
+    Returns
+    -------
+    positives : ndarray, shape (models, patients with outcome 1)
+        Its mean over patients is the AUC.
+    negatives : ndarray, shape (models, patients with outcome 0)
+    """
+    diseased = outcome == 1
+    n_positive, n_negative = diseased.sum(), (~diseased).sum()
+    ranks = rankdata(scores, axis=1)
+    among_positives = rankdata(scores[:, diseased], axis=1)
+    among_negatives = rankdata(scores[:, ~diseased], axis=1)
+    positives = (ranks[:, diseased] - among_positives) / n_negative
+    negatives = 1 - (ranks[:, ~diseased] - among_negatives) / n_positive
+    return positives, negatives
+
+
+def _variance(positives: NDArray, negatives: NDArray) -> NDArray[np.float64]:
+    if min(positives.shape[1], negatives.shape[1]) < 2:
+        return np.full(positives.shape[0], np.nan)
+    return (
+        positives.var(axis=1, ddof=1) / positives.shape[1]
+        + negatives.var(axis=1, ddof=1) / negatives.shape[1]
+    )
+
+
+def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
+    """One row a patient of ``cohort``: ``osteoporosis`` and one column of probabilities a model.
+
+    Raises
+    ------
+    StudyError
+        When a model, or a model's prediction for a patient, is missing.
+    """
+    part = predictions[(predictions["cohort"] == cohort) & predictions["model"].isin(models)]
+    missing = [model for model in models if model not in set(part["model"])]
+    if missing:
+        raise StudyError(
+            f"There are no predictions of {', '.join(missing)} in the {cohort} set: run the notebook that "
+            "fits them (05 for the six models, 06 for clinical, radiomics and nomogram)."
+        )
+    wide = part.pivot(index=["patient_id", "osteoporosis"], columns="model", values="probability")[models]
+    if wide.isna().any(axis=None):
+        lacking = wide.index[wide.isna().any(axis=1)][0][0]
+        raise StudyError(
+            f"Patient {lacking} lacks the prediction of at least one model in the {cohort} set: run "
+            "notebooks 05 and 06 again, so that all models are compared on the same patients."
+        )
+    return wide.reset_index()
+
+
+def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """DeLong tests of every pair of models in every set.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    models : list of str
+        Compared in this order: the difference is first minus second.
+
+    Returns
+    -------
+    DataFrame
+        cohort, first, second, auc_first, auc_second, difference, ci_low, ci_high, z, p_value, p_holm (Holm's
+        correction over the pairs of one set).
+    """
+    rows = []
+    for cohort in present_cohorts(predictions):
+        wide = probabilities_wide(predictions, cohort, models)
+        y = wide["osteoporosis"]
+        for first, second in combinations(models, 2):
+            test = delong_test(y, wide[first], wide[second])
+            aucs = [delong_auc(y, wide[model]).auc for model in (first, second)]
+            rows.append(
+                [
+                    cohort,
+                    first,
+                    second,
+                    *aucs,
+                    test.difference,
+                    test.ci_low,
+                    test.ci_high,
+                    test.z,
+                    test.p_value,
+                ]
+            )
+    columns = "cohort first second auc_first auc_second difference ci_low ci_high z p_value".split()
+    table = pd.DataFrame(rows, columns=columns)
+    table["p_holm"] = table.groupby("cohort")["p_value"].transform(holm)
+    return table
+
+
+def present_cohorts(predictions: pd.DataFrame) -> list[str]:
+    """The sets that have patients, in the order training, internal, external."""
+    return [cohort for cohort in COHORTS if (predictions["cohort"] == cohort).any()]
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """Holm's correction; P values that are not estimable stay NaN and do not count as tests."""
+    corrected = p_values.copy()
+    known = p_values.notna()
+    if known.any():
+        corrected[known] = multipletests(p_values[known], method="holm")[1]
+    return corrected
+
+
+def p_matrix(tests: pd.DataFrame, cohort: str, models: list[str], column: str = "p_value") -> pd.DataFrame:
+    """P values of one set as the square matrix of the paper's Table 4 (1 on the diagonal)."""
+    matrix = pd.DataFrame(1.0, index=pd.Index(models, name="model"), columns=models)
+    for row in tests[tests["cohort"] == cohort].itertuples():
+        matrix.loc[row.first, row.second] = matrix.loc[row.second, row.first] = getattr(row, column)
+    return matrix
+
+
+def plot_p_matrices(tests: pd.DataFrame, models: list[str]) -> Figure:
+    """Draw one heat map of DeLong P values a set; P < 0.05 stands in bold with an asterisk."""
+    cohorts = present_cohorts(tests)
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(3.3 * len(cohorts) + 0.8, 3.6), sharey=True, squeeze=False
+    )
+    for axis, cohort in zip(axes[0], cohorts, strict=True):
+        image = _draw_p_matrix(axis, p_matrix(tests, cohort, models))
+        axis.set_title(COHORT_TITLES[cohort])
+    bar = figure.colorbar(image, ax=axes[0], fraction=0.025, pad=0.02, ticks=[0.05, 0.25, 0.5, 0.75, 1])
+    bar.set_label("P value (DeLong)")
+    return figure
+
+
+def _draw_p_matrix(axis: plt.Axes, matrix: pd.DataFrame):
+    values = matrix.to_numpy()
+    off_diagonal = np.where(np.eye(len(values), dtype=bool), np.nan, values)
+    # Square root of P: the small values, which matter, get most of the colour scale.
+    colours = plt.get_cmap("cividis_r").with_extremes(bad="#eeeeee")
+    image = axis.imshow(off_diagonal, cmap=colours, norm=PowerNorm(0.5, 0, 1))
+    for (row, column), p in np.ndenumerate(off_diagonal):
+        if row != column:
+            dark = np.isfinite(p) and p > 0.3
+            axis.text(
+                column, row, p_text(p), ha="center", va="center", fontsize=7,
+                color="white" if dark else "black", weight="bold" if p < 0.05 else "normal",
+            )  # fmt: skip
+    axis.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
+    axis.set_yticks(range(len(matrix)), matrix.index)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    return image
+
+
+def p_text(p: float) -> str:
+    """A P value as the paper prints it: three digits, ``<0.001``, an asterisk below 0.05."""
+    if np.isnan(p):
+        return "n/e"
+    return "<0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")

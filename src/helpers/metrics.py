@@ -1,0 +1,313 @@
+"""Cut-offs, the numbers that follow from them, ROC curves, and reclassification (paper 2.6, Tables 3 and 5).
+
+Names for others: `youden_cutoff`, `confusion_metrics`, `confusion_counts`, `roc_points`,
+`performance_table`, `plot_roc_panels`, `nri`, `idi`.
+
+A patient counts as positive when the score is equal to or above the cut-off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+from sklearn.metrics import roc_curve
+from statsmodels.stats.proportion import proportion_confint
+
+from helpers.delong import delong_auc, present_cohorts, probabilities_wide
+from helpers.errors import StudyError
+from helpers.figures import COHORT_TITLES, MODEL_COLOURS
+from helpers.outcomes import checked_probabilities, checked_scores
+
+PROPORTIONS = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
+
+
+def roc_points(y: ArrayLike, score: ArrayLike) -> pd.DataFrame:
+    """Corners of the ROC curve, from "nobody is positive" to "everybody is".
+
+    Parameters
+    ----------
+    y, score : array_like, shape (patients,)
+        Outcome 0/1 and scores, higher for the diseased.
+
+    Returns
+    -------
+    DataFrame
+        threshold (observed values; infinity in the first row), sensitivity, specificity.
+    """
+    false_positive, sensitivity, threshold = roc_curve(*checked_scores(y, score), drop_intermediate=False)
+    return pd.DataFrame(
+        {"threshold": threshold, "sensitivity": sensitivity, "specificity": 1 - false_positive}
+    )
+
+
+def youden_cutoff(y: ArrayLike, score: ArrayLike) -> float:
+    """The observed score with the largest Youden index (sensitivity + specificity - 1).
+
+    Where several scores share the largest index, the lowest is taken: the most sensitive, as befits
+    screening.
+
+    Parameters
+    ----------
+    y, score : array_like, shape (patients,)
+        Outcome 0/1 and scores, higher for the diseased.
+
+    Notes
+    -----
+    R ``OptimalCutpoints`` and ``cutpointr`` give the same value, ``pROC`` the midpoint to the next lower
+    score: the classification is the same. Youden, Cancer 1950;3:32.
+    """
+    outcome, scores = checked_scores(y, score)
+    cutoffs, position = np.unique(scores, return_inverse=True)
+    # Counts at or above each cut-off; whole numbers, so that ties are seen as ties.
+    true_positive = np.bincount(position, outcome)[::-1].cumsum()[::-1]
+    false_positive = np.bincount(position, 1 - outcome)[::-1].cumsum()[::-1]
+    index = true_positive * (outcome == 0).sum() - false_positive * outcome.sum()
+    return float(cutoffs[np.argmax(index)])
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The four counts of a two-by-two table, and the measures that are no plain proportion."""
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of sensitivity and specificity."""
+        return (self.tp / (self.tp + self.fn) + self.tn / (self.tn + self.fp)) / 2
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of PPV and sensitivity."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn)
+
+    def likelihood_ratio(self, positive: bool, level: float = 0.95) -> tuple[float, float, float]:
+        """LR+ or LR- with its interval on the log scale (Simel 1991); NaN when a count it needs is 0."""
+        diseased, healthy = (self.tp, self.fp) if positive else (self.fn, self.tn)
+        if diseased == 0 or healthy == 0:
+            return (float("nan"),) * 3
+        n_diseased, n_healthy = self.tp + self.fn, self.tn + self.fp
+        ratio = (diseased / n_diseased) / (healthy / n_healthy)
+        se = np.sqrt(1 / diseased - 1 / n_diseased + 1 / healthy - 1 / n_healthy)
+        half = norm.ppf(0.5 + level / 2) * se
+        return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
+
+
+def confusion_counts(y: ArrayLike, score: ArrayLike, cutoff: float) -> Confusion:
+    """Count true and false positives and negatives at ``score >= cutoff``."""
+    outcome, scores = checked_scores(y, score)
+    positive, diseased = scores >= cutoff, outcome == 1
+    return Confusion(
+        tp=int((positive & diseased).sum()),
+        fp=int((positive & ~diseased).sum()),
+        tn=int((~positive & ~diseased).sum()),
+        fn=int((~positive & diseased).sum()),
+    )
+
+
+def confusion_metrics(y: ArrayLike, score: ArrayLike, cutoff: float, level: float = 0.95) -> pd.DataFrame:
+    """Sensitivity, specificity, accuracy, PPV and NPV with Wilson's and exact intervals.
+
+    Parameters
+    ----------
+    y, score : array_like, shape (patients,)
+        Outcome 0/1 and scores.
+    cutoff : float
+        Positive at or above it.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by metric: x and n (counts), estimate, wilson_low, wilson_high, exact_low, exact_high
+        (Clopper-Pearson). Where n is 0 (PPV when nobody is positive) all five are NaN.
+
+    Notes
+    -----
+    Equals R ``prop.test(correct = FALSE)`` and ``binom.test``.
+    """
+    c = confusion_counts(y, score, cutoff)
+    counts = {
+        "sensitivity": (c.tp, c.tp + c.fn),
+        "specificity": (c.tn, c.tn + c.fp),
+        "accuracy": (c.tp + c.tn, c.tp + c.fp + c.tn + c.fn),
+        "ppv": (c.tp, c.tp + c.fp),
+        "npv": (c.tn, c.tn + c.fn),
+    }
+    rows = {metric: proportion(x, n, level) for metric, (x, n) in counts.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
+def proportion(x: int, n: int, level: float = 0.95) -> dict[str, float]:
+    """A proportion with Wilson's and Clopper-Pearson's intervals; NaN when ``n`` is 0."""
+    names = ["estimate", "wilson_low", "wilson_high", "exact_low", "exact_high"]
+    if n == 0:
+        return {"x": x, "n": n} | dict.fromkeys(names, float("nan"))
+    wilson = proportion_confint(x, n, alpha=1 - level, method="wilson")
+    exact = proportion_confint(x, n, alpha=1 - level, method="beta")
+    return {"x": x, "n": n} | dict(zip(names, map(float, (x / n, *wilson, *exact)), strict=True))
+
+
+def performance_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Discrimination of each model in each set, at the paper's cut-off and at the strict one.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact; the training set must be among its sets.
+    models : list of str
+        Models in the order of the rows.
+
+    Returns
+    -------
+    DataFrame
+        model, cohort, n, events, auc, ci_low, ci_high (DeLong); cutoff, sensitivity, specificity, accuracy,
+        ppv, npv at Youden's cut-off of the same set (paper mode); and the same six with the suffix
+        ``_strict`` at Youden's cut-off of the training set (strict mode).
+    """
+    rows = []
+    for model in models:
+        training = probabilities_wide(predictions, "training", [model])
+        locked = youden_cutoff(training["osteoporosis"], training[model])
+        for cohort in present_cohorts(predictions):
+            part = probabilities_wide(predictions, cohort, [model])
+            rows.append({"model": model, "cohort": cohort} | _performance(part, model, locked))
+    return pd.DataFrame(rows)
+
+
+def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, float]:
+    y, score = part["osteoporosis"], part[model]
+    area = delong_auc(y, score)
+    row = {"n": len(part), "events": int(y.sum())}
+    row |= {"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
+    for cutoff, suffix in ((youden_cutoff(y, score), ""), (locked, "_strict")):
+        estimates = confusion_metrics(y, score, cutoff)["estimate"]
+        row[f"cutoff{suffix}"] = cutoff
+        row |= {f"{metric}{suffix}": estimates[metric] for metric in PROPORTIONS}
+    return row
+
+
+def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
+    """Draw one ROC panel a set (paper Figures 4 and 6), AUC and DeLong interval in the legend.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    models : list of str
+        Models in the order of the legend.
+    """
+    cohorts = present_cohorts(predictions)
+    width = 3.6 * len(cohorts)
+    figure, axes = plt.subplots(1, len(cohorts), figsize=(width, 3.7 + 0.17 * len(models)), squeeze=False)
+    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
+        wide = probabilities_wide(predictions, cohort, models)
+        axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
+        for model in models:
+            points = roc_points(wide["osteoporosis"], wide[model])
+            label = f"{model} {delong_auc(wide['osteoporosis'], wide[model])}"
+            axis.plot(
+                1 - points["specificity"], points["sensitivity"], color=MODEL_COLOURS[model], label=label
+            )
+        axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}")
+        # Below the axes: a legend inside would hide the low curves.
+        axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
+    axes[0, 0].set_ylabel("Sensitivity")
+    return figure
+
+
+def nri(y: ArrayLike, old: ArrayLike, new: ArrayLike, cuts: list[float] | None = None) -> dict[str, float]:
+    """Net reclassification improvement of ``new`` over ``old``.
+
+    Parameters
+    ----------
+    y, old, new : array_like, shape (patients,)
+        Outcome 0/1 and the two models' probabilities.
+    cuts : list of float, optional
+        Limits of the risk classes (a risk on a limit is in the upper class). Without them the continuous NRI,
+        in which any rise or fall counts, however small.
+
+    Returns
+    -------
+    dict
+        nri, nri_events, nri_nonevents, se, z, p_value, ci_low, ci_high (variance at the estimate, as R
+        ``Hmisc::improveProb``), z_null, p_value_null (variance under no difference, Pencina 2008).
+        Z and P are NaN when nobody changes.
+
+    Notes
+    -----
+    :doi:`10.1002/sim.2929`, :doi:`10.1002/sim.4085`. The NRI can favour a worse model: read it beside
+    calibration and net benefit.
+    """
+    outcome, before = checked_probabilities(y, old)
+    _, after = checked_probabilities(y, new)
+    if cuts is not None:
+        before, after = np.searchsorted(cuts, before, "right"), np.searchsorted(cuts, after, "right")
+    up, down, events = after > before, after < before, outcome == 1
+    gain_events, at_estimate, under_null = _net_moves(up[events], down[events])
+    gain_nonevents, at_estimate2, under_null2 = _net_moves(down[~events], up[~events])
+    total = gain_events + gain_nonevents
+    null_z = _ratio(total, np.sqrt(under_null + under_null2))
+    return {
+        "nri": total,
+        "nri_events": gain_events,
+        "nri_nonevents": gain_nonevents,
+        **_wald(total, np.sqrt(at_estimate + at_estimate2)),
+        "z_null": null_z,
+        "p_value_null": float(2 * norm.sf(abs(null_z))),
+    }
+
+
+def _net_moves(right: NDArray, wrong: NDArray) -> tuple[float, float, float]:
+    """Net share that moved the right way, its variance, and its variance when no net move is true."""
+    net, moved = float(right.mean() - wrong.mean()), float(right.mean() + wrong.mean())
+    return net, (moved - net**2) / right.size, moved / right.size
+
+
+def idi(y: ArrayLike, old: ArrayLike, new: ArrayLike) -> dict[str, float]:
+    """Integrated discrimination improvement of ``new`` over ``old``.
+
+    Parameters
+    ----------
+    y, old, new : array_like, shape (patients,)
+        Outcome 0/1 and the two models' probabilities.
+
+    Returns
+    -------
+    dict
+        idi, se (sample variances, as R ``Hmisc::improveProb``), z, p_value, ci_low, ci_high.
+    """
+    outcome, before = checked_probabilities(y, old)
+    _, after = checked_probabilities(y, new)
+    change, events = after - before, outcome == 1
+    if min(events.sum(), (~events).sum()) < 2:
+        raise StudyError("The IDI needs at least two patients with and two without the disease.")
+    gain = float(change[events].mean() - change[~events].mean())
+    variances = [part.var(ddof=1) / part.size for part in (change[events], change[~events])]
+    return {"idi": gain, **_wald(gain, np.sqrt(sum(variances)))}
+
+
+def _wald(estimate: float, se: float) -> dict[str, float]:
+    z, half = _ratio(estimate, se), norm.ppf(0.975) * se
+    return {
+        "se": float(se),
+        "z": z,
+        "p_value": float(2 * norm.sf(abs(z))),
+        "ci_low": float(estimate - half),
+        "ci_high": float(estimate + half),
+    }
+
+
+def _ratio(estimate: float, se: float) -> float:
+    return float(estimate / se) if se > 0 else float("nan")

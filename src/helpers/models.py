@@ -1,0 +1,206 @@
+"""Six classifiers on the selected features, tuned by inner cross-validation (paper 2.5, 3.3).
+
+Names for others: `MODELS`, `fit_models`, `settings_table`, `predict`, `logistic_coefficients`, `auc_table`.
+
+Each model is one pipeline: z-score, SMOTE, classifier. So the inner cross-validation scales and resamples
+its training folds only, and nothing of a held-out patient enters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from imblearn.pipeline import Pipeline
+from lightgbm import LGBMClassifier
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from xgboost import XGBClassifier
+
+from helpers.errors import StudyError
+from helpers.outcomes import checked_outcome
+from helpers.selection import LimitedSmote
+
+# The paper's models, in the paper's order; and the rows of its Table 3.
+MODELS = ["LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"]
+GRIDS = {
+    "LR": {"C": [0.01, 0.1, 1, 10]},
+    "KNN": {"n_neighbors": [5, 9, 15, 25]},
+    "SVM": {"estimator__C": [0.1, 1, 10], "estimator__gamma": [0.01, "scale"]},
+    "XGBoost": {"max_depth": [2, 3], "n_estimators": [50, 150]},
+    "RF": {"max_depth": [3, 6, None], "min_samples_leaf": [1, 5]},
+    "LightGBM": {"num_leaves": [4, 8], "n_estimators": [50, 150]},
+}
+CALIBRATION_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """One tuned classifier, fitted on all training patients.
+
+    Attributes
+    ----------
+    name : str
+    pipeline : Pipeline
+        Steps scale, smote (optional), classifier.
+    chosen : dict
+        The hyper-parameters with the largest cross-validated AUC.
+    tried : dict of str to list
+        The grid they were chosen from.
+    cv_auc, cv_sd : float
+        Mean and SD of the AUC over the inner folds, for the chosen values. The mean is slightly too high,
+        being the largest of several.
+    """
+
+    name: str
+    pipeline: Pipeline
+    chosen: dict
+    tried: dict
+    cv_auc: float
+    cv_sd: float
+
+
+def fit_models(
+    features: pd.DataFrame, outcome: np.ndarray, folds: int, smote: bool, seed: int, workers: int
+) -> dict[str, FittedModel]:
+    """Tune and fit the six classifiers on the training patients.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (patients, features)
+        Raw values of the selected features.
+    outcome : array of 0 and 1, shape (patients,)
+    folds : int
+        Of the inner stratified cross-validation.
+    smote : bool
+        Whether training folds, and the final training set, are balanced with synthetic patients.
+    seed : int
+        For folds, SMOTE and classifiers.
+    workers : int
+        0 for all cores; the result does not depend on it.
+
+    Raises
+    ------
+    StudyError
+        When a training fold would hold fewer than two patients of a class.
+    """
+    y = checked_outcome(outcome)
+    rarest = _rarest_in_fold(y, folds)
+    cv = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    fitted = {}
+    for name in MODELS:
+        grid = _feasible(GRIDS[name], smallest_fold=len(y) - -(-len(y) // folds))
+        search = GridSearchCV(
+            _pipeline(_classifier(name, seed, rarest), smote, seed),
+            {f"classifier__{key}": values for key, values in grid.items()},
+            scoring="roc_auc",
+            cv=cv,
+            n_jobs=workers or -1,
+            error_score="raise",
+        ).fit(features.to_numpy(float), y)
+        chosen = {key.split("__")[-1]: value for key, value in search.best_params_.items()}
+        tried = {key.split("__")[-1]: values for key, values in grid.items()}
+        sd = search.cv_results_["std_test_score"][search.best_index_]
+        fitted[name] = FittedModel(
+            name, search.best_estimator_, chosen, tried, float(search.best_score_), float(sd)
+        )
+    return fitted
+
+
+def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+    """Predicted probabilities in the long format of the ``predictions`` artifact.
+
+    Parameters
+    ----------
+    models : dict of str to FittedModel
+    features : DataFrame, shape (patients, features)
+        Raw values of the selected features, in the order used for fitting.
+    patients : DataFrame
+        Row for row the same patients: patient_id, cohort, osteoporosis.
+    """
+    rows = patients[["patient_id", "cohort", "osteoporosis"]].reset_index(drop=True)
+    parts = [
+        rows.assign(
+            model=name, probability=model.pipeline.predict_proba(features.to_numpy(float))[:, 1].astype(float)
+        )
+        for name, model in models.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def settings_table(models: dict[str, FittedModel]) -> pd.DataFrame:
+    """One row a hyper-parameter: model, parameter, values tried, value chosen, cross-validated AUC and SD."""
+    return pd.DataFrame(
+        {
+            "model": name,
+            "parameter": parameter,
+            "tried": ", ".join(map(str, model.tried[parameter])),
+            "chosen": str(value),
+            "cv_auc": model.cv_auc,
+            "cv_sd": model.cv_sd,
+        }
+        for name, model in models.items()
+        for parameter, value in model.chosen.items()
+    )
+
+
+def logistic_coefficients(model: FittedModel) -> dict:
+    """Intercept, and coefficient per training SD of each feature, of the fitted logistic regression."""
+    classifier = model.pipeline["classifier"]
+    return {"intercept": float(classifier.intercept_[0]), "coefficients": classifier.coef_[0].tolist()}
+
+
+def logistic_probability(intercept: float, coefficients: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Probability of a logistic model, 1 / (1 + exp(-(intercept + values @ coefficients)))."""
+    return expit(intercept + np.asarray(values, float) @ np.asarray(coefficients, float))
+
+
+def _rarest_in_fold(y: np.ndarray, folds: int) -> int:
+    smallest = int(np.bincount(y).min())
+    rarest = smallest - -(-smallest // folds)
+    if rarest < 2 or smallest < folds:
+        raise StudyError(
+            f"The training set has {smallest} patients of the rarer class: too few for {folds} inner folds. "
+            "Lower the parameter 'folds' of 05_models (3 needs four patients), or collect more patients."
+        )
+    return rarest
+
+
+def _feasible(grid: dict[str, list], smallest_fold: int) -> dict[str, list]:
+    # As many neighbours as half of the patients would no longer be neighbours.
+    if "n_neighbors" not in grid:
+        return grid
+    fitting = [k for k in grid["n_neighbors"] if k <= smallest_fold / 2]
+    return {"n_neighbors": fitting or [max(1, smallest_fold // 2)]}
+
+
+def _pipeline(classifier: BaseEstimator, smote: bool, seed: int) -> Pipeline:
+    balance = [("smote", LimitedSmote(random_state=seed))] if smote else []
+    return Pipeline([("scale", StandardScaler()), *balance, ("classifier", classifier)])
+
+
+def _classifier(name: str, seed: int, rarest: int) -> BaseEstimator:
+    # One thread each: the folds run in parallel, and sums do not depend on the number of threads.
+    if name == "LR":
+        return LogisticRegression(max_iter=5000, tol=1e-8)
+    if name == "KNN":
+        return KNeighborsClassifier(n_jobs=1)
+    if name == "SVM":
+        # Distances from the margin become probabilities by Platt's sigmoid.
+        cv = StratifiedKFold(min(CALIBRATION_FOLDS, rarest), shuffle=True, random_state=seed)
+        return CalibratedClassifierCV(SVC(), method="sigmoid", cv=cv, ensemble=False)
+    if name == "XGBoost":
+        return XGBClassifier(learning_rate=0.1, subsample=0.8, random_state=seed, n_jobs=1)
+    if name == "RF":
+        return RandomForestClassifier(n_estimators=200, random_state=seed, n_jobs=1)
+    return LGBMClassifier(
+        learning_rate=0.1, random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
+    )

@@ -1,0 +1,294 @@
+"""Odds ratios, the nomogram and its drawing (paper Tables 2 and 5, Figure 5).
+
+Names for others: `logistic_table`, `univariable_and_multivariable`, `Nomogram`, `plot_nomogram`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from helpers.errors import StudyError
+from helpers.logistic import encode, fit_columns, levels_of
+from helpers.outcomes import checked_outcome
+
+ESTIMATES = [
+    *("coefficient", "se", "odds_ratio", "wald_low", "wald_high", "profile_low", "profile_high"),
+    *("p_value", "p_lr", "method"),
+]
+LEFT_OUT = "left out (the same for everyone)"
+MARK = "#D55E00"
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+RISK_TICKS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
+
+
+def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
+    """One logistic regression: odds ratios, their intervals, and P values.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a patient.
+    outcome : str
+        Column of the outcome, 0/1.
+    predictors : list of str
+        Numeric or text columns; text ones by level (see `helpers.logistic`).
+
+    Returns
+    -------
+    DataFrame
+        One row a coefficient, the intercept left out: term (``sex=male``), predictor (``sex``),
+        coefficient, se, odds_ratio, wald_low, wald_high, profile_low, profile_high (95 % limits of the odds
+        ratio), p_value (Wald), p_lr (likelihood ratio), method. When the data are separated or have fewer
+        than 10 events, all are those of Firth's penalised likelihood and ``method`` says so. A column that
+        does not vary has NaN.
+
+    Raises
+    ------
+    StudyError
+        As `helpers.logistic.fit_logistic`.
+
+    Notes
+    -----
+    Equals R ``glm``, ``confint`` (root-found) and ``drop1(test = "LRT")``, or ``logistf``.
+    """
+    columns = encode(data, predictors, levels_of(data, predictors))
+    y = checked_outcome(data[outcome])
+    estimates = _estimates(columns, y) if (columns.nunique() > 1).any() else pd.DataFrame(columns=ESTIMATES)
+    table = estimates.reindex(columns.columns).rename_axis("term").reset_index()
+    table["method"] = table["method"].fillna(LEFT_OUT)
+    table.insert(1, "predictor", table["term"].str.split("=").str[0])
+    return table
+
+
+def _estimates(columns: pd.DataFrame, y: NDArray) -> pd.DataFrame:
+    fit = fit_columns(columns, y)
+    half = norm.ppf(0.975) * fit.se
+    values = [
+        fit.coefficients,
+        fit.se,
+        np.exp(fit.coefficients),
+        *np.exp([fit.coefficients - half, fit.coefficients + half]),
+        *np.exp(fit.profile_limits()).T,
+        2 * norm.sf(np.abs(fit.coefficients / fit.se)),
+        fit.likelihood_ratio_p(),
+    ]
+    table = pd.DataFrame(dict(zip(ESTIMATES, values, strict=False)), index=fit.names)
+    return table.assign(method=fit.method)
+
+
+def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
+    """Table 2 of the paper: each predictor alone, and all together.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable").
+    """
+    alone = pd.concat([logistic_table(data, outcome, [name]) for name in predictors], ignore_index=True)
+    together = logistic_table(data, outcome, predictors)
+    alone.insert(0, "analysis", "univariable")
+    together.insert(0, "analysis", "multivariable")
+    return pd.concat([alone, together], ignore_index=True)
+
+
+class Nomogram:
+    """A logistic model as points, scaled as R ``rms::nomogram`` does.
+
+    The widest axis has 100 points, and the value of lowest risk on each axis has none. Points follow the
+    ticks, which may go beyond the data: an axis runs over R's ``pretty(range, n = 10)``, or over the values
+    themselves when a predictor has ten or fewer.
+
+    Parameters
+    ----------
+    coefficients : mapping of str to float
+        ``Intercept`` and one coefficient a numeric predictor (``age``) or level (``sex=male``).
+    data : DataFrame, or mapping of str to list
+        The patients whose values the axes cover, or the ready axes (ticks; levels, the reference first).
+
+    Attributes
+    ----------
+    axes : dict of str to list
+        Ticks or levels of each predictor.
+    points_per_unit : float
+        Points for one unit of log odds.
+    zero_points : float
+        Log odds at 0 total points.
+
+    Raises
+    ------
+    StudyError
+        When no predictor changes the risk.
+    """
+
+    def __init__(self, coefficients: Mapping[str, float], data: pd.DataFrame | Mapping[str, list]) -> None:
+        self.coefficients = {name: float(value) for name, value in coefficients.items()}
+        names = [name.split("=")[0] for name in self.coefficients if name != "Intercept"]
+        self.predictors = list(dict.fromkeys(names))
+        if isinstance(data, pd.DataFrame):
+            levels = levels_of(data, self.predictors)
+            self.axes = {name: levels.get(name) or axis_ticks(data[name]) for name in self.predictors}
+        else:
+            self.axes = {name: list(data[name]) for name in self.predictors}
+        log_odds = {
+            name: [self._log_odds(name, value) for value in self.axes[name]] for name in self.predictors
+        }
+        self._lowest = {name: min(values) for name, values in log_odds.items()}
+        widest = max(max(values) - min(values) for values in log_odds.values())
+        if not widest > 0:
+            raise StudyError(
+                "A nomogram needs a predictor that changes the risk, but all coefficients are 0."
+            )
+        self.points_per_unit = 100 / widest
+        self.zero_points = self.coefficients["Intercept"] + sum(self._lowest.values())
+
+    def _log_odds(self, predictor: str, value: float | str) -> float:
+        if predictor in self.coefficients:
+            return self.coefficients[predictor] * float(value)
+        if value == self.axes[predictor][0]:
+            return 0.0
+        if f"{predictor}={value}" not in self.coefficients:
+            known = ", ".join(self.axes[predictor])
+            raise StudyError(f"The nomogram has no value '{value}' of {predictor}; it knows {known}.")
+        return self.coefficients[f"{predictor}={value}"]
+
+    def points(self, row: Mapping[str, float | str]) -> dict[str, float]:
+        """Points of one patient for each predictor; values beyond an axis have points beyond it."""
+        return {
+            name: (self._log_odds(name, row[name]) - self._lowest[name]) * self.points_per_unit
+            for name in self.predictors
+        }
+
+    def total_points(self, data: pd.DataFrame) -> NDArray[np.float64]:
+        """Sum of points, shape (patients,)."""
+        return np.array([sum(self.points(row).values()) for row in data[self.predictors].to_dict("records")])
+
+    def probability(self, total_points: float | NDArray) -> float | NDArray[np.float64]:
+        """Predicted risk at a sum of points."""
+        return expit(self.zero_points + np.asarray(total_points) / self.points_per_unit)[()]
+
+    def total_at(self, probability: float | NDArray) -> float | NDArray[np.float64]:
+        """Sum of points at a predicted risk: the inverse of `probability`."""
+        return ((logit(probability) - self.zero_points) * self.points_per_unit)[()]
+
+    def to_dict(self) -> dict:
+        """Everything in JSON's types; ``Nomogram(d["coefficients"], d["axes"])`` makes it again."""
+        return {
+            "coefficients": self.coefficients,
+            "axes": self.axes,
+            "lowest_log_odds": self._lowest,
+            "points_per_unit": self.points_per_unit,
+            "zero_points": self.zero_points,
+        }
+
+
+def axis_ticks(values: pd.Series) -> list[float]:
+    """Ticks of a numeric axis: the values themselves up to ten, else R's ``pretty(range, n = 10)``."""
+    distinct = np.unique(values.astype(float))
+    return distinct.tolist() if distinct.size <= 10 else pretty(distinct[0], distinct[-1], 10)
+
+
+def pretty(low: float, high: float, n: int = 10) -> list[float]:
+    """About ``n`` round numbers that cover ``low`` to ``high``, as R's ``pretty()`` chooses them."""
+    # R's bias towards larger units: h = 1.5, and h5 = 0.5 + 1.5 h for steps of 5.
+    cell, h, h5 = (high - low) / n, 1.5, 2.75
+    unit = base = 10.0 ** np.floor(np.log10(cell))
+    if 2 * base - cell < h * (cell - unit):
+        unit = 2 * base
+    if 5 * base - cell < h5 * (cell - unit):
+        unit = 5 * base
+    if 10 * base - cell < h * (cell - unit):
+        unit = 10 * base
+    # Rounded to the unit's own digits, so that 0.30000000000000004 is 0.3.
+    first, last = np.floor(low / unit + 1e-7), np.ceil(high / unit - 1e-7)
+    digits = max(0, int(np.ceil(-np.log10(unit))) + 1)
+    return [round(float(step * unit), digits) for step in np.arange(first, last + 1)]
+
+
+def plot_nomogram(
+    nomogram: Nomogram, example: Mapping[str, float | str], titles: Mapping[str, str]
+) -> Figure:
+    """Draw the nomogram (paper Figure 5) with one patient read off it.
+
+    Parameters
+    ----------
+    nomogram : Nomogram
+        What to draw.
+    example : mapping
+        A patient's value of each predictor, marked on the axes.
+    titles : mapping
+        Axis title of each predictor.
+    """
+    rows = len(nomogram.predictors) + 3
+    figure, axis = plt.subplots(figsize=(9, 0.8 * rows + 0.2))
+    axis.set(xlim=(-27, 104), ylim=(0.5 - rows, 0.5))
+    axis.axis("off")
+    _draw_scale(axis, 0, "Points", {str(tick): tick for tick in range(0, 101, 10)}, side=1)
+    axis.vlines(range(0, 101, 2), 0, 0.06, color="black", linewidth=0.5)
+    points = nomogram.points(example)
+    for row, name in enumerate(nomogram.predictors, start=1):
+        places = axis_points(nomogram, name)
+        labels = map(_label, nomogram.axes[name])
+        _draw_scale(axis, -row, titles.get(name, name), dict(zip(labels, places, strict=True)))
+        _mark(axis, points[name], (0, -row), dots=[-row])
+    _draw_total_and_risk(axis, nomogram, sum(points.values()), y=2 - rows)
+    return figure
+
+
+def axis_points(nomogram: Nomogram, name: str) -> list[float]:
+    """Points of every tick or level on one axis."""
+    row = {other: values[0] for other, values in nomogram.axes.items()}
+    return [nomogram.points({**row, name: value})[name] for value in nomogram.axes[name]]
+
+
+def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: float) -> None:
+    """Total points and risk share a scale of their own, stretched to the width of the figure."""
+    reach = sum(max(axis_points(nomogram, name)) for name in nomogram.predictors)
+    totals = pretty(0, max(reach, total), 10)
+    stretch = 100 / totals[-1]
+    _draw_scale(axis, y, "Total points", {_label(value): value * stretch for value in totals})
+    risks = [risk for risk in RISK_TICKS if 0 <= nomogram.total_at(risk) <= totals[-1]]
+    ticks = {f"{risk:g}": nomogram.total_at(risk) * stretch for risk in risks}
+    _draw_scale(axis, y - 1, "Risk of osteoporosis", ticks)
+    place = total * stretch
+    _mark(axis, place, (y, y - 1), dots=[y, y - 1])
+    text = f"{total:.0f} points, risk {nomogram.probability(total):.2f}"
+    left = place < 60
+    axis.annotate(
+        text, (place, y - 0.45), (7 if left else -7, 0), textcoords="offset points", color=MARK, fontsize=9,
+        va="center", ha="left" if left else "right", bbox=PAPER, zorder=4,
+    )  # fmt: skip
+
+
+def _label(value: float | str) -> str:
+    return value.capitalize() if isinstance(value, str) else f"{value:g}"
+
+
+def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
+    """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
+    axis.text(-26, y, title, va="center", ha="left", fontsize=10, weight="bold")
+    axis.hlines(
+        y, min(ticks.values(), default=0), max(ticks.values(), default=0), color="black", linewidth=1.1
+    )
+    reached = {-1: -np.inf, 1: -np.inf}
+    for label, place in sorted(ticks.items(), key=lambda tick: tick[1]):
+        half = 0.6 * len(label) + 0.4
+        free = [way for way in (side, -side) if place - half > reached[way]]
+        way = free[0] if free else side
+        axis.vlines(place, y, y + 0.12 * way, color="black", linewidth=0.9)
+        if free:
+            reached[way] = place + half
+            align = "top" if way < 0 else "bottom"
+            axis.text(place, y + 0.17 * way, label, ha="center", va=align, fontsize=8.5, bbox=PAPER, zorder=3)
+
+
+def _mark(axis: plt.Axes, place: float, ends: tuple[float, float], dots: list[float]) -> None:
+    axis.plot([place, place], ends, color=MARK, linewidth=0.9, linestyle=":", zorder=1)
+    axis.plot([place] * len(dots), dots, "o", color=MARK, markersize=6, zorder=5)

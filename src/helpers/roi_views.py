@@ -1,0 +1,224 @@
+"""How a scan and its regions look: the drawings of notebook 02."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from helpers.figures import COHORT_COLOURS, COHORT_TITLES
+from helpers.images import LAYERS, Scan
+from helpers.preprocessing import Block, layer_column
+
+LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
+BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
+_LAYER_MAP = ListedColormap(LAYER_COLOURS)
+CANCELLOUS_WINDOW = (-150, 450)
+_MARGIN_MM = 28
+
+
+class Plane(NamedTuple):
+    """One way to cut an LPS volume: the array axis cut across, and the letters at the four edges."""
+
+    axis: int
+    left: str
+    right: str
+    top: str
+    bottom: str
+
+
+# Radiological convention: the patient's right is on the viewer's left.
+PLANES = {
+    "axial": Plane(0, "R", "L", "A", "P"),
+    "sagittal": Plane(2, "A", "P", "S", "I"),
+    "coronal": Plane(1, "R", "L", "S", "I"),
+}
+
+
+class Cut(NamedTuple):
+    """A slice of HU and labels with its place in mm: left, right, bottom, top."""
+
+    hu: np.ndarray
+    layers: np.ndarray
+    extent: tuple[float, float, float, float]
+
+
+def cut(image: sitk.Image, layers: sitk.Image, plane: str, point: np.ndarray) -> Cut:
+    """Cut image and layers across ``plane`` through ``point``.
+
+    Parameters
+    ----------
+    image, layers : sitk.Image
+        On the same grid, in any orientation.
+    plane : {"axial", "sagittal", "coronal"}
+    point : ndarray, shape (3,)
+        Physical point (mm, LPS).
+    """
+    image, layers = (sitk.DICOMOrient(volume, "LPS") for volume in (image, layers))
+    axis = PLANES[plane].axis
+    index = image.TransformPhysicalPointToIndex(point.tolist())[::-1][axis]
+    slices = [np.take(sitk.GetArrayViewFromImage(volume), index, axis) for volume in (image, layers)]
+    low = np.array(image.GetOrigin()) - np.array(image.GetSpacing()) / 2
+    high = low + np.array(image.GetSpacing()) * image.GetSize()
+    across, down = [a for a in (2, 1, 0) if a != axis]
+    (left, right), (first, last) = ((low[2 - a], high[2 - a]) for a in (across, down))
+    if plane == "axial":  # rows run to posterior, which is drawn downwards
+        return Cut(*slices, (left, right, last, first))
+    return Cut(*(s[::-1] for s in slices), (left, right, first, last))
+
+
+def layer_centre(layers: sitk.Image, chosen: tuple[int, ...] = tuple(LAYERS)) -> np.ndarray:
+    """Centre of mass of the chosen layers (mm, LPS)."""
+    where = np.argwhere(np.isin(sitk.GetArrayViewFromImage(layers), chosen)).mean(axis=0)[::-1]
+    return np.array(layers.TransformContinuousIndexToPhysicalPoint(where.tolist()))
+
+
+def roi_figure(scan: Scan) -> Figure:
+    """Draw the six layers on axial slices of T12 and L1, a sagittal and a coronal slice (paper Figure 2)."""
+    views = [("axial", (2,), "Axial, T12"), ("axial", (5,), "Axial, L1")]
+    views += [("sagittal", tuple(LAYERS), "Sagittal"), ("coronal", tuple(LAYERS), "Coronal")]
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 7.6))
+    for ax, (plane, chosen, title) in zip(axes.flat, views, strict=True):
+        view = cut(scan.image, scan.mask, plane, layer_centre(scan.mask, chosen))
+        draw_hu(ax, view)
+        shown = np.ma.masked_equal(view.layers, 0)
+        ax.imshow(
+            shown, cmap=_LAYER_MAP, vmin=0.5, vmax=6.5, alpha=0.5, extent=view.extent, interpolation="nearest"
+        )
+        frame(ax, scan.mask, plane)
+        ax.set_title(title)
+    handles = [
+        Patch(color=c, alpha=0.7, label=n) for c, n in zip(LAYER_COLOURS, LAYERS.values(), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncol=6, fontsize=8, handlelength=1)
+    return figure
+
+
+def draw_hu(ax: Axes, view: Cut, window: tuple[float, float] = BONE_WINDOW) -> None:
+    """Draw a cut in grey, voxels unsmoothed."""
+    ax.imshow(
+        view.hu, cmap="gray", vmin=window[0], vmax=window[1], extent=view.extent, interpolation="nearest"
+    )
+
+
+def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = _MARGIN_MM) -> None:
+    """Limit an axes to the regions and a margin; letters of orientation and a scale bar instead of ticks."""
+    oriented = sitk.DICOMOrient(layers, "LPS")
+    where = np.argwhere(sitk.GetArrayViewFromImage(oriented))[:, ::-1]
+    origin, spacing = np.array(oriented.GetOrigin()), np.array(oriented.GetSpacing())
+    low = origin + where.min(axis=0) * spacing - margin_mm
+    high = origin + where.max(axis=0) * spacing + margin_mm
+    across, up = {"axial": (0, 1), "sagittal": (1, 2), "coronal": (0, 2)}[plane]
+    drawn = ax.images[0].get_extent()
+    left, right = max(low[across], drawn[0]), min(high[across], drawn[1])
+    bottom, top = max(low[up], min(drawn[2:])), min(high[up], max(drawn[2:]))
+    ax.set(xlim=(left, right), ylim=(top, bottom) if plane == "axial" else (bottom, top))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    _letters(ax, PLANES[plane])
+    _scale_bar(ax)
+
+
+def _letters(ax: Axes, plane: Plane) -> None:
+    style = {"transform": ax.transAxes, "color": "white", "fontsize": 9, "ha": "center", "va": "center"}
+    style["path_effects"] = _edge(1.5)
+    ax.text(0.03, 0.5, plane.left, **style)
+    ax.text(0.97, 0.5, plane.right, **style)
+    ax.text(0.5, 0.96, plane.top, **style)
+    ax.text(0.5, 0.04, plane.bottom, **style)
+
+
+def _scale_bar(ax: Axes) -> None:
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    length = 20 if right - left > 70 else 10
+    start, height = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
+    ax.plot([start, start + length], [height, height], color="white", linewidth=2, path_effects=_edge(4))
+    place = bottom + 0.08 * (top - bottom)
+    ax.text(start, place, f"{length} mm", color="white", fontsize=8, path_effects=_edge(1.5))
+
+
+def _edge(width: float) -> list[withStroke]:
+    """Black rim: white marks stay visible on bright bone."""
+    return [withStroke(linewidth=width, foreground="black")]
+
+
+def resampling_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
+    """Draw the same sagittal slice as scanned, at the new spacing and in grey levels of ``bin_width`` HU."""
+    centre = layer_centre(scan.mask)
+    figure, axes = plt.subplots(1, 3, figsize=(7.2, 4.2), sharey=False)
+    views = [
+        cut(volume, layers, "sagittal", centre)
+        for volume, layers in ((scan.image, scan.mask), (block.image, block.layers))
+    ]
+    for ax, view, volume in zip(axes, views, (scan.image, block.image), strict=False):
+        draw_hu(ax, view, CANCELLOUS_WINDOW)
+        frame(ax, block.layers, "sagittal", margin_mm=6)
+        ax.set_title(" x ".join(f"{step:.3g}" for step in volume.GetSpacing()) + " mm")
+    levels = np.ma.masked_where(views[1].layers == 0, np.floor(views[1].hu / bin_width) * bin_width)
+    draw_hu(axes[2], views[1], CANCELLOUS_WINDOW)
+    _draw_levels(figure, axes[2], levels, views[1].extent, bin_width)
+    frame(axes[2], block.layers, "sagittal", margin_mm=6)
+    axes[2].set_title(f"grey levels of {bin_width:g} HU")
+    return figure
+
+
+def _draw_levels(figure: Figure, ax: Axes, levels: np.ma.MaskedArray, extent: tuple, bin_width: float):
+    edges = np.arange(levels.min(), levels.max() + 2 * bin_width, bin_width)
+    norm = BoundaryNorm(edges, 256)
+    drawn = ax.imshow(levels, cmap="viridis", norm=norm, extent=extent, interpolation="nearest")
+    ticks = edges[:: max(1, len(edges) // 6)]
+    figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
+
+
+def histogram_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
+    """Histogram of HU inside the regions, as scanned and resampled, in the bins used for texture."""
+    pairs = {"as scanned": (scan.image, scan.mask), "resampled": (block.image, block.layers)}
+    values = {
+        name: sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(layers) > 0]
+        for name, (image, layers) in pairs.items()
+    }
+    low, high = min(v.min() for v in values.values()), max(v.max() for v in values.values())
+    edges = np.arange(np.floor(low / bin_width), np.ceil(high / bin_width) + 2) * bin_width
+    figure, ax = plt.subplots(figsize=(6, 3.2))
+    for (name, hu), colour in zip(values.items(), ("#999999", "#0072B2"), strict=True):
+        label = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
+        ax.hist(
+            hu, edges, weights=np.full(hu.size, 100 / hu.size), histtype="step", color=colour, label=label
+        )
+    ax.set(xlabel=f"HU, bins of {bin_width:g}", ylabel="Voxels of the region (%)")
+    figure.legend(loc="outside upper center", ncol=1)
+    return figure
+
+
+def layer_hu_figure(quality: pd.DataFrame, cohort: pd.DataFrame) -> Figure:
+    """Box plots of mean HU per layer, by cohort."""
+    columns = {layer_column("hu", layer): name for layer, name in LAYERS.items()}
+    table = quality.merge(cohort[["patient_id", "cohort"]], on="patient_id").rename(columns=columns)
+    long = table.melt(id_vars="cohort", value_vars=list(columns.values()), var_name="layer", value_name="hu")
+    present = [name for name in COHORT_COLOURS if (long["cohort"] == name).any()]
+    figure, ax = plt.subplots(figsize=(7.2, 3.6))
+    sns.boxplot(
+        long,
+        x="layer",
+        y="hu",
+        hue="cohort",
+        hue_order=present,
+        palette=COHORT_COLOURS,
+        linewidth=0.8,
+        fliersize=2,
+        ax=ax,
+    )
+    ax.set(xlabel="", ylabel="Mean HU of the layer")
+    handles, _ = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    figure.legend(handles, [COHORT_TITLES[name] for name in present], loc="outside upper center", ncol=3)
+    return figure

@@ -1,0 +1,248 @@
+"""Run a study: the notebooks in order with papermill, then the book; keep a record of it all."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import papermill
+import yaml
+
+from helpers.errors import StudyError
+from helpers.preprocessing import read_settings
+from helpers.rendering import build_book
+from helpers.study import REPOSITORY, STEPS, Run, load_study, open_run, replacing
+from helpers.tables import check_tables
+
+RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
+RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How one notebook, or the book, ended."""
+
+    name: str
+    status: str
+    seconds: float
+
+
+def run_study(
+    study_file: Path | str,
+    run_dir: Path | str | None = None,
+    first: str = "01",
+    last: str = "99",
+    overrides: tuple[str, ...] = (),
+    workers: int = 0,
+) -> list[StepResult]:
+    """Execute the notebooks ``first`` to ``last`` and render the book.
+
+    Parameters
+    ----------
+    study_file : path
+        The study file.
+    run_dir : path, optional
+        The run folder; ``runs/<name of the study>`` by default.
+    first, last : str
+        Notebook numbers, for example "04".
+    overrides : tuple of str
+        ``NN.name=value``, as on the command line; they win over the study file's ``parameters``.
+    workers : int
+        Parallel processes; 0 means one per core.
+
+    Raises
+    ------
+    StudyError
+        Before anything runs when a name is unknown; afterwards when a notebook failed.
+    """
+    steps = chosen_steps(first, last)
+    found = problems(study_file, overrides)
+    if found:
+        raise StudyError("\n".join(found))
+    run = run_folder(study_file, run_dir)
+    common = {"study": _shown(study_file), "run_dir": _shown(run.folder), "workers": workers}
+    parameters = notebook_parameters(run.study.parameters, overrides, common)
+    results = []
+    for step in steps:
+        results.append(execute(run, step, parameters[step]))
+        record(run, study_file, results[-1])
+    started = time.perf_counter()
+    build_book(run)
+    results.append(StepResult("book", "ok", time.perf_counter() - started))
+    record(run, study_file, results[-1])
+    return results
+
+
+def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:
+    """The run folder asked for, or ``runs/<name of the study>``."""
+    return open_run(study_file, run_dir or REPOSITORY / "runs" / load_study(study_file).name)
+
+
+def problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[str]:
+    """Everything that would stop a study: settings, tables, parameter names; empty when all is well."""
+    study = load_study(study_file)
+    found = check_tables(study)
+    checks = [
+        lambda: read_settings(study.path(study.extraction)),
+        lambda: notebook_parameters(study.parameters, overrides, {}),
+    ]
+    for check in checks:
+        try:
+            check()
+        except StudyError as error:
+            found.append(str(error))
+    return found
+
+
+def chosen_steps(first: str, last: str) -> list[str]:
+    """Notebook numbers from ``first`` to ``last``, in order."""
+    for number in {first, last} - {"99"}:
+        if number not in STEPS:
+            raise StudyError(f"There is no notebook '{number}'; there are {', '.join(STEPS)}.")
+    return [number for number in STEPS if first <= number <= last]
+
+
+def notebook_parameters(
+    from_study: dict[str, dict], overrides: tuple[str, ...], common: dict[str, Any]
+) -> dict[str, dict]:
+    """Each notebook's parameters: those common to all that it declares, the study file's, the overrides.
+
+    Raises
+    ------
+    StudyError
+        For a notebook or a parameter name that does not exist.
+    """
+    asked: dict[str, dict] = {number: dict(values) for number, values in from_study.items()}
+    for text in overrides:
+        target, equals, value = text.partition("=")
+        number, dot, name = target.partition(".")
+        if not (equals and dot):
+            raise StudyError(
+                f"'-p {text}' is not of the form NN.name=value, for example 04.mrmr_features=30."
+            )
+        asked.setdefault(number, {})[name] = yaml.safe_load(value)
+    declared = {number: _declared(number) for number in STEPS}
+    for number, values in asked.items():
+        if number not in declared:
+            raise StudyError(f"Parameters are given for notebook '{number}'; there are {', '.join(STEPS)}.")
+        unknown = sorted(set(values) - set(declared[number]))
+        if unknown:
+            known = ", ".join(sorted(set(declared[number]) - set(common)))
+            raise StudyError(f"Notebook {number} has no parameter '{unknown[0]}'; it has {known}.")
+    return {
+        number: {name: value for name, value in common.items() if name in names} | asked.get(number, {})
+        for number, names in declared.items()
+    }
+
+
+def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
+    """Run one notebook with papermill into the run folder; its progress bars go to standard error."""
+    name = STEPS[step]
+    output = run.notebooks / f"{name}.ipynb"
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    started = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            REPOSITORY / "notebooks" / f"{name}.ipynb",
+            output,
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=REPOSITORY,
+            progress_bar=False,
+            stderr_file=sys.stderr,
+        )
+    except papermill.PapermillExecutionError as error:
+        failed = StepResult(name, "failed", time.perf_counter() - started)
+        record(run, None, failed)
+        raise StudyError(_failure(run, step, error)) from None
+    return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
+    """Five lines: which notebook and cell, what went wrong, where to look, what is kept, how to go on."""
+    kept = ", ".join(number for number in STEPS if number < step) or "none"
+    return "\n".join(
+        [
+            f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
+            f"{error.ename}: {' '.join(str(error.evalue).split())}",
+            f"The notebook with the error: {_shown(run.notebooks / STEPS[step])}.ipynb",
+            f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
+            f"When it is mended, go on with: radbook run ... --from {step}",
+        ]
+    )
+
+
+def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
+    """Add one result to run.json, with everything needed to say later what was run."""
+    path = run.record
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if study_file is not None:
+        content["study_file"] = _shown(study_file)
+    content |= {
+        "study": run.study.name,
+        "virtual": run.study.is_virtual,
+        "seed": run.study.seed,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {name: version(name) for name in RECORDED},
+        "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    content.setdefault("notebooks", {})[result.name] = {
+        "status": result.status,
+        "seconds": round(result.seconds, 1),
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def summary(results: list[StepResult]) -> str:
+    """A line for each notebook: name, status, seconds."""
+    lines = [f"{result.name:<20}{result.status:<8}{result.seconds:7.1f} s" for result in results]
+    total = sum(result.seconds for result in results)
+    return "\n".join([*lines, f"{'total':<28}{total:7.1f} s"])
+
+
+def _declared(number: str) -> list[str]:
+    path = REPOSITORY / "notebooks" / f"{STEPS[number]}.ipynb"
+    return list(papermill.inspect_notebook(path))
+
+
+def _commit() -> str | None:
+    """The commit of the working copy, with '+' when files differ from it; None outside a checkout."""
+    command = [
+        "git",
+        "-C",
+        str(REPOSITORY),
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--dirty=+",
+        "--exclude=*",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _shown(path: Path | str) -> str:
+    """A path as it may stand in a notebook: relative to the repository, without the user's folders."""
+    absolute = Path(path) if Path(path).is_absolute() else _existing(Path(path))
+    try:
+        return Path(os.path.relpath(absolute, REPOSITORY)).as_posix()
+    except ValueError:  # another drive on Windows
+        return str(absolute)
+
+
+def _existing(path: Path) -> Path:
+    return path.resolve() if path.exists() else REPOSITORY / path

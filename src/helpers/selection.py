@@ -1,0 +1,640 @@
+"""From 1688 features to the Rad-score: reliability, Mann-Whitney U, Spearman, mRMR, LASSO (paper 2.5, 3.2).
+
+Names for others: `mann_whitney`, `spearman_prune`, `mrmr`, `lasso_cv`; the scikit-learn transformers
+`IccFilter`, `ConstantFilter`, `MannWhitneyFilter`, `SpearmanPruner`, `MrmrSelector`, `LassoSelector`;
+`LimitedSmote`; `selection_pipeline`, `select_features`, `selection_frequency`, `rad_score`.
+
+The transformers are the one implementation of the selection: chapter 4 fits their pipeline once, strict
+validation fits it anew in every resample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline
+from joblib import Parallel, delayed
+from scipy.stats import mannwhitneyu, rankdata
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin, f_classif
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import ClassifierTags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from helpers.errors import StudyError
+from helpers.lasso import Family, lasso_cv, lasso_path, named_values
+from helpers.outcomes import checked_outcome
+
+__all__ = ["lasso_cv"]
+
+SCHEMES = ("FCQ", "FCD", "MID", "MIQ")
+# Spread (maximum - minimum) at or below this part of the largest absolute value counts as constant.
+CONSTANT = 1e-9
+# Floor of a correlation in FCQ, as in the Python package mrmr-selection: a quotient by 0 would decide alone.
+SMALLEST_CORRELATION = 1e-3
+
+
+class MannWhitney(NamedTuple):
+    """U of the patients with the outcome, and the two-sided P value, each of shape (features,)."""
+
+    u: np.ndarray
+    p_value: np.ndarray
+
+
+def mann_whitney(X: pd.DataFrame | np.ndarray, y: np.ndarray) -> MannWhitney:
+    """Compare every feature between patients with and without the outcome.
+
+    Asymptotic P with tie and continuity correction, as R ``wilcox.test(exact = FALSE)``. A constant feature
+    separates nothing: P = 1 (R gives NaN).
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray, shape (patients, features)
+    y : array of 0 and 1, shape (patients,)
+
+    Raises
+    ------
+    StudyError
+        For missing or infinite values or one class only.
+    """
+    values, _ = named_values(X)
+    y = checked_outcome(y)
+    u, p_value = mannwhitneyu(values[y == 1], values[y == 0], method="asymptotic")
+    return MannWhitney(u, np.where(np.ptp(values, axis=0) == 0, 1.0, p_value))
+
+
+def spearman_prune(X: pd.DataFrame | np.ndarray, threshold: float = 0.90) -> list:
+    """Keep features of which no two have abs(Spearman's rho) above ``threshold``.
+
+    Again and again the pair with the largest abs(rho) loses one member: the one with the larger mean abs(rho)
+    with all that remain (of equals, the later column). So the result does not depend on the order of the
+    columns, and not on the outcome.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray, shape (patients, features)
+    threshold : float
+
+    Returns
+    -------
+    list
+        Names (positions for an array) of the features kept, in column order.
+
+    Raises
+    ------
+    StudyError
+        For missing or infinite values, or a constant feature, whose correlation does not exist.
+    """
+    values, names = _varying(X)
+    ranks = rankdata(values, axis=0)
+    correlation = np.abs(np.atleast_2d(np.corrcoef(ranks, rowvar=False)))
+    np.fill_diagonal(correlation, 0)
+    kept = np.ones(len(names), bool)
+    largest = correlation.max(axis=1)
+    while largest.max() > threshold:
+        first = int(np.argmax(largest))
+        second = int(np.argmax(correlation[first]))
+        total = correlation[[first, second]].sum(axis=1)
+        # The tolerance lets exact copies count as equals in spite of rounding.
+        loser = first if total[0] > total[1] + 1e-9 else second
+        partners = correlation[loser] == largest
+        kept[loser] = False
+        correlation[loser] = correlation[:, loser] = 0
+        partners[loser] = True
+        largest[partners] = correlation[partners].max(axis=1)
+    return [name for name, keep in zip(names, kept, strict=True) if keep]
+
+
+class Mrmr(NamedTuple):
+    """Features in the order of choice, and the score with which each was chosen."""
+
+    features: list
+    scores: np.ndarray
+
+
+def mrmr(
+    X: pd.DataFrame | np.ndarray,
+    y: np.ndarray,
+    k: int = 50,
+    scheme: Literal["FCQ", "FCD", "MID", "MIQ"] = "FCQ",
+) -> Mrmr:
+    """Rank features by relevance for the outcome against redundancy with those already chosen.
+
+    The first is the most relevant; each next one has the largest quotient (Q) or difference (D) of its
+    relevance and its mean redundancy. FC: one-way ANOVA F and abs(Pearson's r), floored at 0.001 in the
+    quotient. MI: mutual information (nats) of features cut at mean - SD and mean + SD. Ding & Peng 2005,
+    doi 10.1142/S0219720005001004.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray, shape (patients, features)
+    y : array of 0 and 1, shape (patients,)
+    k : int
+        How many to choose; all when there are fewer.
+    scheme : "FCQ", "FCD", "MID" or "MIQ"
+
+    Raises
+    ------
+    StudyError
+        For missing or infinite values, a constant feature, one class only, or an unknown scheme.
+    """
+    if scheme not in SCHEMES:
+        raise StudyError(f"mRMR has no scheme '{scheme}'. Choose one of {', '.join(SCHEMES)}.")
+    values, names = _varying(X)
+    y = checked_outcome(y)
+    if scheme.startswith("F"):
+        relevance = f_classif(values, y)[0]
+        redundancy = np.abs(np.atleast_2d(np.corrcoef(values, rowvar=False)))
+        if scheme == "FCQ":
+            redundancy = np.maximum(redundancy, SMALLEST_CORRELATION)
+    else:
+        relevance, redundancy = _mutual_information(values, y)
+    order, scores = _greedy(relevance, redundancy, min(k, len(names)), quotient=scheme.endswith("Q"))
+    return Mrmr([names[j] for j in order], np.array(scores))
+
+
+def _greedy(relevance: np.ndarray, redundancy: np.ndarray, k: int, quotient: bool) -> tuple[list, list]:
+    order, scores = [int(np.argmax(relevance))], [float(relevance.max())]
+    total = np.zeros_like(relevance)
+    while len(order) < k:
+        total += redundancy[order[-1]]
+        mean = total / len(order)
+        score = relevance / np.maximum(mean, np.finfo(float).tiny) if quotient else relevance - mean
+        score[order] = -np.inf
+        order.append(int(np.argmax(score)))
+        scores.append(float(score[order[-1]]))
+    return order, scores
+
+
+def _mutual_information(values: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+    level = (values > mean + spread).astype(int) - (values < mean - spread)
+    # One indicator column a level: products of indicators count patients in both levels.
+    features = np.stack([level == value for value in (-1, 0, 1)]).astype(float)
+    outcome = np.stack([y == value for value in (0, 1)]).astype(float)[:, :, None]
+    relevance = _mutual_information_of_levels(features, outcome)[:, 0]
+    return relevance, _mutual_information_of_levels(features, features)
+
+
+def _mutual_information_of_levels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Mutual information (nats) of two sets of indicators, shapes (levels, patients, columns)."""
+    n = a.shape[1]
+    total = np.zeros((a.shape[2], b.shape[2]))
+    for one in a:
+        for other in b:
+            joint = one.T @ other / n
+            expected = np.outer(one.mean(axis=0), other.mean(axis=0))
+            ratio = np.divide(joint, expected, out=np.ones_like(joint), where=joint > 0)
+            total += joint * np.log(ratio)
+    return total
+
+
+def _varying(X: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, list]:
+    values, names = named_values(X)
+    constant = np.flatnonzero(_is_constant(values))
+    if constant.size:
+        raise StudyError(
+            f"{constant.size} feature(s) are the same in every patient, for example '{names[constant[0]]}': "
+            "drop them first (ConstantFilter)."
+        )
+    return values, names
+
+
+def _is_constant(values: np.ndarray) -> np.ndarray:
+    return np.ptp(values, axis=0) <= CONSTANT * np.abs(values).max(axis=0)
+
+
+class _Filter(SelectorMixin, BaseEstimator):
+    """A selection step: fitting decides `support_`, a mask of the features that stay."""
+
+    def fit(self, X, y=None):
+        """Decide which features stay.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray, shape (patients, features)
+        y : ignored
+        """
+        values = validate_data(self, X, dtype=float, ensure_min_samples=2)
+        self.support_ = self._decide(self._table(values))
+        return self
+
+    def _table(self, values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, columns=getattr(self, "feature_names_in_", None))
+
+    def _get_support_mask(self):
+        check_is_fitted(self, "support_")
+        return self.support_
+
+
+class _OutcomeFilter(_Filter):
+    """A selection step that looks at the outcome."""
+
+    def fit(self, X, y):
+        """Decide which features stay.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray, shape (patients, features)
+        y : array of two classes, shape (patients,); the larger label is the outcome
+        """
+        values, y = validate_data(self, X, y, dtype=float, ensure_min_samples=2)
+        classes, outcome = np.unique(y, return_inverse=True)
+        if len(classes) != 2:
+            raise StudyError(
+                f"Selecting features needs two classes of patients; there is {len(classes)} class."
+            )
+        self.support_ = self._decide(self._table(values), outcome)
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        return tags
+
+
+class IccFilter(_Filter):
+    """Keep features whose readers' agreement is above a threshold.
+
+    Parameters
+    ----------
+    icc : mapping of str to float
+        ICC of each feature; where it could not be computed (NaN) the feature goes.
+    threshold : float
+    """
+
+    def __init__(self, icc: Mapping[str, float], threshold: float = 0.80):
+        self.icc = icc
+        self.threshold = threshold
+
+    def _decide(self, table):
+        unknown = [name for name in table if name not in self.icc]
+        if unknown:
+            raise StudyError(
+                f"{len(unknown)} feature(s) have no ICC, for example '{unknown[0]}': run 03_extraction "
+                "again, so that features and ICC come from the same settings."
+            )
+        support = np.array([self.icc[name] > self.threshold for name in table])
+        if not support.any():
+            raise StudyError(
+                f"No feature has an ICC above {self.threshold}: compare the two readers' masks, or lower "
+                "icc_threshold."
+            )
+        return support
+
+
+class ConstantFilter(_Filter):
+    """Drop features that are the same in every patient (within a billionth of their size)."""
+
+    def _decide(self, table):
+        support = ~_is_constant(table.to_numpy())
+        if not support.any():
+            raise StudyError("Every feature is the same in all patients: look at the images and masks.")
+        return support
+
+
+class MannWhitneyFilter(_OutcomeFilter):
+    """Keep features with P below ``p_value``; where none is, the one with the smallest P.
+
+    Parameters
+    ----------
+    p_value : float
+        Not corrected for the number of features, as in the paper.
+
+    Attributes
+    ----------
+    p_values_ : ndarray, shape (features,)
+    """
+
+    def __init__(self, p_value: float = 0.05):
+        self.p_value = p_value
+
+    def _decide(self, table, outcome):
+        self.p_values_ = mann_whitney(table, outcome).p_value
+        return self.p_values_ < max(self.p_value, np.nextafter(self.p_values_.min(), 2))
+
+
+class SpearmanPruner(_Filter):
+    """Keep features of which no two have abs(rho) above ``threshold`` (:func:`spearman_prune`).
+
+    Parameters
+    ----------
+    threshold : float
+    """
+
+    def __init__(self, threshold: float = 0.90):
+        self.threshold = threshold
+
+    def _decide(self, table):
+        return table.columns.isin(spearman_prune(table, self.threshold))
+
+
+class MrmrSelector(_OutcomeFilter):
+    """Keep the first ``k`` features by mRMR (:func:`mrmr`).
+
+    Parameters
+    ----------
+    k : int
+    scheme : "FCQ", "FCD", "MID" or "MIQ"
+
+    Attributes
+    ----------
+    ranking_ : Mrmr
+    """
+
+    def __init__(self, k: int = 50, scheme: str = "FCQ"):
+        self.k = k
+        self.scheme = scheme
+
+    def _decide(self, table, outcome):
+        self.ranking_ = mrmr(table, outcome, self.k, self.scheme)
+        return table.columns.isin(self.ranking_.features)
+
+
+class LassoSelector(_OutcomeFilter):
+    """Keep features with a LASSO coefficient at the cross-validated penalty (:func:`lasso_cv`).
+
+    Where none has one at that penalty, the largest penalty that keeps a feature is taken instead.
+
+    Parameters
+    ----------
+    family : "binomial" or "gaussian"
+    rule : "min" or "1se"
+        lambda.min or lambda.1se.
+    folds : int
+    seed : int
+        Draws the folds.
+
+    Attributes
+    ----------
+    cv_ : LassoCv
+    index_ : int
+        Position of the penalty taken.
+    intercept_ : float
+    coef_ : ndarray, shape (features,)
+        On the scale of the features as given.
+    """
+
+    def __init__(self, family: Family = "binomial", rule: str = "min", folds: int = 10, seed: int = 0):
+        self.family = family
+        self.rule = rule
+        self.folds = folds
+        self.seed = seed
+
+    def _decide(self, table, outcome):
+        if self.rule not in ("min", "1se"):
+            raise StudyError(f"lasso_lambda is '{self.rule}'. Choose 'min' or '1se'.")
+        self.cv_ = lasso_cv(table, outcome, self.folds, self.family, seed=self.seed)
+        path = self.cv_.path
+        index = self.cv_.index_min if self.rule == "min" else self.cv_.index_1se
+        if path.nonzero[index] == 0:
+            index = int(np.argmax(path.nonzero > 0))
+        self.index_ = index
+        self.intercept_, self.coef_ = float(path.intercepts[index]), path.coefficients[index]
+        return self.coef_ != 0
+
+
+class LimitedSmote(SMOTE):
+    """SMOTE that makes do with few patients.
+
+    A synthetic patient lies between a patient of the smaller class and one of the five nearest of that class;
+    with five or fewer, one of all others. Chawla et al. 2002, doi 10.1613/jair.953.
+    """
+
+    def fit_resample(self, X, y, **parameters):
+        """Return patients and outcomes with both classes of equal size."""
+        smallest = int(np.unique(y, return_counts=True)[1].min())
+        if smallest < 2:
+            raise StudyError("SMOTE needs at least two patients of the rarer class in every training fold.")
+        neighbours = min(self.k_neighbors, smallest - 1)
+        limited = SMOTE(
+            sampling_strategy=self.sampling_strategy, random_state=self.random_state, k_neighbors=neighbours
+        )
+        return limited.fit_resample(X, y, **parameters)
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Knobs of chapter 4 with the paper's values, or ours where it is silent (book, chapter 4).
+
+    ``smote``: "before" lets synthetic patients take part in every step from Mann-Whitney on; "after" and
+    "none" select on real patients only (and differ in chapter 5, which resamples unless it is "none").
+    """
+
+    icc_threshold: float = 0.80
+    mann_whitney_p: float = 0.05
+    spearman_threshold: float = 0.90
+    mrmr_features: int = 50
+    mrmr_scheme: str = "FCQ"
+    lasso_family: Family = "binomial"
+    lasso_lambda: str = "min"
+    folds: int = 10
+    smote: str = "before"
+
+    def __post_init__(self):
+        if self.smote not in ("before", "after", "none"):
+            raise StudyError(f"smote is '{self.smote}'. Choose 'before', 'after' or 'none'.")
+
+
+def selection_pipeline(icc: Mapping[str, float], settings: SelectionSettings, seed: int) -> Pipeline:
+    """All steps of the selection as one unfitted estimator for a table of raw features.
+
+    Parameters
+    ----------
+    icc : mapping of str to float
+        Agreement of the two readers for each feature.
+    settings : SelectionSettings
+    seed : int
+        For SMOTE and the LASSO's folds.
+    """
+    s = settings
+    smote = [("smote", LimitedSmote(random_state=seed))] if s.smote == "before" else []
+    steps = [
+        ("icc", IccFilter(icc, s.icc_threshold)),
+        ("constant", ConstantFilter()),
+        ("scale", StandardScaler()),
+        *smote,
+        ("mann_whitney", MannWhitneyFilter(s.mann_whitney_p)),
+        ("spearman", SpearmanPruner(s.spearman_threshold)),
+        ("mrmr", MrmrSelector(s.mrmr_features, s.mrmr_scheme)),
+        ("lasso", LassoSelector(s.lasso_family, s.lasso_lambda, s.folds, seed)),
+    ]
+    return Pipeline(steps).set_output(transform="pandas")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A fitted selection.
+
+    Attributes
+    ----------
+    settings : SelectionSettings
+    pipeline : Pipeline
+        Fitted.
+    survivors : dict of str to list of str
+        Features left after each step, from "extracted" to "lasso".
+    """
+
+    settings: SelectionSettings
+    pipeline: Pipeline
+    survivors: dict[str, list[str]]
+
+    @property
+    def lasso(self) -> LassoSelector:
+        """The fitted last step."""
+        return self.pipeline["lasso"]
+
+    @property
+    def coefficients(self) -> pd.Series:
+        """LASSO coefficients of the selected features (per SD), largest in size first."""
+        chosen = pd.Series(self.lasso.coef_, index=self.lasso.feature_names_in_)[self.lasso.support_]
+        return chosen.sort_values(key=lambda value: -value.abs(), kind="stable")
+
+    @property
+    def notes(self) -> list[str]:
+        """Which of the rules for empty steps were used, in words."""
+        notes = []
+        if self.pipeline["mann_whitney"].p_values_.min() >= self.settings.mann_whitney_p:
+            notes.append("No feature passed the Mann-Whitney U test; the one with the smallest P was kept.")
+        cv = self.lasso.cv_
+        if self.lasso.index_ not in (cv.index_min, cv.index_1se):
+            notes.append("The cross-validated penalty kept no feature; the largest that keeps one was taken.")
+        return notes
+
+    def as_dict(self) -> dict:
+        """Everything that later chapters and the frozen model need, as plain values."""
+        scaler, cv = self.pipeline["scale"], self.lasso.cv_
+        scaling = pd.DataFrame({"mean": scaler.mean_, "sd": scaler.scale_}, index=scaler.feature_names_in_)
+        features = self.coefficients.index.tolist()
+        return {
+            "features": features,
+            "coefficients": self.coefficients.tolist(),
+            "intercept": self.lasso.intercept_,
+            "mean": scaling.loc[features, "mean"].tolist(),
+            "sd": scaling.loc[features, "sd"].tolist(),
+            "lambda": float(cv.path.lambdas[self.lasso.index_]),
+            "lambda_min": cv.lambda_min,
+            "lambda_1se": cv.lambda_1se,
+            "survivors": self.survivors,
+            "settings": asdict(self.settings),
+            "notes": self.notes,
+        }
+
+
+def select_features(
+    features: pd.DataFrame,
+    outcome: np.ndarray,
+    icc: Mapping[str, float],
+    settings: SelectionSettings,
+    seed: int,
+) -> Selection:
+    """Run the whole selection on the training patients.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (patients, features)
+        Raw features, indexed by patient.
+    outcome : array of 0 and 1, shape (patients,)
+    icc, settings, seed
+        As in :func:`selection_pipeline`.
+
+    Raises
+    ------
+    StudyError
+        For missing or infinite features (naming patient and feature), one class only, or a step that keeps
+        nothing and has no rule for it.
+    """
+    named_values(features)
+    pipeline = selection_pipeline(icc, settings, seed).fit(features, checked_outcome(outcome))
+    survivors = {"extracted": features.columns.tolist()}
+    for name in ("icc", "constant", "mann_whitney", "spearman", "mrmr", "lasso"):
+        survivors[name] = pipeline[name].get_feature_names_out().tolist()
+    return Selection(settings, pipeline, survivors)
+
+
+def rad_score(selection: dict, features: pd.DataFrame) -> pd.Series:
+    """Rad-score = intercept + sum of coefficient x z-score (training mean and SD), one value a patient.
+
+    Parameters
+    ----------
+    selection : dict
+        As written by :meth:`Selection.as_dict`.
+    features : DataFrame
+        Raw features; others than the selected ones are ignored.
+
+    Raises
+    ------
+    StudyError
+        Naming the selected features that the table lacks.
+    """
+    z = z_scores(selection, features)
+    return (selection["intercept"] + z @ np.array(selection["coefficients"])).rename("rad_score")
+
+
+def z_scores(selection: dict, features: pd.DataFrame) -> pd.DataFrame:
+    """The selected features, minus the training mean, divided by the training SD."""
+    missing = [name for name in selection["features"] if name not in features]
+    if missing:
+        raise StudyError(
+            f"{len(missing)} of the model's {len(selection['features'])} features are not in the table: "
+            f"{', '.join(missing[:5])}. Extract them with the settings the model was made with."
+        )
+    chosen = features[selection["features"]]
+    named_values(chosen)
+    return (chosen - np.array(selection["mean"])) / np.array(selection["sd"])
+
+
+def selection_frequency(
+    selection: Selection, features: pd.DataFrame, outcome: np.ndarray, resamples: int, seed: int, workers: int
+) -> pd.Series:
+    """How often the LASSO keeps each of its candidates when the training patients are drawn again.
+
+    Patients are drawn with replacement within each class, SMOTE (where the selection used it) is done anew,
+    and the LASSO is fitted at the penalty of ``selection``. The candidates (mRMR's choice) stay the same: the
+    frequencies are therefore higher than a repetition of the whole selection would give.
+
+    Parameters
+    ----------
+    selection : Selection
+    features, outcome
+        Of the training patients, as in :func:`select_features`.
+    resamples : int
+    seed : int
+    workers : int
+        0 for all cores; the result does not depend on it.
+
+    Returns
+    -------
+    Series
+        Proportion of resamples, indexed by candidate, largest first.
+    """
+    candidates = selection.lasso.feature_names_in_
+    scaled = selection.pipeline[:3].transform(features)  # icc, constant, scale
+    z = scaled[candidates].to_numpy()
+    penalty = selection.lasso.cv_.path.lambdas[selection.lasso.index_]
+    y = checked_outcome(outcome)
+    seeds = np.random.SeedSequence(seed).generate_state(resamples).tolist()
+    run = delayed(_resampled_choice)
+    chosen = Parallel(n_jobs=workers or -1, prefer="threads")(
+        run(z, y, penalty, selection.settings, one) for one in seeds
+    )
+    frequency = pd.Series(np.mean(chosen, axis=0), index=candidates, name="frequency")
+    return frequency.sort_values(ascending=False, kind="stable")
+
+
+def _resampled_choice(
+    z: np.ndarray, y: np.ndarray, penalty: float, settings: SelectionSettings, seed: int
+) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+    resampled, outcome = z[rows], y[rows]
+    if settings.smote == "before":
+        resampled, outcome = LimitedSmote(random_state=seed).fit_resample(resampled, outcome)
+    path = lasso_path(resampled, outcome, np.array([penalty]), settings.lasso_family)
+    return path.coefficients[0] != 0

@@ -1,0 +1,142 @@
+"""Figures of the selection chapter: the paper's Figure 3, and the Rad-score by outcome and set.
+
+Names for others: `plot_selection`, `plot_rad_score`, `readable_name`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES
+from helpers.lasso import LassoCv, LassoPath
+from helpers.selection import Selection
+
+KEPT, LEFT = "#0072B2", "#bbbbbb"
+RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
+OPAQUE = {"frameon": True, "framealpha": 0.9, "edgecolor": "none", "fontsize": 8}
+# As many features as the paper's panel d shows.
+MOST_FREQUENT = 25
+
+
+def readable_name(feature: str) -> str:
+    """A PyRadiomics name for an axis, such as ``GLSZM Zone Entropy, LoG 3 mm``."""
+    image, feature_class, name = feature.split("_", 2)
+    image = re.sub(r"log-sigma-(\d+)-(\d+)-mm-3D", r"LoG \1.\2 mm", image).replace(".0 mm", " mm")
+    group = {"firstorder": "First-order", "shape": "Shape"}.get(feature_class, feature_class.upper())
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return f"{group} {words}" + ("" if image == "original" else f", {image.replace('-', ' ')}")
+
+
+def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
+    """Draw the paper's Figure 3: cross-validation, paths, coefficients, selection frequency.
+
+    Parameters
+    ----------
+    selection : Selection
+    frequency : Series
+        Of each LASSO candidate, as ``selection.selection_frequency`` gives it.
+    """
+    bars = max(len(selection.coefficients), min(len(frequency), MOST_FREQUENT), 8)
+    height = 1 + 0.2 * bars
+    figure = plt.figure(figsize=(11.5, 3.8 + height))
+    upper, lower = figure.subfigures(2, 1, height_ratios=[3.8, height])
+    axes = [*upper.subplots(1, 2), *lower.subplots(1, 2)]
+    plot_cross_validation(axes[0], selection.lasso.cv_, selection.lasso.index_)
+    plot_path(axes[1], selection.lasso.cv_.path, selection.lasso.index_)
+    plot_coefficients(axes[2], selection.coefficients)
+    plot_frequency(axes[3], frequency, selection.survivors["lasso"])
+    titles = ["Cross-validation", "Coefficient paths", "Coefficients", "Selection frequency"]
+    for letter, axis, title in zip("abcd", axes, titles, strict=True):
+        axis.set_title(f"({letter}) {title}", loc="left")
+    return figure
+
+
+def plot_cross_validation(axis: Axes, cv: LassoCv, taken: int) -> None:
+    """Mean loss over the folds with its standard error, against ln(lambda); features kept on top."""
+    x = np.log(cv.path.lambdas)
+    axis.errorbar(x, cv.cvm, cv.cvsd, fmt="o", color=KEPT, ecolor=LEFT, markersize=2.5, elinewidth=0.8)
+    for index, name, style in ((cv.index_min, "min", "--"), (cv.index_1se, "1se", ":")):
+        label = f"λ.{name} = {cv.path.lambdas[index]:.4f}, ln λ = {x[index]:.2f}"
+        axis.axvline(x[index], color="#333333", linestyle=style, linewidth=1, label=label)
+    if taken not in (cv.index_min, cv.index_1se):
+        axis.axvline(x[taken], color=RAISES, linewidth=1, label=f"taken: λ = {cv.path.lambdas[taken]:.4f}")
+    axis.set(xlabel="ln(λ)", ylabel=cv.loss)
+    axis.legend(loc="best", **OPAQUE)
+    ticks = np.linspace(0, len(x) - 1, 9).astype(int)
+    top = axis.secondary_xaxis("top")
+    top.set_xticks(x[ticks], [str(count) for count in cv.path.nonzero[ticks]])
+    top.set_xlabel("features kept", fontsize=9)
+    top.tick_params(labelsize=8)
+
+
+def plot_path(axis: Axes, path: LassoPath, taken: int) -> None:
+    """Coefficients (per SD) against ln(lambda); those kept at the penalty taken are coloured."""
+    x = np.log(path.lambdas)
+    for coefficient, kept in zip(path.coefficients.T, path.coefficients[taken] != 0, strict=True):
+        axis.plot(x, coefficient, color=KEPT if kept else LEFT, linewidth=0.9, zorder=2 + kept, alpha=0.8)
+    axis.axvline(x[taken], color="#333333", linestyle="--", linewidth=1)
+    axis.axhline(0, color="#333333", linewidth=0.6)
+    axis.set(xlabel="ln(λ)", ylabel="Coefficient per SD")
+
+
+def plot_coefficients(axis: Axes, coefficients: pd.Series) -> None:
+    """Coefficients as bars, the largest in size on top."""
+    values = coefficients[::-1]
+    axis.barh(range(len(values)), values, color=[RAISES if value > 0 else LOWERS for value in values])
+    axis.set_yticks(range(len(values)), [readable_name(name) for name in values.index], fontsize=7.5)
+    axis.axvline(0, color="#333333", linewidth=0.6)
+    axis.set(xlabel="Coefficient per SD", ylim=(-0.7, len(values) - 0.3))
+
+
+def plot_frequency(axis: Axes, frequency: pd.Series, selected: list[str]) -> None:
+    """Most frequent candidates over the resamples; those of the selection are coloured."""
+    shown = frequency[:MOST_FREQUENT][::-1]
+    axis.barh(range(len(shown)), 100 * shown, color=[KEPT if f in selected else LEFT for f in shown.index])
+    axis.set_yticks(range(len(shown)), [readable_name(name) for name in shown.index], fontsize=7.5)
+    axis.set(
+        xlabel="Resamples in which it is kept (%). Blue: in the final set",
+        xlim=(0, 100),
+        ylim=(-0.7, len(shown) - 0.3),
+    )
+
+
+def plot_rad_score(scores: pd.DataFrame) -> Figure:
+    """Rad-score of every patient by set and outcome, with median and quartiles.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The ``rad_score`` artifact.
+    """
+    cohorts = [name for name in COHORT_TITLES if name in set(scores["cohort"])]
+    figure, axis = plt.subplots()
+    common = dict(
+        data=scores,
+        x="cohort",
+        y="rad_score",
+        hue="osteoporosis",
+        order=cohorts,
+        ax=axis,
+        palette=OUTCOME_COLOURS,
+        dodge=True,
+    )
+    sns.stripplot(**common, size=2.2, alpha=0.6, jitter=0.25, legend=False)
+    sns.boxplot(**common, width=0.75, fill=False, showfliers=False, linewidth=1.2)
+    axis.set_xticks(range(len(cohorts)), [COHORT_TITLES[name] for name in cohorts])
+    axis.set(xlabel="", ylabel="Rad-score")
+    handles, labels = axis.get_legend_handles_labels()
+    axis.legend(
+        handles,
+        [OUTCOME_TITLES[int(label)] for label in labels],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.12),
+        ncols=2,
+    )
+    return figure

@@ -1,0 +1,178 @@
+"""Inclusion, split, Figure 1 and Table 1."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import cohort as c
+from helpers.errors import StudyError
+from helpers.privacy import pseudonyms
+from helpers.study import REPOSITORY, Run, Study
+
+
+def study(**changes) -> Study:
+    protocol = {"protocol": "../virtual/protocol.yml", "patients": 24}
+    sites = [
+        {"name": "A", "role": "development", "virtual": protocol},
+        {"name": "B", "role": "external", "virtual": protocol},
+    ]
+    content = {"name": "t", "title": "t", "seed": 1, "extraction": "x.yml", "sites": sites}
+    return Study(**(content | changes), folder=REPOSITORY / "data" / "studies")
+
+
+def people(n: int = 60) -> pd.DataFrame:
+    """Two sites, a third with osteoporosis, every sixth a man."""
+    number = np.arange(n)
+    return pd.DataFrame(
+        {
+            "patient_id": [f"P{i}" for i in number],
+            "site": np.where(number < n * 2 // 3, "A", "B"),
+            "age": 50.0 + number % 30,
+            "sex": np.where(number % 6 == 0, "male", "female"),
+            "t_score": np.where(number % 3 == 0, -3.0, -1.0),
+            "interval_days": 5.0,
+            "exclusion": "",
+        }
+    )
+
+
+def test_inclusion_rules_at_their_limits():
+    screened = people(6).assign(
+        age=[49, 50, 60, 60, 49, 60],
+        interval_days=[5, 29, 30, np.nan, 40, 40],
+        exclusion=["", "", "", "", "", "fracture"],
+    )
+    reasons = c.apply_inclusion(screened, study())["exclusion"].tolist()
+    assert reasons == [
+        "younger than 50 years",
+        "",
+        "CT and DXA 30 days apart or more",
+        "days between CT and DXA unknown",
+        "CT and DXA 30 days apart or more",
+        "fracture",
+    ]
+
+
+def test_a_table_without_intervals_excludes_nobody_for_them():
+    screened = c.apply_inclusion(people().drop(columns="interval_days"), study())
+    assert (screened["exclusion"] == "").all()
+
+
+def test_split_is_stratified_complete_and_repeatable():
+    split = [c.assign_cohorts(people(300), study(), 0.7, np.random.default_rng(3)) for _ in range(2)]
+    pd.testing.assert_frame_equal(*split)
+    home = split[0][split[0]["site"] == "A"]
+    shares = home.groupby("osteoporosis")["cohort"].apply(lambda cohorts: (cohorts == "training").mean())
+    assert shares.to_numpy() == pytest.approx(0.7, abs=0.01)
+    assert set(split[0].loc[split[0]["site"] == "B", "cohort"]) == {"external"}
+
+
+def test_the_hospitals_own_allocation_is_followed():
+    own = np.where(np.arange(60) % 4 < 2, "training", "internal")
+    cohort = c.assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
+    home = cohort["site"] == "A"
+    assert cohort.loc[home, "cohort"].tolist() == own[:40].tolist()
+
+
+def test_an_incomplete_allocation_is_not_followed():
+    own = np.where(np.arange(60) == 3, "", "training")
+    cohort = c.assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
+    assert (cohort["cohort"] == "internal").sum() == 12
+
+
+def test_the_outcome_follows_the_study_file():
+    screened = people()
+    screened.loc[screened["t_score"] == -3.0, "t_score"] = -2.5
+    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    assert cohort["osteoporosis"].sum() == 20
+    with pytest.raises(StudyError, match="0 patients with osteoporosis"):
+        strict = study(outcome={"t_score_at_most": -4.0})
+        c.assign_cohorts(screened, strict, 0.7, np.random.default_rng(1))
+
+
+def test_second_reader_sees_training_cases_only():
+    cohort = c.assign_cohorts(people(), study(), 0.7, np.random.default_rng(1))
+    for asked, drawn in ((10, 10), (500, 28)):
+        marked = c.draw_second_reader(cohort, asked, np.random.default_rng(1))
+        assert marked.sum() == drawn
+        assert set(cohort.loc[marked, "cohort"]) == {"training"}
+
+
+def test_only_cases_that_a_second_reader_has_drawn_can_be_marked(tmp_path):
+    files = {"table": {"path": "x.csv"}, "images": "ct/{patient_id}.mha", "masks": "roi/{patient_id}.mha"}
+    site = {"name": "A", "role": "development", **files, "second_reader": "roi2/{patient_id}.mha"}
+    own = study(sites=[site]).model_copy(update={"folder": tmp_path})
+    run = Run(study=own, folder=tmp_path / "run")
+    (tmp_path / "roi2").mkdir()
+    (tmp_path / "roi2" / "b.mha").touch()
+    cohort = pd.DataFrame({"patient_id": pseudonyms(run, "A", ["a", "b"]), "site": "A"})
+    assert c.has_second_reading(cohort, run).tolist() == [False, True]
+
+
+def test_flow_chart_adds_up():
+    screened = people()
+    screened.loc[[1, 2, 50], "exclusion"] = ["fracture", "metal", "metal"]
+    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    flow = c.flow_chart(screened, cohort)
+    for _, part in flow.groupby("site"):
+        count = part.groupby("stage")["patients"].sum()
+        assert count["screened"] == count["excluded"] + count["included"]
+        assert count["included"] == count.reindex(["training", "internal", "external"]).sum()
+    assert flow.loc[flow["stage"] == "included", "osteoporosis"].sum() == cohort["osteoporosis"].sum()
+    plt.close(c.plot_flow_chart(flow))
+
+
+@pytest.fixture
+def as_printed() -> pd.DataFrame:
+    """Patients with the sexes of the paper's internal validation set."""
+    sexes = np.repeat(["male", "female", "male", "female"], [8, 50, 38, 84])
+    outcome = np.repeat([1, 1, 0, 0], [8, 50, 38, 84])
+    age = np.random.default_rng(1).integers(50, 82, 180)
+    return pd.DataFrame(
+        {"cohort": "internal", "osteoporosis": outcome, "sex": sexes, "age": age.astype(float)}
+    )
+
+
+def test_table_1_gives_the_papers_p_for_sex(as_printed):
+    table = c.table_1(as_printed, ["age", "sex"]).set_index(["subject", "metric"])
+    assert c.printed_p(table.loc[("sex", "p_value"), "value"]) == "0.013"
+    assert table.loc[("sex", "p_value"), "paper"] == "0.013"
+    assert table.loc[("osteoporosis", "male"), "value"] == 8
+    printed = c.printed_table_1(table.reset_index())
+    row = printed.loc[("Internal validation", "male, n (%)")]
+    assert row[("osteoporosis", "computed")] == row[("osteoporosis", "paper")] == "8 (13.79%)"
+
+
+def test_categories_equal_r():
+    """R 4.2.2, MASS birthwt, low birth weight: chisq.test(correct = FALSE) and fisher.test."""
+
+    def expand(counts: list[list[int]]) -> tuple[pd.Series, pd.Series]:
+        cells = [(i, j) for i in range(len(counts)) for j in range(2) for _ in range(counts[i][j])]
+        return tuple(map(pd.Series, zip(*cells, strict=True)))
+
+    smoke, hypertension = [[86, 29], [44, 30]], [[125, 52], [5, 7]]
+    race = [[73, 23], [15, 11], [42, 25]]
+    assert c.categories_p(*expand(smoke)) == pytest.approx(0.026490642530502401, rel=1e-9)
+    assert c.categories_p(*expand(hypertension)) == pytest.approx(0.051611871567647689, rel=1e-9)
+    assert c.categories_p(*expand(race)) == pytest.approx(0.0818876981247951, rel=1e-9)
+
+
+def test_standardised_mean_difference_by_hand():
+    first, second = pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 4.0, 6.0])
+    assert c.smd(first, second) == pytest.approx(-2 / np.sqrt((1 + 4) / 2))
+    assert c.smd(first > 1.5, first > 2.5) == pytest.approx((1 / 3) / np.sqrt(2 / 9))
+    assert np.isnan(c.smd(first > 9, second > 9))
+
+
+def test_table_1_stands_a_tiny_cohort_and_other_predictors():
+    screened = people(24).assign(sex="female", bmi=np.linspace(18, 34, 24), steroids=["yes", "no"] * 12)
+    chosen = study(predictors=["age", "bmi", "steroids"])
+    cohort = c.assign_cohorts(screened, chosen, 0.7, np.random.default_rng(1))
+    table = c.table_1(cohort, chosen.predictors)
+    assert table.query("subject == 'sex' and metric == 'p_value'")["value"].isna().all()
+    assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
+    printed = c.printed_table_1(table)
+    assert printed.notna().all().all()
+    assert len(c.compare_cohorts(cohort, chosen.predictors)) == 5
+    plt.close(c.plot_ages(cohort))

@@ -1,0 +1,63 @@
+"""What is promised about installing and about the notebooks in the repository."""
+
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from helpers.study import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECLARED = {name.lower() for name in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]}
+LOCK = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
+def test_conda_environment_equals_pyproject():
+    """A conda user gets what a pip user gets."""
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    from_pip = next(entry["pip"] for entry in environment if isinstance(entry, dict))
+    listed = {entry.lower() for entry in environment if isinstance(entry, str)} | {
+        e.lower() for e in from_pip
+    }
+    python = f"python{PROJECT['requires-python']}"
+    assert listed - {"pip", python} == DECLARED
+    assert python in listed
+
+
+def test_lock_pins_and_hashes_every_dependency():
+    """pip can install it with --require-hashes behind any mirror."""
+    pins = re.findall(r"^([\w.-]+)==", LOCK, flags=re.M)
+    entries = re.findall(r"^[\w.-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", LOCK, flags=re.M)
+    assert len(entries) == len(pins)
+    names = {re.split(r"[<>=]", name)[0].replace("_", "-") for name in DECLARED}
+    assert names <= {pin.lower() for pin in pins}
+
+
+def test_lock_holds_no_addresses_and_no_gpu_wheels():
+    """A hospital's mirror decides where packages come from; nobody downloads CUDA."""
+    assert "://" not in LOCK
+    assert "index-url" not in LOCK
+    assert "nvidia" not in LOCK
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_committed_without_outputs(path):
+    """Results in git would age, and could hold patients."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_has_one_parameter_cell(path):
+    """papermill and a reader find the same knobs in the same place."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    source = "".join(tagged[0]["source"])
+    assert 'study = "data/studies/virtual.yml"' in source
+    assert 'run_dir = "runs/virtual"' in source

@@ -1,0 +1,127 @@
+"""Protects the identity of the cropped resampling with PyRadiomics', and what quality control measures."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from radiomics import imageoperations
+from synthetic_scan import OBLIQUE, synthetic_scan
+
+from helpers.cases import Case, CaseCache
+from helpers.errors import StudyError
+from helpers.images import Scan
+from helpers.preprocessing import prepare, preprocess, quality_control, read_settings
+
+PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
+SETTINGS = read_settings(PAPER)
+CASE = Case("D0001", "here")
+
+
+class OneScan:
+    """A site with a single scan, which counts how often it is read."""
+
+    def __init__(self, scan, fingerprint="one"):
+        self.scan, self.text, self.loads = scan, fingerprint, 0
+
+    def load(self, patient_id, reader=1):
+        self.loads += 1
+        return self.scan
+
+    def fingerprint(self, patient_id, reader=1):
+        return self.text
+
+
+GRIDS = {
+    "thin slices": {},
+    "ROI far from the edges": {"size": (180, 170, 190), "spacing": (0.41, 0.39, 0.5)},
+    "thick slices": {"size": (70, 64, 26), "spacing": (0.8046875, 0.8046875, 5.0), "radius_mm": (15, 12, 40)},
+    "oblique, off the grid": {"size": (80, 70, 90), "direction": OBLIQUE, "origin": (0.123, -7.77, 1033.3)},
+    "already 1 mm": {"size": (50, 46, 52), "spacing": (1.0, 1.0, 1.0)},
+    "1 mm in plane": {"size": (50, 46, 40), "spacing": (1.0, 1.0, 1.25)},
+    "new voxels on old ones": {"size": (140, 130, 140), "spacing": (0.6, 0.6, 0.6)},
+    "ROI at the edge": {"size": (46, 40, 44)},
+}
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
+def test_cropped_resampling_equals_pyradiomics_bit_by_bit(grid):
+    scan = synthetic_scan(**grid)
+    block = preprocess(scan, SETTINGS)
+    image, mask = imageoperations.resampleImage(scan.image, scan.mask > 0, **SETTINGS["setting"])
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(block.image), sitk.GetArrayFromImage(image))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(block.mask), sitk.GetArrayFromImage(mask))
+    assert block.image.GetPixelID() == sitk.sitkInt16
+    for name in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+        assert getattr(block.image, name)() == getattr(image, name)()
+        assert getattr(block.layers, name)() == getattr(image, name)()
+    assert set(np.unique(sitk.GetArrayFromImage(block.layers))) == set(range(7))
+
+
+def test_quality_control_measures_the_scanned_voxels():
+    scan = synthetic_scan()
+    quality = quality_control(scan, preprocess(scan, SETTINGS), SETTINGS)
+    hu, layers = sitk.GetArrayFromImage(scan.image), sitk.GetArrayFromImage(scan.mask)
+    assert quality["trabecular_hu"] == pytest.approx(hu[layers > 0].mean(), rel=1e-12)
+    assert quality["hu_l1_middle"] == pytest.approx(hu[layers == 5].mean(), rel=1e-12)
+    assert quality["volume_t12_upper"] == pytest.approx((layers == 1).sum() * 0.7 * 0.7 * 0.5, rel=1e-6)
+    assert quality["volume"] == pytest.approx(sum(quality[f"volume_{v}_{p}"] for v, p in layer_names()))
+    assert (quality["spacing_z"], quality["size_x"]) == (0.5, 56)
+
+
+def layer_names():
+    return [(vertebra, part) for vertebra in ("t12", "l1") for part in ("upper", "middle", "lower")]
+
+
+def test_what_is_out_of_the_ordinary_is_warned_about():
+    ordinary = synthetic_scan(size=(70, 60, 110), radius_mm=(16, 14, 19))
+    assert quality_of(ordinary)["status"] == "ok"
+    metal = Scan(sitk.Image(ordinary.image), ordinary.mask, {"kvp": 100.0})
+    metal.image[34:38, 29:33, 59:63] = 3000
+    assert "metal" in quality_of(metal)["reason"]
+    assert "100 kV" in quality_of(metal)["reason"]
+    small = quality_of(synthetic_scan(radius_mm=(6, 6, 9)))
+    assert small["status"] == "warned"
+    assert "mm3" in small["reason"]
+    assert "edge of the scan" in quality_of(synthetic_scan(size=(46, 40, 46)))["reason"]
+    bright = Scan(ordinary.image + 500, ordinary.mask)
+    assert "not plain cancellous bone" in quality_of(bright)["reason"]
+
+
+def quality_of(scan):
+    return quality_control(scan, preprocess(scan, SETTINGS), SETTINGS)
+
+
+def test_prepared_case_comes_back_from_the_cache_as_it_was(tmp_path):
+    source = OneScan(synthetic_scan(direction=OBLIQUE))
+    prepare_case = partial(prepare, sources={"here": source}, settings=SETTINGS, cache=CaseCache(tmp_path))
+    fresh, cached = prepare_case(CASE), prepare_case(CASE)
+    assert source.loads == 1
+    assert cached.block.fingerprint() == fresh.block.fingerprint()
+    assert cached.quality == fresh.quality
+    source.text = "another"
+    prepare_case(CASE)
+    assert source.loads == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("setting: {binWidth: 25}\n", "must state"),
+        ("setting: {binWidht: 25}\n", "no valid PyRadiomics parameter file"),
+        ("setting: [", "no valid PyRadiomics parameter file"),
+        ("", "must state"),
+        (PAPER.read_text(encoding="utf-8").replace("label: 1", "normalize: true"), "normalise"),
+    ],
+)
+def test_bad_settings_are_refused_in_plain_words(tmp_path, content, message):
+    path = tmp_path / "mine.yml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(StudyError, match=message):
+        read_settings(path)
+
+
+def test_missing_settings_name_the_key_of_the_study_file():
+    with pytest.raises(StudyError, match="extraction"):
+        read_settings(PAPER.with_name("nothing.yml"))

@@ -1,0 +1,148 @@
+"""One command runs the whole study: every promised file is there, results do not depend on the workers,
+mistakes are told before the work starts, and a failure keeps what was computed."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from helpers import cli, runner
+from helpers.errors import StudyError
+from helpers.study import REPOSITORY, STEPS, open_run
+
+TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The tiny study, run from the first notebook to the book."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    results = runner.run_study(TINY, folder, workers=2)
+    assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
+    return open_run(TINY, folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *[
+            f"private/{name}.parquet"
+            for name in ("cohort", "preprocessing", "features", "features_reader2", "icc", "predictions")
+        ],
+        "private/bundle/manifest.json",
+        *[f"share/tables/table_{number}.csv" for number in range(1, 6)],
+        "share/tables/feature_funnel.csv",
+        *[f"share/figures/figure_{number}.{kind}" for number in range(1, 9) for kind in ("svg", "png")],
+        *[f"notebooks/{name}.ipynb" for name in STEPS.values()],
+        "book/html/index.html",
+        *[f"book/html/notebooks/{name}.html" for name in STEPS.values()],
+        "run.json",
+    ],
+)
+def test_every_promised_file_is_there(finished, name):
+    assert (finished.folder / name).stat().st_size > 0
+
+
+def test_every_page_says_that_the_data_are_virtual(finished):
+    pages = [path for path in (finished.book / "html").rglob("*.html") if path.name != "search.html"]
+    assert len(pages) > len(STEPS)
+    silent = [
+        path.name for path in pages if "Virtual cohort: simulated patients" not in path.read_text("utf-8")
+    ]
+    assert not silent
+
+
+def test_no_page_shows_an_error_or_a_folder_of_this_machine(finished):
+    for path in (finished.book / "html").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "Traceback (most recent call last)" not in text, path.name
+        assert str(REPOSITORY) not in text, path.name
+
+
+def test_predictions_cover_every_patient_and_model(finished):
+    predictions = finished.read("predictions")
+    patients = finished.read("features")["patient_id"]
+    counts = predictions.groupby("model")["patient_id"].nunique()
+    assert set(counts.index) == {
+        *("LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"),
+        *("clinical", "radiomics", "nomogram"),
+    }
+    assert (counts == len(patients)).all()
+
+
+def test_the_record_tells_versions_seed_and_times(finished):
+    record = json.loads(finished.record.read_text(encoding="utf-8"))
+    assert record["seed"] == 7
+    assert record["virtual"] is True
+    assert record["versions"]["pyradiomics-bhklab"] == "3.1.4"
+    assert {entry["status"] for entry in record["notebooks"].values()} == {"ok"}
+    assert set(record["notebooks"]) == {*STEPS.values(), "book"}
+
+
+def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
+    """Same study, same seed, same bytes."""
+    for step in ("01", "02", "03", "04", "05"):
+        other = open_run(TINY, tmp_path / "one")
+        parameters = runner.notebook_parameters(other.study.parameters, (), common(other, workers=1))
+        runner.execute(other, step, parameters[step])
+    for name in ("cohort", "features", "features_reader2", "icc", "rad_score"):
+        assert other.artifact_path(name).read_bytes() == finished.artifact_path(name).read_bytes(), name
+    six = finished.read("predictions").query("model in ['LR', 'KNN', 'SVM', 'XGBoost', 'RF', 'LightGBM']")
+    pd.testing.assert_frame_equal(other.read("predictions"), six.reset_index(drop=True), check_exact=True)
+
+
+def common(run, workers):
+    return {"study": str(TINY), "run_dir": str(run.folder), "workers": workers}
+
+
+def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(finished):
+    before = finished.artifact_path("features").read_bytes()
+    asked = ("04.mrmr_scheme=nonsense",)
+    with pytest.raises(StudyError) as failure:
+        runner.run_study(TINY, finished.folder, first="04", last="04", overrides=asked)
+    lines = str(failure.value).splitlines()
+    assert len(lines) == 5
+    assert "04_selection" in lines[0]
+    assert "nonsense" in lines[1]
+    assert "--from 04" in lines[4]
+    assert finished.artifact_path("features").read_bytes() == before
+    record = json.loads(finished.record.read_text(encoding="utf-8"))
+    assert record["notebooks"]["04_selection"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("04.mrmr=30", r"Notebook 04 has no parameter 'mrmr'; it has .*mrmr_features"),
+        ("44.mrmr_features=30", "notebook '44'"),
+        ("mrmr_features", "not of the form"),
+    ],
+)
+def test_an_unknown_parameter_stops_before_the_work(tmp_path, override, message):
+    with pytest.raises(StudyError, match=message):
+        runner.run_study(TINY, tmp_path / "run", overrides=(override,))
+    assert not (tmp_path / "run" / "private").exists()
+
+
+def test_an_unknown_notebook_is_told():
+    with pytest.raises(StudyError, match="no notebook '77'"):
+        runner.chosen_steps("77", "99")
+
+
+def test_the_study_files_parameters_lose_against_the_command_line():
+    chosen = runner.notebook_parameters({"04": {"folds": 3}}, ("04.folds=5",), {"study": "a", "run_dir": "b"})
+    assert chosen["04"] == {"study": "a", "run_dir": "b", "folds": 5}
+
+
+def test_the_command_tells_a_missing_study_in_one_line():
+    done = CliRunner().invoke(cli.app, ["run", "nowhere.yml"])
+    assert done.exit_code == 1
+    assert re.fullmatch(r"There is no study file 'nowhere.yml'.*\n", done.output)
+
+
+def test_check_finds_nothing_wrong_with_the_default_study():
+    done = CliRunner().invoke(cli.app, ["check", "data/studies/virtual.yml"])
+    assert done.exit_code == 0, done.output
+    assert "No problems" in done.output

@@ -1,0 +1,118 @@
+"""Study files are checked before anything runs; artifacts go in and out of a run folder by contract."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from helpers.errors import StudyError
+from helpers.study import REPOSITORY, load_study, open_run
+
+STUDIES = REPOSITORY / "data" / "studies"
+GOOD = yaml.safe_load((STUDIES / "quick.yml").read_text(encoding="utf-8"))
+
+
+def written(folder, **changes):
+    path = folder / "study.yml"
+    path.write_text(yaml.safe_dump(GOOD | changes), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["virtual", "quick", "template"])
+def test_study_files_in_the_repository_are_valid(name):
+    assert load_study(STUDIES / f"{name}.yml").sites
+
+
+def test_a_misspelt_key_is_named_with_its_place(tmp_path):
+    sites = [GOOD["sites"][0] | {"rolle": "development"}]
+    with pytest.raises(StudyError, match=r"sites\.0\.rolle: is not a key"):
+        load_study(written(tmp_path, sites=sites))
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    with pytest.raises(StudyError, match=r"2 problem.*seed.*second_reader_cases"):
+        load_study(written(tmp_path, seed="soon", second_reader_cases=1))
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        ({"name": "A", "role": "development"}, "needs table, images, masks"),
+        (GOOD["sites"][0] | {"images": "ct/{patient_id}"}, "has both 'virtual' and files"),
+        (
+            {"name": "A", "role": "development", "table": {"path": "a.csv"}, "images": "ct", "masks": "m"},
+            "must hold {patient_id}",
+        ),
+        (GOOD["sites"][1], "exactly one site must have role 'development'"),
+    ],
+)
+def test_impossible_sites_are_explained(tmp_path, site, message):
+    with pytest.raises(StudyError, match=message):
+        load_study(written(tmp_path, sites=[site]))
+
+
+def test_a_missing_study_file_points_to_the_template():
+    with pytest.raises(StudyError, match="no study file 'nowhere.yml'.*template"):
+        load_study("nowhere.yml")
+
+
+def test_broken_yaml_is_told_with_its_line(tmp_path):
+    path = tmp_path / "study.yml"
+    path.write_text("name: [a\nseed: 1\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="not valid YAML.*line 2"):
+        load_study(path)
+
+
+def test_random_numbers_depend_on_seed_and_step_only(tmp_path):
+    study = load_study(written(tmp_path))
+    again = load_study(written(tmp_path))
+    other = load_study(written(tmp_path, seed=1))
+    assert study.rng("split").random() == again.rng("split").random()
+    assert study.rng("split").random() != study.rng("folds").random()
+    assert study.rng("split").random() != other.rng("split").random()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return open_run(written(tmp_path), tmp_path / "run")
+
+
+def rad_scores(**changes):
+    rows = {"patient_id": ["a", "b"], "cohort": "training", "osteoporosis": [0, 1], "rad_score": [0.5, 1.5]}
+    return pd.DataFrame(rows | changes)
+
+
+def test_an_artifact_comes_back_as_it_went_in(run):
+    run.write("rad_score", rad_scores())
+    pd.testing.assert_frame_equal(run.read("rad_score"), rad_scores())
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (rad_scores().drop(columns="rad_score"), "column 'rad_score' is missing"),
+        (rad_scores(cohort="test"), "cohort.*test"),
+        (rad_scores(patient_id="a"), "patient_id"),
+    ],
+)
+def test_a_broken_contract_is_told_and_nothing_is_written(run, frame, message):
+    with pytest.raises(StudyError, match=message):
+        run.write("rad_score", frame)
+    assert not run.artifact_path("rad_score").exists()
+
+
+def test_a_missing_artifact_names_the_notebook_that_writes_it(run):
+    with pytest.raises(StudyError, match="features.parquet is not in the run folder yet.*03_extraction"):
+        run.read("features")
+
+
+def test_shared_tables_say_that_patients_are_virtual(run):
+    run.write_table("table_1", pd.DataFrame({"n": [1]}))
+    assert run.table_path("table_1").read_text(encoding="utf-8") == "data,n\nvirtual,1\n"
+
+
+def test_a_failed_write_leaves_the_old_file(run):
+    run.write_table("table_1", pd.DataFrame({"n": [1]}))
+    with pytest.raises(AttributeError):
+        run.write_table("table_1", "not a table")
+    assert run.table_path("table_1").read_text(encoding="utf-8").endswith("virtual,1\n")
+    assert not list(run.table_path("table_1").parent.glob(".*"))
