@@ -275,7 +275,8 @@ def calibrate(design: ArrayLike, y: ArrayLike, resamples: NDArray, at: ArrayLike
 
 def _with_ones(design: ArrayLike) -> NDArray[np.float64]:
     columns = np.asarray(design, dtype=float)
-    return np.column_stack([np.ones(len(columns)), columns])
+    # A column that never varies would stand for the ones a second time.
+    return np.column_stack([np.ones(len(columns)), columns[:, np.ptp(columns, axis=0) > 0]])
 
 
 def _refits(matrix: NDArray, outcome: NDArray, resamples: NDArray) -> tuple[NDArray, NDArray]:
@@ -347,6 +348,7 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     axes[1, 0].set_ylabel("Patients")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
+    figure.set_layout_engine("constrained")
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 

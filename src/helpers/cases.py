@@ -152,7 +152,7 @@ def require_some(outcomes: Sequence[Outcome]) -> None:
     StudyError
         With the first reasons.
     """
-    if all(outcome.refused for outcome in outcomes):
+    if outcomes and all(outcome.refused for outcome in outcomes):
         reasons = " ".join(outcome.reason for outcome in outcomes[:3])
         raise StudyError(f"None of the {len(outcomes)} patients could be used. The first reasons: {reasons}")
 

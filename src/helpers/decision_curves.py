@@ -168,6 +168,7 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     # Below that, the curves only say how bad treating everybody is.
     axes[0, 0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
     handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.set_layout_engine("constrained")
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 

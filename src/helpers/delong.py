@@ -1,6 +1,7 @@
 """Areas under ROC curves and their comparison by DeLong's method (paper 2.6 and 3.4).
 
-Names for others: `delong_auc`, `delong_test`, `pairwise_tests`, `p_matrix`, `plot_p_matrices`.
+Names for others: `delong_auc`, `delong_test`, `pairwise_tests`, `p_matrix`, `plot_p_matrices`,
+`plot_differences`, `probabilities_wide`, `present_cohorts`.
 
 Equal to R pROC with ``direction = "<"``: a higher score always speaks for the disease, ties count one half,
 the variances of the placement values have n - 1 below, the confidence interval is Wald's, cut off at 0 and 1.
@@ -29,7 +30,7 @@ from scipy.stats import norm, rankdata
 from statsmodels.stats.multitest import multipletests
 
 from helpers.errors import StudyError
-from helpers.figures import COHORT_TITLES
+from helpers.figures import COHORT_COLOURS, COHORT_TITLES
 from helpers.outcomes import checked_scores
 from helpers.schemas import COHORTS
 
@@ -256,13 +257,35 @@ def plot_p_matrices(tests: pd.DataFrame, models: list[str]) -> Figure:
     """Draw one heat map of DeLong P values a set; P < 0.05 stands in bold with an asterisk."""
     cohorts = present_cohorts(tests)
     figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.3 * len(cohorts) + 0.8, 3.6), sharey=True, squeeze=False
+        1, len(cohorts), figsize=(3.6 * len(cohorts) + 0.8, 3.9), sharey=True, squeeze=False
     )
     for axis, cohort in zip(axes[0], cohorts, strict=True):
         image = _draw_p_matrix(axis, p_matrix(tests, cohort, models))
         axis.set_title(COHORT_TITLES[cohort])
     bar = figure.colorbar(image, ax=axes[0], fraction=0.025, pad=0.02, ticks=[0.05, 0.25, 0.5, 0.75, 1])
     bar.set_label("P value (DeLong)")
+    return figure
+
+
+def plot_differences(tests: pd.DataFrame) -> Figure:
+    """Draw the difference of AUC of every pair with its 95 % interval, one panel a set."""
+    cohorts = present_cohorts(tests)
+    pairs = tests["first"] + " - " + tests["second"]
+    names = list(dict.fromkeys(pairs))
+    height = 1.5 + 0.4 * len(names)
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(3.0 * len(cohorts) + 1, height), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, cohort in zip(axes[0], cohorts, strict=True):
+        part = tests[tests["cohort"] == cohort]
+        rows = pairs[part.index].map(names.index)
+        half = part["ci_high"] - part["difference"]
+        axis.axvline(0, color="#999999", linewidth=0.8)
+        axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=COHORT_COLOURS[cohort], capsize=3)
+        axis.set_title(COHORT_TITLES[cohort])
+    figure.supxlabel("Difference of AUC (95 % CI)", fontsize=10)
+    axes[0, 0].set_yticks(range(len(names)), names)
+    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 
 
@@ -276,7 +299,7 @@ def _draw_p_matrix(axis: plt.Axes, matrix: pd.DataFrame):
         if row != column:
             dark = np.isfinite(p) and p > 0.3
             axis.text(
-                column, row, p_text(p), ha="center", va="center", fontsize=7,
+                column, row, p_text(p), ha="center", va="center", fontsize=6.5,
                 color="white" if dark else "black", weight="bold" if p < 0.05 else "normal",
             )  # fmt: skip
     axis.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
@@ -287,7 +310,7 @@ def _draw_p_matrix(axis: plt.Axes, matrix: pd.DataFrame):
 
 
 def p_text(p: float) -> str:
-    """A P value as the paper prints it: three digits, ``<0.001``, an asterisk below 0.05."""
+    """A P value as the paper prints it: three digits, ``< 0.001``, an asterisk below 0.05."""
     if np.isnan(p):
         return "n/e"
-    return "<0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")
+    return "< 0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from helpers.cases import Case, CaseCache, map_cases, require_some
+from helpers import texture
+from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.errors import StudyError
 from helpers.preprocessing import Block, preparation, read_settings
 from helpers.reliability import icc
@@ -23,7 +23,7 @@ from helpers.study import Run
 _LOG_SIGMA = re.compile(r"log-sigma-(\d+)-(\d+)-mm")
 
 
-def extractor(settings: dict) -> RadiomicsFeatureExtractor:
+def extractor(settings: dict) -> texture.FastExtractor:
     """Feature extractor for blocks, which are resampled and cropped already.
 
     Parameters
@@ -35,10 +35,10 @@ def extractor(settings: dict) -> RadiomicsFeatureExtractor:
 
 
 @lru_cache(maxsize=4)
-def _extractor(settings: str) -> RadiomicsFeatureExtractor:
+def _extractor(settings: str) -> texture.FastExtractor:
     # Once a process: PyRadiomics checks the parameters against its schema each time.
     logging.getLogger("radiomics").setLevel(logging.ERROR)
-    return RadiomicsFeatureExtractor(json.loads(settings), resampledPixelSpacing=None)
+    return texture.FastExtractor(json.loads(settings), resampledPixelSpacing=None)
 
 
 def extract(block: Block, settings: dict) -> dict[str, float]:
@@ -60,7 +60,7 @@ def extract_case(case: Case, prepare_case: partial, settings: dict, cache: CaseC
         hide that the region is unfit (too small, or flat).
     """
     block = prepare_case(case).block
-    key = cache.key("features", block.fingerprint(), settings)
+    key = cache.key("features", block.fingerprint(), settings, source_hash(texture))
     arrays = cache.load(key)
     if arrays is None:
         features = extract(block, settings)
@@ -96,7 +96,8 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
     require_some(outcomes)
     rows = [{"patient_id": o.case.patient_id} | o.value for o in outcomes if not o.refused]
     refused = [{"patient_id": o.case.patient_id, "reason": o.reason} for o in outcomes if o.refused]
-    return pd.DataFrame(rows), pd.DataFrame(refused, columns=["patient_id", "reason"])
+    features = pd.DataFrame(rows) if rows else pd.DataFrame({"patient_id": pd.Series(dtype=str)})
+    return features, pd.DataFrame(refused, columns=["patient_id", "reason"])
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:

@@ -163,7 +163,8 @@ def lasso_path(X: pd.DataFrame | np.ndarray, y: np.ndarray, lambdas: np.ndarray,
             "The LASSO did not settle: the outcome can be told without error from the features, or two "
             "features are copies of each other. Prune at a lower Spearman threshold, or use larger penalties."
         )
-    coefficients = coefficients / scale
+    # Below the tolerance a coefficient is rounding (at the largest penalty), not a choice.
+    coefficients = np.where(np.abs(coefficients) > TOLERANCE, coefficients, 0) / scale
     return LassoPath(family, names, lambdas, intercepts - coefficients @ mean, coefficients)
 
 
@@ -275,7 +276,7 @@ def _gaussian_path(features, y, lambdas):
     """Solutions for standardised ``features`` (p, n): intercepts (L,), coefficients (L, p), converged."""
     n = len(y)
     gram = _weighted_gram(features, np.full(n, 1.0 / n))
-    target = (features * (y - y.mean())).sum(axis=1) / n
+    target = _products(features, y - y.mean()) / n
     coefficients = np.zeros((len(lambdas), len(features)))
     beta = np.zeros(len(features))
     for i in range(len(lambdas)):
@@ -331,9 +332,9 @@ def _newton_step(features, y, eta, penalty, intercept, beta):
     weight = np.maximum(p * (1 - p), SMALLEST_WEIGHT)
     residual = y - p
     total = weight.sum()
-    centre = (features * weight).sum(axis=1) / total
+    centre = _products(features, weight) / total
     gram = (_weighted_gram(features, weight) - total * np.outer(centre, centre)) / n
-    target = _combination(gram, beta) + ((features * residual).sum(axis=1) - centre * residual.sum()) / n
+    target = _combination(gram, beta) + (_products(features, residual) - centre * residual.sum()) / n
     old = beta.copy()
     settled = _descend(gram, target, penalty, beta)
     return intercept + residual.sum() / total - (centre * (beta - old)).sum(), settled
@@ -348,7 +349,7 @@ def _objective(eta, y, penalty, beta):
     return loss / len(y) + penalty * np.abs(beta).sum()
 
 
-# The two products are written out: a BLAS library adds in an order that depends on its number of threads.
+# The products are written out: a BLAS library adds in an order that depends on its number of threads.
 @njit(cache=True, nogil=True)
 def _combination(rows, beta):
     """Sum of rows[j] * beta[j]."""
@@ -356,6 +357,16 @@ def _combination(rows, beta):
     for j in range(len(beta)):
         if beta[j] != 0:
             total += beta[j] * rows[j]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _products(features, vector):
+    """Sum of features[j] * vector for every j."""
+    total = np.zeros(len(features))
+    for j in range(len(features)):
+        for i in range(len(vector)):
+            total[j] += features[j, i] * vector[i]
     return total
 
 

@@ -224,6 +224,8 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
         # Below the axes: a legend inside would hide the low curves.
         axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
     axes[0, 0].set_ylabel("Sensitivity")
+    # Room below the legends for the remark on virtual data.
+    figure.set_layout_engine("constrained", h_pad=0.12)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Six classifiers on the selected features, tuned by inner cross-validation (paper 2.5, 3.3).
 
-Names for others: `MODELS`, `fit_models`, `settings_table`, `predict`, `logistic_coefficients`, `auc_table`.
+Names for others: `MODELS`, `fit_models`, `predict`, `settings_table`, `logistic_coefficients`,
+`logistic_probability`.
 
 Each model is one pipeline: z-score, SMOTE, classifier. So the inner cross-validation scales and resamples
 its training folds only, and nothing of a held-out patient enters.
@@ -32,7 +33,7 @@ from helpers.selection import LimitedSmote
 # The paper's models, in the paper's order; and the rows of its Table 3.
 MODELS = ["LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"]
 GRIDS = {
-    "LR": {"C": [0.01, 0.1, 1, 10]},
+    "LR": {"C": [0.001, 0.01, 0.1, 1, 10]},
     "KNN": {"n_neighbors": [5, 9, 15, 25]},
     "SVM": {"estimator__C": [0.1, 1, 10], "estimator__gamma": [0.01, "scale"]},
     "XGBoost": {"max_depth": [2, 3], "n_estimators": [50, 150]},

@@ -1,6 +1,7 @@
 """Odds ratios, the nomogram and its drawing (paper Tables 2 and 5, Figure 5).
 
-Names for others: `logistic_table`, `univariable_and_multivariable`, `Nomogram`, `plot_nomogram`.
+Names for others: `logistic_table`, `univariable_and_multivariable`, `Nomogram`, `plot_nomogram`,
+`with_models`, `typical_patient`, `describe`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from helpers.errors import StudyError
-from helpers.logistic import encode, fit_columns, levels_of
+from helpers.logistic import LogisticModel, encode, fit_columns, levels_of
 from helpers.outcomes import checked_outcome
 
 ESTIMATES = [
@@ -24,6 +25,7 @@ ESTIMATES = [
     *("p_value", "p_lr", "method"),
 ]
 LEFT_OUT = "left out (the same for everyone)"
+RADIOMICS = "LR"
 MARK = "#D55E00"
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 RISK_TICKS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
@@ -97,6 +99,47 @@ def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: 
     alone.insert(0, "analysis", "univariable")
     together.insert(0, "analysis", "multivariable")
     return pd.concat([alone, together], ignore_index=True)
+
+
+def with_models(
+    predictions: pd.DataFrame, patients: pd.DataFrame, fitted: Mapping[str, LogisticModel]
+) -> pd.DataFrame:
+    """Predictions with those of the clinical, radiomics and nomogram models in place of any older ones.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact with the six models of notebook 05. As in the paper (Table 5 equals
+        Table 3) the radiomics model is its logistic regression, LR.
+    patients : DataFrame
+        patient_id, cohort, osteoporosis and the models' predictors, one row a patient.
+    fitted : mapping of str to LogisticModel
+        The other models, by name.
+    """
+    keys = patients[["patient_id", "cohort", "osteoporosis"]]
+    added = [
+        keys.assign(model=name, probability=model.probability(patients)) for name, model in fitted.items()
+    ]
+    radiomics = predictions[predictions["model"] == RADIOMICS].assign(model="radiomics")
+    kept = predictions[~predictions["model"].isin(["radiomics", *fitted])]
+    return pd.concat([kept, radiomics, *added], ignore_index=True)
+
+
+def typical_patient(data: pd.DataFrame, predictors: list[str]) -> dict[str, float | str]:
+    """A made-up patient: the median of each number, the most frequent level of each text."""
+    columns = {name: data[name] for name in predictors}
+    return {
+        name: float(column.median()) if pd.api.types.is_numeric_dtype(column) else str(column.mode()[0])
+        for name, column in columns.items()
+    }
+
+
+def describe(row: Mapping[str, float | str], titles: Mapping[str, str]) -> str:
+    """A patient's values in words, for example ``Age (years) 61, Sex female``."""
+    return ", ".join(
+        f"{titles.get(name, name)} {value if isinstance(value, str) else f'{value:.3g}'}"
+        for name, value in row.items()
+    )
 
 
 class Nomogram:

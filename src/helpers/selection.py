@@ -93,6 +93,7 @@ def spearman_prune(X: pd.DataFrame | np.ndarray, threshold: float = 0.90) -> lis
     values, names = _varying(X)
     ranks = rankdata(values, axis=0)
     correlation = np.abs(np.atleast_2d(np.corrcoef(ranks, rowvar=False)))
+    correlation = np.maximum(correlation, correlation.T)  # symmetric to the last bit
     np.fill_diagonal(correlation, 0)
     kept = np.ones(len(names), bool)
     largest = correlation.max(axis=1)
@@ -376,6 +377,8 @@ class LassoSelector(_OutcomeFilter):
     cv_ : LassoCv
     index_ : int
         Position of the penalty taken.
+    fell_back_ : bool
+        Whether none had a coefficient at the cross-validated penalty.
     intercept_ : float
     coef_ : ndarray, shape (features,)
         On the scale of the features as given.
@@ -393,7 +396,8 @@ class LassoSelector(_OutcomeFilter):
         self.cv_ = lasso_cv(table, outcome, self.folds, self.family, seed=self.seed)
         path = self.cv_.path
         index = self.cv_.index_min if self.rule == "min" else self.cv_.index_1se
-        if path.nonzero[index] == 0:
+        self.fell_back_ = bool(path.nonzero[index] == 0)
+        if self.fell_back_:
             index = int(np.argmax(path.nonzero > 0))
         self.index_ = index
         self.intercept_, self.coef_ = float(path.intercepts[index]), path.coefficients[index]
@@ -502,8 +506,7 @@ class Selection:
         notes = []
         if self.pipeline["mann_whitney"].p_values_.min() >= self.settings.mann_whitney_p:
             notes.append("No feature passed the Mann-Whitney U test; the one with the smallest P was kept.")
-        cv = self.lasso.cv_
-        if self.lasso.index_ not in (cv.index_min, cv.index_1se):
+        if self.lasso.fell_back_:
             notes.append("The cross-validated penalty kept no feature; the largest that keeps one was taken.")
         return notes
 

@@ -1,4 +1,4 @@
-"""PyRadiomics' features in a third of the time: its formulas, its settings, faster counting.
+"""PyRadiomics' features, several times faster: its formulas, its settings, its values.
 
 PyRadiomics bins each derived image six times and walks through it once per texture class. Here an image is
 binned once, one compiled pass counts GLCM, GLRLM, GLDM and NGTDM together and a second one finds the zones of
@@ -130,14 +130,27 @@ def find_zones(ranks, voxels, steps):
 
 
 @njit(cache=True, nogil=True)
+def _filter_row(lines, out, row, tap, step, weights, feedback):
+    """Next row of a recursive filter: four inputs from `tap` backwards, the four outputs before `row`."""
+    w0, w1, w2, w3 = weights
+    d1, d2, d3, d4 = feedback
+    for k in range(lines.shape[1]):
+        seen = lines[tap, k] * w0 + lines[tap - step, k] * w1
+        seen = seen + lines[tap - 2 * step, k] * w2 + lines[tap - 3 * step, k] * w3
+        past = out[row - step, k] * d1 + out[row - 2 * step, k] * d2
+        past = past + out[row - 3 * step, k] * d3 + out[row - 4 * step, k] * d4
+        out[row, k] = seen - past
+
+
+@njit(cache=True, nogil=True)
 def recursive_gaussian(image, ahead, back, feedback):
-    """Filter along the middle axis with a fourth-order recursive filter, 32 lines at a time.
+    """Filter along the middle axis, forwards and backwards, 32 lines at a time.
 
     Parameters
     ----------
     image : (outer, length, inner) array
     ahead, back : (4,) float64
-        Weights of the causal (own voxel and three before) and anticausal (four after) inputs.
+        Weights of the voxel and the three before it, and of the four behind it.
     feedback : (4,) float64
         Weights of the four outputs before.
 
@@ -147,59 +160,39 @@ def recursive_gaussian(image, ahead, back, feedback):
         Rounded after each axis as ITK does: a voxel near a bin's edge must fall on the same side.
     """
     outer, length, inner = image.shape
-    (n0, n1, n2, n3), (m1, m2, m3, m4), (d1, d2, d3, d4) = ahead, back, feedback
-    gain = 1 + feedback.sum()
-    lines = np.zeros((length + 8, 32))  # the line and its first and last voxel repeated
-    causal = np.empty((length + 4, 32))
-    anticausal = np.empty((length + 4, 32))
+    # Before its first and behind its last voxel a line goes on unchanged: the filter has settled there.
+    settled = ahead.sum() / (1 + feedback.sum()), back.sum() / (1 + feedback.sum())
+    lines, causal, anticausal = (
+        np.zeros((length + 8, 32)),
+        np.zeros((length + 8, 32)),
+        np.zeros((length + 8, 32)),
+    )
     result = np.empty(image.shape, np.float32)
     for plane in range(outer):
         for first in range(0, inner, 32):
             width = min(32, inner - first)
-            for i in range(length + 8):
-                lines[i, :width] = image[plane, min(max(i - 4, 0), length - 1), first : first + width]
-            causal[:4] = lines[0] * (ahead.sum() / gain)
-            anticausal[length:] = lines[length + 7] * (back.sum() / gain)
-            for i in range(length):
-                for k in range(32):
-                    seen = (
-                        lines[i + 4, k] * n0
-                        + lines[i + 3, k] * n1
-                        + lines[i + 2, k] * n2
-                        + lines[i + 1, k] * n3
-                    )
-                    past = (
-                        causal[i + 3, k] * d1
-                        + causal[i + 2, k] * d2
-                        + causal[i + 1, k] * d3
-                        + causal[i, k] * d4
-                    )
-                    causal[i + 4, k] = seen - past
-            for i in range(length - 1, -1, -1):
-                for k in range(32):
-                    seen = (
-                        lines[i + 5, k] * m1
-                        + lines[i + 6, k] * m2
-                        + lines[i + 7, k] * m3
-                        + lines[i + 8, k] * m4
-                    )
-                    past = (
-                        anticausal[i + 1, k] * d1
-                        + anticausal[i + 2, k] * d2
-                        + anticausal[i + 3, k] * d3
-                        + anticausal[i + 4, k] * d4
-                    )
-                    anticausal[i, k] = seen - past
+            for row in range(length + 8):
                 for k in range(width):
-                    result[plane, i, first + k] = causal[i + 4, k] + anticausal[i, k]
+                    lines[row, k] = image[plane, min(max(row - 4, 0), length - 1), first + k]
+                    causal[row, k], anticausal[row, k] = (
+                        lines[row, k] * settled[0],
+                        lines[row, k] * settled[1],
+                    )
+            for row in range(4, length + 4):
+                _filter_row(lines, causal, row, row, 1, ahead, feedback)
+            for row in range(length + 3, 3, -1):
+                _filter_row(lines, anticausal, row, row + 1, -1, back, feedback)
+            for row in range(length):
+                for k in range(width):
+                    result[plane, row, first + k] = causal[row + 4, k] + anticausal[row + 4, k]
     return result
 
 
 def gaussian_weights(sigma, spacing, derivative):
     """Weights of `recursive_gaussian` for a Gaussian or its second derivative.
 
-    Two damped cosines approximate the Gaussian (Deriche; constants of Farneback and Westin 2006,
-    as in ITK).
+    Two damped cosines approximate the Gaussian (Deriche 1993; constants of Farneback and Westin, 2006,
+    "Improving Deriche-style recursive Gaussian filters", doi:10.1007/s10851-006-8464-z, as in ITK).
 
     Parameters
     ----------
@@ -261,7 +254,7 @@ def laplacian_of_gaussian(image, sigma):
     def turn(volume):
         return np.ascontiguousarray(volume.transpose(2, 1, 0))
 
-    zyx = sitk.GetArrayFromImage(image)
+    zyx = sitk.GetArrayFromImage(image).astype(float)
     xyz = turn(zyx)
     # The filter works across the fastest axis, so x and z change places; ITK's order of the axes is kept.
     in_x = along_first(turn(recursive_gaussian(along_first(xyz, curve[0]), *smooth[1])), smooth[2])
@@ -276,13 +269,27 @@ def laplacian_of_gaussian(image, sigma):
 
 
 def log_images(image, mask, **settings):
-    """Yield PyRadiomics' LoG images: (image, name, settings) for each sigma."""
+    """Derive PyRadiomics' LoG images.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK image
+    **settings
+        PyRadiomics' settings; `sigma` is a list in mm.
+
+    Yields
+    ------
+    (SimpleITK image, str, dict)
+        Image, its name as PyRadiomics writes it, settings.
+    """
     size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
+    # The Laplacian of a flat image is rounding noise, and the noise is ITK's own.
+    covered = size.size == 3 and size.min() >= 4 and np.ptp(sitk.GetArrayViewFromImage(image)) > 0
     for sigma in settings.get("sigma", []):
-        if size.size == 3 and sigma > 0 and np.all(size >= np.maximum(np.ceil(sigma / spacing) + 1, 4)):
+        if covered and sigma > 0 and np.all(size >= np.ceil(sigma / spacing) + 1):
             name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
             yield laplacian_of_gaussian(image, sigma), name, settings
-        else:  # PyRadiomics says why it leaves this one out
+        else:  # PyRadiomics computes it, or says why not
             yield from imageoperations.getLoGImage(image, mask, **settings | {"sigma": [sigma]})
 
 
@@ -317,9 +324,8 @@ class BinnedROI:
 
         None where the counts below do not cover what PyRadiomics does.
         """
-        if image.GetDimension() != 3 or any(
-            settings.get(key, value) != value for key, value in COVERED.items()
-        ):
+        covered = all(settings.get(key, value) == value for key, value in COVERED.items())
+        if image.GetDimension() != 3 or not covered:
             return None
         inside = sitk.GetArrayViewFromImage(mask) == settings.get("label", 1)
         values = sitk.GetArrayViewFromImage(image)[inside]
@@ -404,9 +410,8 @@ class NGTDM(_FromROI, RadiomicsNGTDM):
 
     def _calculateMatrix(self, voxelCoordinates=None):
         roi = self.roi
-        return np.column_stack([roi.frequency, roi.neighbour_counts[3][1:], roi.grey_levels])[None].astype(
-            float
-        )
+        columns = roi.frequency, roi.neighbour_counts[3][1:], roi.grey_levels
+        return np.stack(columns, 1)[None].astype(float)
 
 
 class GLSZM(_FromROI, RadiomicsGLSZM):
@@ -437,38 +442,58 @@ class FirstOrder(_FromROI, RadiomicsFirstOrder):
     @staticmethod
     def _moment(a, moment=1):
         deviation = a - a.mean(1, keepdims=True)
-        power = deviation if moment == 3 else 1 if moment == 2 else deviation * deviation
-        return (deviation * deviation * power).mean(1)
+        rest = {2: 1, 3: deviation, 4: deviation * deviation}[moment]
+        return (deviation * deviation * rest).mean(1)
 
     def get10PercentileFeatureValue(self):
+        """10th percentile."""
         return np.array([self._p10])
 
     def get90PercentileFeatureValue(self):
+        """90th percentile."""
         return np.array([self._p90])
 
     def getMedianFeatureValue(self):
+        """Median."""
         return np.array([self._p50])
 
     def getInterquartileRangeFeatureValue(self):
+        """75th minus 25th percentile."""
         return np.array([self._p75 - self._p25])
 
     def getRobustMeanAbsoluteDeviationFeatureValue(self):
+        """Mean absolute deviation of what lies between the 10th and 90th percentile."""
         values = self.targetVoxelArray[0]
         values = values[(values >= self._p10) & (values <= self._p90)]
         return np.array([np.abs(values - values.mean()).mean()])
 
 
 @njit(cache=True, nogil=True)
-def widest(points):
-    """Largest distance between two of the points (n, 3), mm."""
-    radius = np.sqrt(((points - points.sum(0) / len(points)) ** 2).sum(1))
-    order = np.argsort(-radius)
-    best = 0.0
-    for i in range(len(order)):
-        for j in range(i):
-            if radius[order[i]] + radius[order[j]] <= best:
-                break  # no later point is far enough out
-            best = max(best, np.sqrt(((points[order[i]] - points[order[j]]) ** 2).sum()))
+def widest(points, reach, plane):
+    """Find the largest distance between two points of the same plane.
+
+    Parameters
+    ----------
+    points : (n, 3) float64
+        Plane by plane, those farthest from the centre first; mm.
+    reach : (n,) float64
+        Distance of each point to the centre, mm.
+    plane : (n,) int64
+
+    Returns
+    -------
+    float
+        mm.
+    """
+    best, start = 0.0, 0
+    for i in range(len(plane)):
+        if plane[i] != plane[start]:
+            start = i
+        for j in range(start, i):
+            if reach[i] + reach[j] <= best:
+                break  # nor can any later one be far enough
+            z, y, x = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+            best = max(best, np.sqrt(z * z + y * y + x * x))
     return best
 
 
@@ -525,20 +550,22 @@ class Shape(RadiomicsShape):
         self.Volume = volume[kinds].sum() + (where * shift[kinds]).sum()
 
     def _measure_diameters(self):
-        vertices = []  # half a voxel from the ROI's faces, in half voxels
+        vertices = []  # of the mesh: between a voxel of the ROI and a face neighbour outside; in half voxels
         for axis in range(3):
             faces = 2 * np.argwhere(np.diff(self.maskArray, axis=axis))
             faces[:, axis] += 1
             vertices.append(faces)
         vertices = np.concatenate(vertices)
-        self.diameters = [max(map(widest, self._planes(vertices, axis))) for axis in range(3)] + [
-            widest(vertices * (self.pixelSpacing / 2))
-        ]
+        self.diameters = [self._diameter(vertices, axis) for axis in (0, 1, 2, None)]
 
-    def _planes(self, vertices, axis):
-        vertices = vertices[np.argsort(vertices[:, axis], kind="stable")]
-        borders = np.flatnonzero(np.diff(vertices[:, axis])) + 1
-        return np.split(vertices * (self.pixelSpacing / 2), borders)
+    def _diameter(self, vertices, axis):
+        points = (vertices - vertices.mean(0)) * (self.pixelSpacing / 2)
+        plane = np.zeros(len(vertices), int)
+        if axis is not None:
+            points[:, axis], plane = 0, vertices[:, axis]
+        reach = np.linalg.norm(points, axis=1)
+        order = np.lexsort((-reach, plane))
+        return widest(points[order], reach[order], plane[order])
 
 
 FEATURE_CLASSES = {
@@ -563,6 +590,7 @@ class FastExtractor(RadiomicsFeatureExtractor):
         settings = self.settings
         if voxelBased or settings.get("additionalInfo") or settings.get("resegmentRange") is not None:
             return super().execute(imageFilepath, maskFilepath, label, label_channel, voxelBased)
+        self._setTolerance()
         settings = settings | {"label": settings.get("label", 1) if label is None else label}
         settings |= {} if label_channel is None else {"label_channel": label_channel}
         image, mask = self.loadImage(imageFilepath, maskFilepath, None, **settings)
@@ -574,9 +602,8 @@ class FastExtractor(RadiomicsFeatureExtractor):
         for kind, custom in self.enabledImagetypes.items():
             derive = log_images if kind == "LoG" else getattr(imageoperations, f"get{kind}Image")
             for derived, name, own in derive(image, mask, **settings | custom):
-                features.update(
-                    self.computeFeatures(sitk.RegionOfInterest(derived, size, start), roi, name, **own)
-                )
+                cropped = sitk.RegionOfInterest(derived, size, start)
+                features.update(self.computeFeatures(cropped, roi, name, **own))
         return features
 
     def computeShape(self, image, mask, boundingBox, **settings):
@@ -600,6 +627,5 @@ class FastExtractor(RadiomicsFeatureExtractor):
     def _values(self, calculator, image_type, name):
         for feature in self.enabledFeatures[name] or []:
             calculator.enableFeatureByName(feature)
-        return OrderedDict(
-            (f"{image_type}_{name}_{key}", value) for key, value in calculator.execute().items()
-        )
+        values = calculator.execute()
+        return OrderedDict((f"{image_type}_{name}_{key}", value) for key, value in values.items())

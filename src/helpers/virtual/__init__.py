@@ -87,8 +87,12 @@ class VirtualSite:
         tissue = vertebrae.tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
         settings = self._numbers()["scanner"]
         voxels = scanners.scan(tissue, machine, anatomy.grid, settings, self._rng(patient_id, "noise"))
-        mask = readers.draw_mask(self._numbers()["readers"], anatomy, self._rng(patient_id, f"reader {reader}"))
-        return _image(voxels, anatomy.grid), _image(mask, anatomy.grid)
+        return _image(voxels, anatomy.grid), self._drawn(patient_id, anatomy, reader)
+
+    def redraw(self, patient_id: str, reader: int) -> sitk.Image:
+        """The mask of a reader alone, as `acquire` gives it; quicker, no image is made."""
+        *_, anatomy = self._patient(patient_id)
+        return self._drawn(patient_id, anatomy, reader)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of all that determines the scan and mask; quick, no voxel is made."""
@@ -119,7 +123,9 @@ class VirtualSite:
     def _person(self, patient_id: str) -> pd.Series:
         everyone = self._everyone()
         if patient_id not in everyone.index:
-            raise StudyError(f"{patient_id}: the virtual hospital has no such patient; see its screened table.")
+            raise StudyError(
+                f"{patient_id}: the virtual hospital has no such patient; see its screened table."
+            )
         return everyone.loc[patient_id]
 
     def _scanner(self, patient_id: str) -> scanners.Scanner:
@@ -129,7 +135,16 @@ class VirtualSite:
     def _patient(self, patient_id: str) -> tuple[pd.Series, scanners.Scanner, vertebrae.Anatomy]:
         person, machine = self._person(patient_id), self._scanner(patient_id)
         rng = self._rng(patient_id, "anatomy")
-        return person, machine, vertebrae.draw_anatomy(self._numbers()["anatomy"], person, machine.pixel_mm, rng)
+        return (
+            person,
+            machine,
+            vertebrae.draw_anatomy(self._numbers()["anatomy"], person, machine.pixel_mm, rng),
+        )
+
+    def _drawn(self, patient_id: str, anatomy: vertebrae.Anatomy, reader: int) -> sitk.Image:
+        numbers = self._numbers()["readers"]
+        rng = self._rng(patient_id, f"reader {reader}")
+        return _image(readers.draw_mask(numbers, anatomy, reader, rng), anatomy.grid)
 
     def _rng(self, patient_id: str, step: str) -> np.random.Generator:
         """The patient's own stream for one step: no other patient or step moves it."""

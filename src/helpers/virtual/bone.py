@@ -7,29 +7,66 @@ which osteoporosis takes first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy import fft
 
 from helpers.virtual.shapes import Grid
 
+_FLAT_BELOW = 0.1  # cycles per mm below which the spectrum is flat
+_STRETCH = 2.2  # of struts along the spine, and of plates across it
 SIGMA = 1 / 2.3548  # of a Gaussian of unit full width at half maximum
 
 
-def trabecular_hu(numbers: dict, person: pd.Series, vertebra, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+@dataclass(frozen=True)
+class TextureState:
+    """What one patient's trabeculae look like.
+
+    Attributes
+    ----------
+    contrast_hu : float
+        SD of the texture at the reference density, seen at the protocol's resolution (HU).
+    slope : float
+        Exponent of the power spectrum: steeper is coarser.
+    plates : float
+        Share of horizontal plates, 0 to 1; the rest are struts along the spine.
+    """
+
+    contrast_hu: float
+    slope: float
+    plates: float
+
+
+def texture_state(numbers: dict, person: pd.Series, rng: np.random.Generator) -> TextureState:
+    """Texture of one patient: set by the bone's micro-structure, blurred by what is merely individual."""
+    state, own = person.micro_structure, (person.texture_individuality, *rng.standard_normal(2))
+    contrast, slope, plates = (
+        law["mean"] + law["per_micro_structure"] * state + law["individual"] * z
+        for law, z in zip(
+            (numbers["log_contrast"], numbers["slope"], numbers["logit_plates"]), own, strict=True
+        )
+    )
+    return TextureState(float(np.exp(contrast)), float(slope), float(1 / (1 + np.exp(-plates))))
+
+
+def trabecular_hu(
+    numbers: dict, mean_hu: float, state: TextureState, vertebra, grid: Grid, rng: np.random.Generator
+) -> np.ndarray:
     """HU of cancellous bone in a vertebral body's box, float32 of shape (z, y, x).
 
-    Over cancellous bone at least ``numbers['measured_depth_mm']`` below the surface, the mean is the
-    patient's hu_t12 (T11, T12) or hu_l1 (L1, L2).
+    Over cancellous bone at least ``numbers['measured_depth_mm']`` below the surface, the mean is ``mean_hu``.
+    Where bone fills a share p of the voxel, contrast goes with the root of p, as long as p is small.
     """
-    mean = person.hu_t12 if vertebra.level in ("T11", "T12") else person.hu_l1
-    state = texture_state(numbers, person, rng)
-    hu = state["contrast"] * texture(vertebra.distance.shape, grid, vertebra.frame.axes[2], state, rng)
+    share = max(mean_hu - numbers["marrow_hu"], 20) / (numbers["reference_hu"] - numbers["marrow_hu"])
+    hu = texture(vertebra.distance.shape, grid, vertebra.frame.axes[2], state, numbers["resolution_mm"], rng)
+    hu *= np.float32(state.contrast_hu * np.sqrt(share))
     level = vertebra.local[2] / np.float32(vertebra.body.half_height)
-    hu += np.float32(numbers["denser_at_end_plates"] * mean) * np.clip(level * level, 0, 1)
+    hu += np.float32(numbers["denser_at_end_plates"] * mean_hu) * np.clip(level * level, 0, 1)
+    hu += vertebra.vein * (np.float32(numbers["vein_hu"] - mean_hu) - hu)
     inside = cancellous(vertebra, numbers["measured_depth_mm"])
-    hu += np.float32(mean) - (hu[inside].mean() if inside.any() else 0)
-    return hu + vertebra.vein * (np.float32(numbers["vein_hu"]) - hu)
+    return hu + np.float32(mean_hu - (hu[inside].mean() if inside.any() else 0))
 
 
 def cancellous(vertebra, depth_mm: float) -> np.ndarray:
@@ -39,35 +76,32 @@ def cancellous(vertebra, depth_mm: float) -> np.ndarray:
     return (vertebra.distance < -depth_mm) & ~around_vein
 
 
-def texture_state(numbers: dict, person: pd.Series, rng: np.random.Generator) -> dict[str, float]:
-    """Contrast (HU), spectral slope and share of horizontal plates of one patient's bone."""
-    state, own = person.micro_structure, person.texture_individuality
-    contrast, slope, plates = numbers["contrast"], numbers["slope"], numbers["plates"]
-    return {
-        "resolution_mm": contrast["resolution_mm"],
-        "contrast": contrast["hu"] * np.exp(contrast["per_micro_structure"] * state + contrast["individual"] * own),
-        "slope": slope["mean"] + slope["per_micro_structure"] * state,
-        "plates": 1 / (1 + np.exp(-(plates["logit"] + plates["per_micro_structure"] * state))),
-    }
+def texture(
+    shape: tuple,
+    grid: Grid,
+    axis: np.ndarray,
+    state: TextureState,
+    resolution_mm: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """A random field, float32: mean 0, and variance 1 when seen with a Gaussian of ``resolution_mm`` FWHM.
 
-
-def texture(shape: tuple, grid: Grid, axis: np.ndarray, state: dict, rng: np.random.Generator) -> np.ndarray:
-    """A random field with the spectrum of ``state``, of mean 0 and, seen at its resolution, variance 1."""
-    size = tuple(fft.next_fast_len(n, real=True) for n in shape)
+    Its power falls with frequency as struts stretched along ``axis`` and plates across it.
+    """
     if 0 in shape:
         return np.zeros(shape, np.float32)
+    size = tuple(fft.next_fast_len(n, real=True) for n in shape)
     fz = fft.fftfreq(size[0], grid.dz).astype(np.float32)[:, None, None]
     fy = fft.fftfreq(size[1], grid.dy).astype(np.float32)[None, :, None]
     fx = fft.rfftfreq(size[2], grid.dx).astype(np.float32)[None, None, :]
     whole = fx**2 + fy**2 + fz**2
     along = (np.float32(axis[0]) * fx + np.float32(axis[1]) * fy + np.float32(axis[2]) * fz) ** 2
-    exponent = np.float32(-state["slope"] / 2)
-    struts = (0.01 + (whole - along) + 6 * along) ** exponent
-    plates = (0.01 + 4 * (whole - along) + along) ** exponent
-    struts[0, 0, 0] = plates[0, 0, 0] = 0
-    seen = np.exp(-np.float32((2 * np.pi * state["resolution_mm"] * SIGMA) ** 2) * whole)
-    power = (1 - state["plates"]) / (struts * seen).mean() * struts
-    power += state["plates"] / (plates * seen).mean() * plates
+    across, exponent = whole - along, np.float32(-state.slope / 2)
+    struts = (_FLAT_BELOW**2 + across + _STRETCH**2 * along) ** exponent
+    plates = (_FLAT_BELOW**2 + _STRETCH**2 * across + along) ** exponent
+    seen = np.exp(-np.float32((2 * np.pi * resolution_mm * SIGMA) ** 2) * whole)
+    power = (1 - state.plates) / (struts * seen).mean() * struts
+    power += state.plates / (plates * seen).mean() * plates
     white = fft.rfftn(rng.standard_normal(size, dtype=np.float32))
     white *= np.sqrt(power, out=power)
-    return fft.irfftn(white, size)[tuple(slice(n) for n in shape)]
+    return fft.irfftn(white, size, overwrite_x=True)[tuple(slice(n) for n in shape)]

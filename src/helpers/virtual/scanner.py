@@ -37,7 +37,7 @@ class Scanner:
     noise_hu : float
         Noise SD in soft tissue.
     bias_hu, cupping_hu : float
-        Error of calibration, and what beam hardening takes off in the middle.
+        Error of calibration, and the fall from the edge to the middle by beam hardening.
     """
 
     name: str
@@ -62,9 +62,16 @@ def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Ge
         raise StudyError(f"The protocol's key scanner.models does not know the scanner '{person.scanner}'.")
     site, model = numbers["sites"][role], numbers["models"][person.scanner]
     size = np.sqrt(person.weight_kg / person.height_cm) / np.sqrt(numbers["mean_kg_per_cm"]) - 1
-    field = np.interp(size, [-0.2, 0.3], protocol["anatomy"]["grid"]["field_of_view_mm"]) + 12 * rng.standard_normal()
+    field = (
+        np.interp(size, [-0.2, 0.3], protocol["anatomy"]["grid"]["field_of_view_mm"])
+        + 12 * rng.standard_normal()
+    )
     field = 5 * round(np.clip(field, *protocol["anatomy"]["grid"]["field_of_view_mm"]) / 5)
-    noise = site["noise_hu"] * model["noise"] * np.exp(numbers["noise_per_size"] * size + 0.04 * rng.standard_normal())
+    noise = (
+        site["noise_hu"]
+        * model["noise"]
+        * np.exp(numbers["noise_per_size"] * size + 0.04 * rng.standard_normal())
+    )
     return Scanner(
         name=person.scanner,
         manufacturer=model["manufacturer"],
@@ -82,44 +89,87 @@ def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Ge
     )
 
 
-def scan(volume: np.ndarray, scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator) -> np.ndarray:
-    """What the scanner makes of HU at 120 kV: whole HU, int16 of shape (z, y, x)."""
+def scan(
+    volume: np.ndarray, scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator
+) -> np.ndarray:
+    """What the scanner makes of tissue.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (z, y, x)
+        HU at 120 kV, float32; it is used up (blurred in place, to save memory).
+    scanner : Scanner
+    grid : Grid
+    numbers : dict
+        Key ``scanner`` of the protocol.
+    rng : Generator
+        The patient's own stream for noise.
+
+    Returns
+    -------
+    ndarray of shape (z, y, x)
+        Whole HU, int16.
+    """
+    at_voltage(volume, scanner.kvp, numbers)
     blurred = blur(volume, scanner, grid)
-    return _digitise(blurred, noise(blurred.shape, scanner, grid, numbers, rng), scanner.bias_hu, scanner.cupping_hu)
+    slices = plane_noise(blurred.shape, scanner, grid, numbers, rng)
+    neighbours = np.array([numbers["noise_neighbour"], 1.0, numbers["noise_neighbour"]])
+    taps = (neighbours / np.linalg.norm(neighbours)).astype(np.float32)
+    return _digitise(blurred, slices, taps, scanner.bias_hu, scanner.cupping_hu)
+
+
+def at_voltage(volume: np.ndarray, kvp: float, numbers: dict) -> None:
+    """Change HU at 120 kV to those at ``kvp`` (kV), in place: mineral is brighter at low voltage."""
+    voltages, factors = zip(*sorted(numbers["mineral_by_kvp"].items()), strict=True)
+    factor = np.interp(kvp, voltages, factors)
+    if factor != 1:
+        mineral = volume > numbers["soft_tissue_hu"]
+        volume[mineral] = numbers["soft_tissue_hu"] + factor * (volume[mineral] - numbers["soft_tissue_hu"])
 
 
 def blur(volume: np.ndarray, scanner: Scanner, grid: Grid) -> np.ndarray:
-    """Point spread of kernel and slice: Gaussian (Nickoloff 1985)."""
-    in_plane = _kernel(scanner.fwhm_mm * SIGMA / grid.dx)
-    return _convolve(volume, in_plane, _kernel(scanner.slice_fwhm_mm * SIGMA / grid.dz))
+    """Point spread of kernel and slice: Gaussian (Nickoloff 1985). Uses up ``volume``."""
+    _blur_plane(volume, _kernel(scanner.fwhm_mm * SIGMA / grid.dx))
+    return _blur_slices(volume, _kernel(scanner.slice_fwhm_mm * SIGMA / grid.dz))
 
 
-def noise(shape: tuple, scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator) -> np.ndarray:
-    """Noise of SD ``scanner.noise_hu`` and the spectrum of filtered back-projection, float32 (z, y, x).
+def plane_noise(
+    shape: tuple[int, int, int], scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator
+) -> np.ndarray:
+    """Noise of SD ``scanner.noise_hu``, independent from slice to slice, float32 (z, y, x).
 
-    In the plane the power rises with frequency (ramp) and falls with the kernel; neighbouring slices
-    share some of it.
+    Drawn in Fourier space with `noise_power`; of the transform's two halves only one is drawn.
     """
     nz, ny, nx = shape
     fy, fx = fft.fftfreq(ny, grid.dy)[:, None], fft.rfftfreq(nx, grid.dx)[None, :]
-    f2 = fx**2 + fy**2
-    sigma = numbers["noise_blur_share"] * scanner.fwhm_mm * SIGMA
-    power = (np.sqrt(f2) + numbers["noise_floor"]) * np.exp(-((2 * np.pi * sigma) ** 2) * f2)
-    power *= 1 + numbers["noise_streaks"] * (fy**2 - fx**2) / np.maximum(f2, 1e-9)
-    power[0, 0] = 0
-    weight = np.full(power.shape, 2.0)
-    weight[:, [0, -1] if nx % 2 == 0 else [0]] = 1
-    amplitude = np.sqrt(power / (power * weight).sum()) * nx * ny
-    amplitude[:, weight[0] == 2] *= np.sqrt(0.5)
-    amplitude = (scanner.noise_hu * amplitude).astype(np.float32)
+    power = noise_power(fx, fy, scanner.fwhm_mm, numbers)
+    twice = np.full(fx.shape, 2.0)
+    twice[:, [0, -1] if nx % 2 == 0 else [0]] = 1
+    # A drawn frequency also stands for its mirror image, but for the first and last column.
+    amplitude = scanner.noise_hu * nx * ny * np.sqrt(power / twice / (power * twice).sum())
+    amplitude = amplitude.astype(np.float32)
     slices = np.empty(shape, np.float32)
     for first in range(0, nz, _SLICES):
         part = slices[first : first + _SLICES]
-        draws = rng.standard_normal((len(part), ny, nx // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0]
+        draws = rng.standard_normal((len(part), ny, nx // 2 + 1, 2), dtype=np.float32).view(np.complex64)[
+            ..., 0
+        ]
         draws *= amplitude
         part[:] = fft.irfft2(draws, (ny, nx), overwrite_x=True)
-    neighbours = np.array([numbers["noise_neighbour"], 1.0, numbers["noise_neighbour"]])
-    return _smooth_slices(slices, (neighbours / np.linalg.norm(neighbours)).astype(np.float32))
+    return slices
+
+
+def noise_power(fx: np.ndarray, fy: np.ndarray, fwhm_mm: float, numbers: dict) -> np.ndarray:
+    """Relative noise power of filtered back-projection at frequencies in the plane (cycles per mm).
+
+    It rises with frequency (ramp) and falls with the kernel; the body is wider than deep, so that there is
+    more of it across than along.
+    """
+    square = fx**2 + fy**2
+    sigma = numbers["noise_blur_share"] * fwhm_mm * SIGMA
+    power = (np.sqrt(square) + numbers["noise_floor"]) * np.exp(-((2 * np.pi * sigma) ** 2) * square)
+    power *= 1 + numbers["noise_streaks"] * (fy**2 - fx**2) / np.maximum(square, 1e-9)
+    return np.where(square == 0, 0, power)
 
 
 def _kernel(sigma: float) -> np.ndarray:
@@ -129,11 +179,10 @@ def _kernel(sigma: float) -> np.ndarray:
 
 
 @njit(cache=True)
-def _convolve(volume, plane, along):
-    """Separable convolution, the edge repeated."""
+def _blur_plane(volume, taps):
+    """Convolve every slice with ``taps`` along x and y, in place; the edge is repeated."""
     nz, ny, nx = volume.shape
-    r, s = plane.size // 2, along.size // 2
-    flat = np.empty_like(volume)
+    r = taps.size // 2
     padded = np.empty((ny + 2 * r, nx), np.float32)
     row = np.empty(nx + 2 * r, np.float32)
     for k in range(nz):
@@ -141,53 +190,47 @@ def _convolve(volume, plane, along):
             row[r : r + nx] = volume[k, j]
             row[:r] = volume[k, j, 0]
             row[r + nx :] = volume[k, j, nx - 1]
-            out = padded[j + r]
-            out[:] = 0
-            for t in range(2 * r + 1):
+            padded[j + r] = 0
+            for t in range(taps.size):
                 for i in range(nx):
-                    out[i] += plane[t] * row[i + t]
+                    padded[j + r, i] += taps[t] * row[i + t]
         for t in range(r):
             padded[t] = padded[r]
             padded[ny + r + t] = padded[ny + r - 1]
         for j in range(ny):
-            out = flat[k, j]
-            out[:] = 0
-            for t in range(2 * r + 1):
+            volume[k, j] = 0
+            for t in range(taps.size):
                 for i in range(nx):
-                    out[i] += plane[t] * padded[j + t, i]
+                    volume[k, j, i] += taps[t] * padded[j + t, i]
+
+
+@njit(cache=True)
+def _blur_slices(volume, taps):
+    """Convolve along z; the edge is repeated."""
+    nz, ny, nx = volume.shape
+    s = taps.size // 2
     result = np.zeros_like(volume)
     for k in range(nz):
-        for t in range(-s, s + 1):
-            source = flat[min(max(k + t, 0), nz - 1)]
+        for t in range(taps.size):
+            source = volume[min(max(k + t - s, 0), nz - 1)]
             for j in range(ny):
                 for i in range(nx):
-                    result[k, j, i] += along[t + s] * source[j, i]
+                    result[k, j, i] += taps[t] * source[j, i]
     return result
 
 
 @njit(cache=True)
-def _smooth_slices(volume, taps):
-    """Weighted sum of each slice with its neighbours (wrapping round)."""
-    nz, ny, nx = volume.shape
-    result = np.empty_like(volume)
-    for k in range(nz):
-        a, b, c = volume[k - 1], volume[k], volume[(k + 1) % nz]
-        for j in range(ny):
-            for i in range(nx):
-                result[k, j, i] = taps[0] * a[j, i] + taps[1] * b[j, i] + taps[2] * c[j, i]
-    return result
-
-
-@njit(cache=True)
-def _digitise(volume, noise, bias, cupping):
-    """Add noise, calibration error and cupping; round to whole HU in the range of CT."""
+def _digitise(volume, noise, taps, bias, cupping):
+    """Add noise (shared with the neighbouring slices by ``taps``), calibration error and cupping; round."""
     nz, ny, nx = volume.shape
     result = np.empty(volume.shape, np.int16)
     for k in range(nz):
+        before, here, after = noise[k - 1], noise[k], noise[(k + 1) % nz]
         for j in range(ny):
             across = (j / ny - 0.45) ** 2
             for i in range(nx):
-                middle = 1 - 4 * ((i / nx - 0.5) ** 2 + across)
-                value = volume[k, j, i] + noise[k, j, i] + bias - cupping * max(middle, 0.0)
+                middle = max(1 - 4 * ((i / nx - 0.5) ** 2 + across), 0.0)
+                value = taps[0] * before[j, i] + taps[1] * here[j, i] + taps[2] * after[j, i]
+                value += volume[k, j, i] + bias + cupping * (0.5 - middle)
                 result[k, j, i] = np.int16(np.rint(min(max(value, -1024.0), 3071.0)))
     return result

@@ -13,7 +13,7 @@ from numba import njit
 
 ANGLES = 128  # directions in which a vertebral outline is tabulated, a power of 2
 FAR = 1e3  # mm: "no bone near here"
-_MARGIN = 4.0  # mm around a rod in which its distance is needed for blending
+_MARGIN = 3.0  # mm around a rod in which its distance is needed for blending
 
 
 class Grid(NamedTuple):
@@ -68,7 +68,9 @@ class Body(NamedTuple):
 
 def box_around(grid: Grid, frame: Frame, low: list[float], high: list[float]) -> Box:
     """The part of ``grid`` that holds a cuboid given by its corners in a vertebra's frame (mm)."""
-    corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3) @ frame.axes + frame.centre
+    corners = (
+        np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3) @ frame.axes + frame.centre
+    )
     spacing, origin = np.array(grid[3:6]), np.array(grid[:3])
     first = np.floor((corners.min(0) - origin) / spacing).astype(int)
     last = np.ceil((corners.max(0) - origin) / spacing).astype(int) + 1
@@ -187,12 +189,15 @@ def _rod_distance(rod, u, v, w):
     au, av, aw = rod[0], rod[1], rod[2] * stretch
     bu, bv, bw = rod[4] - au, rod[5] - av, rod[6] * stretch - aw
     pu, pv, pw = u - au, v - av, w * stretch - aw
-    t = (pu * bu + pv * bv + pw * bw) / (bu * bu + bv * bv + bw * bw)
-    t = min(max(t, 0.0), 1.0)
-    qu, qv, qw = pu - t * bu, pv - t * bv, pw - t * bw
-    length = np.sqrt(qu * qu + qv * qv + qw * qw) + 1e-6
-    slope = np.sqrt(qu * qu + qv * qv + (stretch * qw) ** 2) / length
-    return (length - (rod[3] + t * (rod[7] - rod[3]))) / max(slope, stretch)
+    t = min(max((pu * bu + pv * bv + pw * bw) / (bu * bu + bv * bv + bw * bw), 0.0), 1.0)
+    across, qw = (pu - t * bu) ** 2 + (pv - t * bv) ** 2, pw - t * bw
+    square = across + qw * qw + 1e-9
+    radius = rod[3] + t * (rod[7] - rod[3])
+    if square > (radius + _MARGIN) ** 2:
+        return FAR
+    length = np.sqrt(square)
+    slope = np.sqrt(across + (stretch * qw) ** 2) / length
+    return (length - radius) / max(slope, stretch)
 
 
 @njit(cache=True)
@@ -235,10 +240,22 @@ def rod_distances(grid, box, frame, rods, blend, noise):
                     w = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z
                     d = _rod_distance(rod, u, v, w)
                     if d < _MARGIN:
-                        if d > -_MARGIN:
-                            d += 0.5 * _smooth_noise(noise, x / 6, y / 6, z / 6)
                         distance[k, j, i] = _union(distance[k, j, i], d, blend)
+    _roughen(distance, grid, box, noise)
     return distance
+
+
+@njit(cache=True)
+def _roughen(distance, grid, box, noise):
+    """Make a surface uneven by a few tenths of a millimetre."""
+    for k in range(box.nk):
+        z = (grid.z0 + (box.k + k) * grid.dz) / 5.0
+        for j in range(box.nj):
+            y = (grid.y0 + (box.j + j) * grid.dy) / 5.0
+            for i in range(box.ni):
+                if abs(distance[k, j, i]) < 3.0:
+                    x = (grid.x0 + (box.i + i) * grid.dx) / 5.0
+                    distance[k, j, i] += 0.5 * _smooth_noise(noise, x, y, z)
 
 
 @njit(cache=True)
@@ -263,42 +280,62 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
 
     ``tube`` (slices, 5) holds the centre x, y, the half axes and the turn (mm, radians) by slice; a half axis
     of 0 or less leaves the slice. ``rough`` is the waviness of the outline (share of the radius);
-    ``streaks`` the share of the inside that fatty streaks of ``streak_hu`` take.
+    ``streaks`` the threshold below 1 of which fatty sheets of ``streak_hu`` run through it (0: none).
     """
     for k in range(grid.nz):
         cx, cy, a, b, turn = tube[k]
         if a <= 0.5 or b <= 0.5:
             continue
         cos, sin = np.cos(turn), np.sin(turn)
-        reach = 1.2 * max(a, b) + 1.0
-        core = max(1 - 3 * rough - 0.5 / min(a, b), 0.0) ** 2 if streaks == 0.0 else 0.0
+        xx = (cos / a) ** 2 + (sin / b) ** 2
+        xy = cos * sin * (1 / a**2 - 1 / b**2)
+        yy = (sin / a) ** 2 + (cos / b) ** 2
+        outer = (1 + 3 * rough + 0.5 / min(a, b)) ** 2 * (np.sqrt(2) if square else 1.0)
+        core = 0.0 if streaks > 0.0 else max(1 - 3 * rough - 0.5 / min(a, b), 0.0) ** 2
         z = grid.z0 + k * grid.dz
-        j1, j2 = _range(cy - reach, cy + reach, grid.y0, grid.dy, 0, grid.ny)
-        i1, i2 = _range(cx - reach, cx + reach, grid.x0, grid.dx, 0, grid.nx)
-        for j in range(j1, j2):
+        for j in range(grid.ny):
             y = grid.y0 + j * grid.dy
-            for i in range(i1, i2):
+            i1, i4 = _chord(grid, cx, y - cy, xx, xy, yy, outer)
+            i2, i3 = _chord(grid, cx, y - cy, xx, xy, yy, core)
+            if i2 >= i3:
+                i2 = i3 = i4
+            for i in range(i2, i3):
+                volume[k, j, i] = hu
+            for n in range(i4 - i1 - (i3 - i2)):
+                i = i1 + n if i1 + n < i2 else n - (i2 - i1) + i3
                 x = grid.x0 + i * grid.dx
                 p = ((cos * (x - cx) + sin * (y - cy)) / a) ** 2
                 q = ((cos * (y - cy) - sin * (x - cx)) / b) ** 2
-                if p > 1.44 or q > 1.44:
-                    continue
-                if p + q < core:
-                    volume[k, j, i] = hu
-                    continue
                 radius = np.sqrt(np.sqrt(p * p + q * q)) if square else np.sqrt(p + q)
-                if radius > 1 - 3 * rough:
+                if rough > 0.0:
                     radius += rough * _smooth_noise(noise, x / 9.0 + seed, y / 9.0, z / 14.0)
                 inside = _share((radius - 1) * min(a, b), 0.8)
-                if inside <= 0.0:
-                    continue
-                value = hu
-                if streaks > 0.0:
-                    fatty = _smooth_noise(noise, x / 11.0 + seed, y / 11.0, z / 25.0) + 1 - streaks
-                    if fatty > 0.0:
-                        septum = 1 - abs(_smooth_noise(noise, x / 3.2, y / 3.2 + seed, z / 12.0)) / 0.22
-                        value += (streak_hu - hu) * max(septum, 0.0) * min(2 * fatty, 1.0)
-                volume[k, j, i] += inside * (value - volume[k, j, i])
+                if inside > 0.0:
+                    value = hu + _streak(noise, x, y, z, seed, streaks) * (streak_hu - hu)
+                    volume[k, j, i] += inside * (value - volume[k, j, i])
+
+
+@njit(cache=True)
+def _chord(grid, cx, dy, xx, xy, yy, level):
+    """Voxels of one row in which an ellipse's quadratic form is below ``level``."""
+    inside = (xy * dy) ** 2 - xx * (yy * dy * dy - level)
+    if inside <= 0.0:
+        return 0, 0
+    half, middle = np.sqrt(inside) / xx, cx - xy * dy / xx - grid.x0
+    start, stop = int(np.ceil((middle - half) / grid.dx)), int(np.floor((middle + half) / grid.dx)) + 1
+    return min(max(start, 0), grid.nx), min(max(stop, 0), grid.nx)
+
+
+@njit(cache=True)
+def _streak(noise, x, y, z, seed, threshold):
+    """Share of fat at a point of a muscle: thin sheets, where a slow field lets them be."""
+    if threshold == 0.0:
+        return 0.0
+    fatty = _smooth_noise(noise, x / 11.0 + seed, y / 11.0, z / 25.0) + 1 - threshold
+    if fatty <= 0.0:
+        return 0.0
+    sheet = 1 - abs(_smooth_noise(noise, x / 3.2, y / 3.2 + seed, z / 12.0)) / 0.22
+    return max(sheet, 0.0) * min(2 * fatty, 1.0)
 
 
 @njit(cache=True)

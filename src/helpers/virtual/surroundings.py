@@ -56,7 +56,9 @@ def paint_ribs(volume: np.ndarray, numbers: dict, anatomy, marrow_hu: float) -> 
         box = shapes.box_around(anatomy.grid, vertebra.frame, [-80, -20, -45], [80, 60, 15])
         mirror = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0.65]), np.array([-1, 1, 1, 1, -1, 1, 1, 1, 0.65])
         both = [[*rod, 1] * side for rod in rods for side in mirror]
-        distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, np.array(both, float), 2.0, anatomy.noise)
+        distance = shapes.rod_distances(
+            anatomy.grid, box, vertebra.frame, np.array(both, float), 2.0, anatomy.noise
+        )
         marrow = np.full(distance.shape, marrow_hu, np.float32)
         cortex = np.full(distance.shape, numbers["cortex"]["arch_mm"], np.float32)
         shapes.paint_bone(volume, box, distance, marrow, cortex, numbers["cortex"]["hu"], 0.6)
@@ -71,7 +73,9 @@ def _paint_disc(volume: np.ndarray, numbers: dict, anatomy, upper: str, lower: s
     box = shapes.box_around(anatomy.grid, frame, [-reach, -reach, -12], [reach, reach, 12])
     half_gap = float(np.linalg.norm(floor - roof)) / 2
     dip = max(above.body.dip_lower, below.body.dip_upper) + 1.0
-    shapes.paint_disc(volume, anatomy.grid, box, frame, above.body.rim, half_gap, dip, *numbers["core_and_ring_hu"])
+    shapes.paint_disc(
+        volume, anatomy.grid, box, frame, above.body.rim, half_gap, dip, *numbers["core_and_ring_hu"]
+    )
 
 
 def _paint_ligament(volume: np.ndarray, anatomy, hu: float) -> None:
@@ -79,7 +83,9 @@ def _paint_ligament(volume: np.ndarray, anatomy, hu: float) -> None:
     vertebra = anatomy.vertebrae["T12"]
     front, floor = -float(vertebra.body.rim[3 * ANGLES // 4]) - 0.8, -vertebra.body.half_height
     strip = np.array([[3.0, front, floor + 4, 0.7, 0.0, front - 0.8, floor - 10, 1.2, 0.7]])
-    box = shapes.box_around(anatomy.grid, vertebra.frame, [-8, front - 8, floor - 18], [12, front + 8, floor + 12])
+    box = shapes.box_around(
+        anatomy.grid, vertebra.frame, [-8, front - 8, floor - 18], [12, front + 8, floor + 12]
+    )
     distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, strip, 1.0, anatomy.noise)
     shapes.paint_solid(volume, box, distance, hu)
 

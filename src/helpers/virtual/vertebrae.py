@@ -107,8 +107,10 @@ def tissue(protocol: dict, person: pd.Series, anatomy: Anatomy, rng: np.random.G
     surroundings.paint_ribs(volume, numbers, anatomy, float(person.hu_t12 + 40))
     thinning = np.exp(numbers["cortex"]["share_per_micro_structure"] * person.micro_structure)
     thinning *= np.exp(numbers["cortex"]["sd"] * rng.standard_normal())
-    for vertebra in anatomy.vertebrae.values():
-        marrow = bone.trabecular_hu(protocol["bone"], person, vertebra, anatomy.grid, rng)
+    state = bone.texture_state(protocol["bone"], person, rng)
+    for level, vertebra in anatomy.vertebrae.items():
+        mean = person.hu_t12 if level in ("T11", "T12") else person.hu_l1
+        marrow = bone.trabecular_hu(protocol["bone"], mean, state, vertebra, anatomy.grid, rng)
         _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, thinning)
     surroundings.paint_calcifications(volume, numbers, person, anatomy)
     return volume
@@ -153,7 +155,10 @@ def _grid(numbers: dict, frames: dict[str, Frame], sizes: dict, pixel: float) ->
     nx = next_fast_len(round(numbers["width_mm"] / pixel), real=True)
     ny = next_fast_len(round((numbers["front_mm"] + numbers["back_mm"]) / pixel), real=True)
     nz = round((top - bottom) / slice_mm)
-    return Grid(-(nx - 1) / 2 * pixel, -float(numbers["front_mm"]), bottom, pixel, pixel, slice_mm, nx, ny, nz)
+    bottom = round(float(bottom), 1)  # so that a DICOM header can hold it
+    return Grid(
+        -(nx - 1) / 2 * pixel, -float(numbers["front_mm"]), bottom, pixel, pixel, slice_mm, nx, ny, nz
+    )
 
 
 def _body(numbers: dict, size: np.ndarray, person: pd.Series, rng: np.random.Generator) -> Body:
@@ -167,9 +172,13 @@ def _body(numbers: dict, size: np.ndarray, person: pd.Series, rng: np.random.Gen
     ) ** (-1 / roundness)
     rim *= 1 - dent * np.exp(-((np.angle(np.exp(1j * (angle - np.pi / 2))) / 0.5) ** 2))
     for order in (2, 3, 4, 5):
-        rim *= 1 + 0.012 / np.sqrt(order) * rng.standard_normal() * np.cos(order * (angle - rng.uniform(0, 7)))
+        rim *= 1 + 0.012 / np.sqrt(order) * rng.standard_normal() * np.cos(
+            order * (angle - rng.uniform(0, 7))
+        )
     dip = numbers["end_plate_dip"]
-    dips = dip["mean"] + dip["per_micro_structure"] * person.micro_structure + dip["sd"] * rng.standard_normal(2)
+    dips = (
+        dip["mean"] + dip["per_micro_structure"] * person.micro_structure + dip["sd"] * rng.standard_normal(2)
+    )
     mean, sd = numbers["wedge_degrees"]
     wedge = np.tan(np.deg2rad(mean + sd * rng.standard_normal())) / 2
     waist = numbers["waist"][0] + numbers["waist"][1] * rng.standard_normal()
@@ -203,7 +212,7 @@ def _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, thinning) -> Non
     size = vertebra.posterior_wall / arch["of_posterior_wall_mm"]
     box = _joint(vertebra.box, shapes.box_around(anatomy.grid, vertebra.frame, [-44, -8, -34], [44, 64, 24]))
     rods = _rods(arch, vertebra, size)
-    distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, rods, 2.5, anatomy.noise)
+    distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, rods, 3.0, anatomy.noise)
     thickness = np.full(distance.shape, cortex["arch_mm"] * thinning, np.float32)
     filling = np.full(distance.shape, marrow[vertebra.distance < -2.5].mean() + arch["denser_hu"], np.float32)
     inner = _within(vertebra.box, box)
@@ -220,7 +229,7 @@ def _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, thinning) -> Non
 def _rods(arch: dict, vertebra: Vertebra, size: float) -> np.ndarray:
     """The arch's rods in the vertebra's frame, both sides; shape (rods, 9)."""
     rods = []
-    for name, (start, end, section) in {**arch["all"], **arch[vertebra.level]}.items():
+    for start, end, section in [*arch["all"].values(), *arch[vertebra.level].values()]:
         for side in (1, -1) if start[0] or end[0] else (1,):
             rod = np.array([*start, *end], float) * size
             rod[[1, 5]] += vertebra.posterior_wall

@@ -1,0 +1,164 @@
+"""Virtual patients as a hospital would hand them over: DICOM series, ITK-SNAP label maps, a DXA table.
+
+The folder also holds a study file, so that ``radbook run OUT/study.yml`` takes the way of a real hospital.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import SimpleITK as sitk
+import yaml
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from tqdm import tqdm
+
+from helpers.errors import StudyError
+from helpers.study import REPOSITORY
+from helpers.virtual import VirtualSite
+
+_INTERCEPT = -1024  # stored value 0 is air, as most scanners have it
+_SECOND_READER_CASES = 40  # as in the paper
+_DATE = "20240101"  # invented; the same for all
+
+
+def export_virtual(site: VirtualSite, out: Path, n: int) -> None:
+    """Write the first ``n`` included patients of a virtual hospital, and everyone screened before them.
+
+    Makes ``out/ct/<id>/*.dcm``, ``out/masks/<id>.nii.gz``, ``out/masks_reader2/<id>.nii.gz``,
+    ``out/dxa.csv``, ``out/extraction.yml`` and ``out/study.yml``.
+
+    Parameters
+    ----------
+    site : VirtualSite
+    out : Path
+        A folder that is not there yet, or empty.
+    n : int
+        How many included patients, at most ``site.patients``.
+
+    Raises
+    ------
+    StudyError
+        When the folder holds something, or the site has fewer patients.
+    """
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise StudyError(f"The folder '{out.name}' is not empty. Name a new folder, or empty this one.")
+    if n > site.patients:
+        raise StudyError(f"The virtual hospital includes {site.patients} patients, not {n}. Ask for fewer.")
+    screened = site.screened()
+    included = screened["allocation"] != ""
+    table = screened[included.cumsum() - included < n]
+    for patient_id in tqdm(table.loc[included, "patient_id"], desc="export", unit="patient"):
+        _write_patient(site, out, patient_id, table)
+    table = table if site.role == "development" else table.drop(columns="allocation")
+    table.to_csv(out / "dxa.csv", index=False, lineterminator="\n")
+    _write_study(site, out, table)
+
+
+def _write_patient(site: VirtualSite, out: Path, patient_id: str, table: pd.DataFrame) -> None:
+    image, mask = site.acquire(patient_id)
+    person = table.set_index("patient_id").loc[patient_id]
+    write_series(image, site.scanner(patient_id), person, site.seed, out / "ct" / patient_id)
+    for folder, drawn in {"masks": mask, "masks_reader2": site.redraw(patient_id, reader=2)}.items():
+        (out / folder).mkdir(exist_ok=True)
+        sitk.WriteImage(drawn, str(out / folder / f"{patient_id}.nii.gz"), useCompression=True)
+
+
+def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame) -> None:
+    """A study file with this one hospital; a study needs a development site, whatever the role here."""
+    shutil.copy(REPOSITORY / "data" / "extraction" / "paper.yml", out / "extraction.yml")
+    training = int((table["allocation"] == "training").sum()) if "allocation" in table else len(table) // 2
+    hospital = {
+        "name": "Exported virtual hospital",
+        "role": "development",
+        "table": {"path": "dxa.csv"},
+        "images": "ct/{patient_id}",
+        "masks": "masks/{patient_id}.nii.gz",
+        "second_reader": "masks_reader2/{patient_id}.nii.gz",
+    }
+    study = {
+        "name": "virtual_export",
+        "title": "Exported virtual patients, as a hospital would hand them over (simulated)",
+        "seed": site.seed,
+        "extraction": "extraction.yml",
+        "second_reader_cases": max(4, min(_SECOND_READER_CASES, training)),
+        "sites": [hospital],
+    }
+    (out / "study.yml").write_text(yaml.safe_dump(study, sort_keys=False, width=100), encoding="utf-8")
+
+
+def write_series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int, folder: Path) -> None:
+    """Write one CT series, the top slice first, with identifiers that are the same every time.
+
+    Parameters
+    ----------
+    image : sitk.Image
+        HU, 16-bit signed, without rotation.
+    scanner : dict
+        As `VirtualSite.scanner` gives it.
+    person : Series
+        Row of the screened table, named by its patient_id.
+    seed : int
+        Of the virtual hospital: another seed is another patient.
+    folder : Path
+        Made when it is not there.
+    """
+    folder.mkdir(parents=True)
+    series = _series_header(image, scanner, person, seed)
+    voxels = sitk.GetArrayViewFromImage(image)
+    for number, k in enumerate(reversed(range(len(voxels))), start=1):
+        position = image.TransformIndexToPhysicalPoint((0, 0, k))
+        header = _slice_header(series, number, position, voxels[k])
+        header.save_as(folder / f"IM{number:04d}.dcm", enforce_file_format=True)
+
+
+def _series_header(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> Dataset:
+    """What all slices share."""
+    header = Dataset()
+    header.SOPClassUID = CTImageStorage
+    header.Modality = "CT"
+    header.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    header.PatientID, header.PatientName = person.name, f"Virtual^{person.name}"
+    header.PatientSex, header.PatientAge = person.sex[0].upper(), f"{person.age:03.0f}Y"
+    header.PatientBirthDate, header.StudyTime, header.StudyID = "", "", ""
+    header.StudyDate = header.SeriesDate = _DATE
+    header.AccessionNumber, header.ReferringPhysicianName = "", ""
+    header.PatientComments = "Simulated, not a real patient"
+    header.SeriesDescription, header.BodyPartExamined = "Virtual plain chest CT, T12 to L1", "CHEST"
+    header.StudyInstanceUID = generate_uid(entropy_srcs=["study", str(seed), person.name])
+    header.SeriesInstanceUID = generate_uid(entropy_srcs=["series", str(seed), person.name])
+    header.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame", str(seed), person.name])
+    header.SeriesNumber, header.PositionReferenceIndicator = 1, ""
+    header.Manufacturer, header.ManufacturerModelName = scanner["manufacturer"], scanner["model"]
+    header.KVP, header.XRayTubeCurrent = scanner["kVp"], round(scanner["mA"])
+    header.ConvolutionKernel, header.PatientPosition = scanner["kernel"], "HFS"
+    across, along, thickness = image.GetSpacing()
+    header.PixelSpacing, header.SliceThickness = [along, across], thickness
+    header.SpacingBetweenSlices = thickness
+    header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    header.Columns, header.Rows = image.GetSize()[:2]
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 1
+    header.RescaleSlope, header.RescaleIntercept, header.RescaleType = 1, _INTERCEPT, "HU"
+    header.WindowCenter, header.WindowWidth = 300, 1500
+    return header
+
+
+def _slice_header(series: Dataset, number: int, position: tuple, voxels: np.ndarray) -> Dataset:
+    header = pydicom.Dataset(series)
+    header.SOPInstanceUID = generate_uid(entropy_srcs=[series.SeriesInstanceUID, str(number)])
+    header.InstanceNumber, header.AcquisitionNumber = number, 1
+    header.ImagePositionPatient = [round(value, 6) for value in position]
+    header.SliceLocation = round(position[2], 6)
+    header.PixelData = (voxels - _INTERCEPT).astype("<i2").tobytes()
+    header["PixelData"].VR = "OW"
+    header.file_meta = FileMetaDataset()
+    header.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return header

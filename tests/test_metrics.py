@@ -1,0 +1,167 @@
+"""Protects: Youden cut-offs, proportions with intervals, NRI and IDI equal R; empty denominators by rule."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_values import data, expected
+
+from helpers.errors import StudyError
+from helpers.metrics import (
+    confusion_counts,
+    confusion_metrics,
+    idi,
+    nri,
+    performance_table,
+    plot_roc_panels,
+    proportion,
+    roc_points,
+    youden_cutoff,
+)
+
+aSAH = data("aSAH")
+births = data("birthwt_predictions")
+YOUDEN, DIAGNOSTIC, NRI = expected("youden"), expected("diagnostic_metrics"), expected("nri_idi")
+PROPORTIONS = ["sensitivity", "specificity", "ppv", "npv", "accuracy"]
+
+
+@pytest.mark.parametrize("marker", YOUDEN)
+def test_youden_cutoff_equals_r(marker):
+    cutoff = youden_cutoff(aSAH["poor"], aSAH[marker])
+    reference = YOUDEN[marker]
+    assert [cutoff] == reference["observed_value_cutoffs_ge"]
+    counts = confusion_counts(aSAH["poor"], aSAH[marker], cutoff)
+    assert [counts.tp, counts.fp, counts.tn, counts.fn] == [reference[k][0] for k in ("tp", "fp", "tn", "fn")]
+    metrics = confusion_metrics(aSAH["poor"], aSAH[marker], cutoff)["estimate"]
+    assert metrics["sensitivity"] + metrics["specificity"] - 1 == pytest.approx(reference["J"], abs=1e-12)
+
+
+def test_of_equally_good_cutoffs_the_most_sensitive_is_taken():
+    assert youden_cutoff([0, 1, 0, 1], [1, 2, 3, 4]) == 2
+
+
+@pytest.mark.parametrize("marker", ["s100b", "ndka", "wfns"])
+def test_proportions_and_intervals_equal_r(marker):
+    reference = DIAGNOSTIC[marker]
+    cutoff = reference["cutoff_ge"][0]
+    table = confusion_metrics(aSAH["poor"], aSAH[marker], cutoff)
+    for name in PROPORTIONS:
+        row = table.loc[name]
+        assert (row["x"], row["n"]) == (reference[name]["x"], reference[name]["n"])
+        assert row["estimate"] == pytest.approx(reference[name]["estimate"], abs=1e-12)
+        assert row[["wilson_low", "wilson_high"]].tolist() == pytest.approx(
+            reference[name]["wilson"], abs=1e-9
+        )
+        exact = reference[name]["clopper_pearson"]
+        assert row[["exact_low", "exact_high"]].tolist() == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.parametrize("marker", ["s100b", "ndka", "wfns"])
+def test_measures_that_are_no_proportions_equal_r(marker):
+    reference = DIAGNOSTIC[marker]
+    counts = confusion_counts(aSAH["poor"], aSAH[marker], reference["cutoff_ge"][0])
+    assert counts.balanced_accuracy == pytest.approx(reference["balanced_accuracy"], abs=1e-12)
+    assert counts.f1 == pytest.approx(reference["f1"], abs=1e-12)
+    for positive, key in ((True, "lr_pos"), (False, "lr_neg")):
+        wanted = [reference[key]["estimate"], *reference[key]["ci95"]]
+        assert counts.likelihood_ratio(positive) == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("edge", [key for key in DIAGNOSTIC if key.startswith("edge")])
+def test_intervals_at_the_edges_equal_r(edge):
+    reference = DIAGNOSTIC[edge]
+    row = proportion(reference["x"], reference["n"])
+    assert [row["wilson_low"], row["wilson_high"]] == pytest.approx(reference["wilson"], abs=1e-9)
+    assert [row["exact_low"], row["exact_high"]] == pytest.approx(reference["clopper_pearson"], abs=1e-9)
+
+
+def test_ppv_is_nan_when_nobody_is_positive():
+    table = confusion_metrics([0, 1, 1], [0.1, 0.2, 0.3], cutoff=0.9)
+    assert np.isnan(table.loc["ppv", "estimate"]) and np.isnan(table.loc["ppv", "wilson_low"])
+    assert table.loc["specificity", "estimate"] == 1
+    assert np.isnan(confusion_counts([0, 1, 1], [0.1, 0.2, 0.3], 0.9).likelihood_ratio(True)).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=4, max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_youden_is_the_best_of_all_cutoffs_whatever_the_order(cases):
+    y, score = np.array(cases).T
+    if y.min() == y.max():
+        return
+    best = confusion_counts(y, score, youden_cutoff(y, score))
+    every = [confusion_counts(y, score, cutoff).balanced_accuracy for cutoff in np.unique(score)]
+    assert best.balanced_accuracy == pytest.approx(max(every), abs=1e-12)
+    assert youden_cutoff(y[::-1], score[::-1]) == youden_cutoff(y, score)
+
+
+def test_roc_goes_from_nobody_to_everybody():
+    points = roc_points(aSAH["poor"], aSAH["s100b"])
+    assert points.iloc[0].tolist() == [np.inf, 0, 1]
+    assert points.iloc[-1][["sensitivity", "specificity"]].tolist() == [1, 0]
+    area = np.trapezoid(points["sensitivity"], 1 - points["specificity"])
+    assert area == pytest.approx(expected("delong")["markers"]["s100b"]["auc"], abs=1e-12)
+
+
+def test_continuous_nri_and_idi_equal_r():
+    result, reference = nri(births["y"], births["p_small"], births["p_full"]), NRI["continuous_NRI"]
+    wanted = [reference[key] for key in ("nri", "se", "z", "p", "events", "nonevents")]
+    assert [result[k] for k in ("nri", "se", "z", "p_value", "nri_events", "nri_nonevents")] == pytest.approx(
+        wanted, abs=1e-9
+    )
+    assert [result["ci_low"], result["ci_high"]] == pytest.approx(reference["ci95"], abs=1e-9)
+    result, reference = idi(births["y"], births["p_small"], births["p_full"]), NRI["IDI"]
+    wanted = [*(reference[key] for key in ("idi", "se", "z", "p")), *reference["ci95"]]
+    assert list(result.values()) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_categorical_nri_equals_r_in_both_variances():
+    reference = NRI["categorical_NRI"]
+    result = nri(births["y"], births["p_small"], births["p_full"], reference["cuts"])
+    wanted = {
+        "nri": "nri", "nri_events": "nri_events", "nri_nonevents": "nri_nonevents", "z": "z", "p_value": "p",
+        "se": "se_Hmisc_type_variance", "z_null": "z_Pencina2008", "p_value_null": "p_Pencina2008",
+    }  # fmt: skip
+    for ours, theirs in wanted.items():
+        assert result[ours] == pytest.approx(reference[theirs], abs=1e-9), ours
+
+
+def test_nri_of_a_model_with_itself_is_0_without_a_p_value():
+    result = nri(births["y"], births["p_full"], births["p_full"])
+    assert result["nri"] == 0 and np.isnan(result["p_value"])
+
+
+def test_reclassification_refuses_what_is_no_probability():
+    with pytest.raises(StudyError, match="between 0 and 1"):
+        nri([0, 1], [0.2, 0.3], [0.2, 1.3])
+    with pytest.raises(StudyError, match="at least two"):
+        idi([0, 1, 1], [0.2, 0.3, 0.1], [0.2, 0.3, 0.5])
+
+
+@pytest.fixture
+def predictions():
+    rng = np.random.default_rng(3)
+    people = pd.DataFrame({"cohort": np.repeat(["training", "external"], [40, 7])})
+    people["patient_id"] = [f"P{i}" for i in range(len(people))]
+    people["osteoporosis"] = rng.permutation(np.r_[np.ones(16, int), np.zeros(24, int), 1, 1, 1, 0, 0, 0, 0])
+    people.loc[40:, "osteoporosis"] = [1, 1, 1, 0, 0, 0, 0]
+    risk = 1 / (1 + np.exp(-rng.normal(people["osteoporosis"], 1)))
+    return people.assign(model="LR", probability=risk)
+
+
+def test_strict_numbers_use_the_training_cutoff(predictions):
+    table = performance_table(predictions, ["LR"]).set_index("cohort")
+    external = predictions[predictions["cohort"] == "external"]
+    locked = table.loc["training", "cutoff"]
+    assert table.loc["external", "cutoff_strict"] == locked
+    direct = confusion_metrics(external["osteoporosis"], external["probability"], locked)["estimate"]
+    assert table.loc["external", "sensitivity_strict"] == direct["sensitivity"]
+    assert table.loc["training", "accuracy"] == table.loc["training", "accuracy_strict"]
+
+
+def test_roc_figure_has_one_panel_a_set_and_auc_in_its_legend(predictions):
+    figure = plot_roc_panels(predictions, ["LR"])
+    assert len(figure.axes) == 2
+    assert figure.axes[1].get_legend().get_texts()[0].get_text().startswith("LR 0.")
+    plt.close(figure)

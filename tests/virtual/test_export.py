@@ -1,0 +1,86 @@
+"""What is exported reads back as the same patients: one series, right geometry, the same HU and labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from helpers.errors import StudyError
+from helpers.study import REPOSITORY, load_study
+from helpers.virtual import VirtualSite
+from helpers.virtual.export import export_virtual
+
+SITE = VirtualSite(REPOSITORY / "data" / "virtual" / "protocol.yml", "development", 12, 3)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "hospital"
+    export_virtual(SITE, out, 2)
+    return out
+
+
+@pytest.fixture(scope="module")
+def series(exported) -> tuple[str, list[str]]:
+    folder = sorted((exported / "ct").iterdir())[0]
+    (uid,) = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    return folder.name, list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid))
+
+
+def test_dicom_series_gives_back_voxels_and_geometry(series):
+    patient_id, files = series
+    image, _ = SITE.acquire(patient_id)
+    read = sitk.ReadImage(files)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
+    np.testing.assert_allclose(read.GetSpacing(), image.GetSpacing(), atol=1e-6)
+    np.testing.assert_allclose(read.GetOrigin(), image.GetOrigin(), atol=1e-5)
+    np.testing.assert_allclose(read.GetDirection(), image.GetDirection(), atol=1e-9)
+
+
+@pytest.mark.parametrize("reader, folder", [(1, "masks"), (2, "masks_reader2")])
+def test_label_maps_lie_on_the_image(exported, series, reader, folder):
+    patient_id, _ = series
+    image, mask = SITE.acquire(patient_id, reader=reader)
+    read = sitk.ReadImage(str(exported / folder / f"{patient_id}.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(mask))
+    np.testing.assert_allclose(read.GetOrigin(), image.GetOrigin(), atol=1e-4)
+
+
+def test_headers_say_who_made_them(series):
+    patient_id, files = series
+    headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    first, scanner = headers[0], SITE.scanner(patient_id)
+    assert first.PatientID == patient_id and "Virtual" in str(first.PatientName)
+    assert (first.Manufacturer, first.ManufacturerModelName) == (scanner["manufacturer"], scanner["model"])
+    assert float(first.KVP) == scanner["kVp"] and first.ConvolutionKernel == scanner["kernel"]
+    assert len({header.SOPInstanceUID for header in headers}) == len(headers)
+    assert len({header.SeriesInstanceUID for header in headers}) == 1
+
+
+def test_same_site_same_files(exported, series, tmp_path):
+    export_virtual(SITE, tmp_path / "again", 1)
+    for file in series[1][::40]:
+        again = tmp_path / "again" / Path(file).relative_to(exported)
+        assert again.read_bytes() == Path(file).read_bytes()
+
+
+def test_table_lists_the_screened_without_latent_columns(exported):
+    table = pd.read_csv(exported / "dxa.csv", keep_default_na=False)
+    included = table[table["allocation"] != ""]
+    assert list(included["patient_id"]) == sorted(path.name for path in (exported / "ct").iterdir())
+    assert not {"hu_l1", "micro_structure"} & set(table.columns)
+
+
+def test_study_file_is_accepted(exported):
+    study = load_study(exported / "study.yml")
+    assert study.path(study.extraction).is_file() and study.path(study.sites[0].table.path).is_file()
+
+
+def test_refuses_a_full_folder_and_too_many_patients(exported, tmp_path):
+    with pytest.raises(StudyError, match="not empty"):
+        export_virtual(SITE, exported, 1)
+    with pytest.raises(StudyError, match="12 patients, not 13"):
+        export_virtual(SITE, tmp_path / "new", 13)
