@@ -1,19 +1,23 @@
 """Protects the features themselves: PyRadiomics' values, names and order, and what is said about them."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from synthetic_scan import synthetic_scan
 from test_preprocessing import CASE, PAPER, SETTINGS, OneScan
 
 from helpers import extraction
-from helpers.cases import CaseCache
+from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
-from helpers.preprocessing import prepare, preprocess
+from helpers.preprocessing import prepare, preprocess, quality_table
+from helpers.privacy import pseudonyms
+from helpers.study import Run, Site, Study
 
 SCAN = synthetic_scan(spacing=(0.7, 0.65, 0.5), seed=3)
 
@@ -28,7 +32,7 @@ def test_all_1688_features_equal_pyradiomics_own_run_on_the_whole_scan(features)
     whole = {name: float(value) for name, value in whole.items() if not name.startswith("diagnostics")}
     assert list(features) == list(whole)
     assert len(features) == 1688
-    np.testing.assert_allclose(list(features.values()), list(whole.values()), rtol=1e-9, atol=0)
+    np.testing.assert_allclose(list(features.values()), list(whole.values()), rtol=1e-12, atol=0)
 
 
 def test_dictionary_counts_14_shape_and_93_by_18(features):
@@ -91,3 +95,66 @@ def test_settings_file_explains_every_setting():
     for before, line in zip(lines, lines[1:], strict=False):
         if line and not line.startswith(("#", *sections)):
             assert before.startswith("#"), f"'{line}' has no comment"
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    """A hospital of four patients in NIfTI files, the last one with an empty mask; coarse settings."""
+    folder = tmp_path_factory.mktemp("hospital")
+    for number in range(4):
+        scan = synthetic_scan(seed=number)
+        sitk.WriteImage(scan.image, folder / f"ct_{number}.nii.gz")
+        sitk.WriteImage(scan.mask * (number < 3), folder / f"mask_{number}.nii.gz")
+    text = PAPER.read_text(encoding="utf-8")
+    lean = text[: text.index("imageType:")] + "imageType: {Original: {}}\nfeatureClass: {glcm: , shape: }\n"
+    (folder / "lean.yml").write_text(lean, encoding="utf-8")
+    site = Site(
+        name="here",
+        role="development",
+        table={"path": "dxa.csv"},
+        images="ct_{patient_id}.nii.gz",
+        masks="mask_{patient_id}.nii.gz",
+    )
+    return Study(name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], folder=folder)
+
+
+def run_of(study, folder):
+    run = Run(study=study, folder=folder)
+    patients = pseudonyms(run, "here", [str(number) for number in range(4)])
+    return run, [Case(patient, "here") for patient in patients]
+
+
+def test_table_is_the_same_for_any_workers_and_after_a_broken_run(hospital, tmp_path):
+    run, cases = run_of(hospital, tmp_path)
+    alone, refused = extraction.features_table(run, cases, workers=1)
+    assert alone["patient_id"].tolist() == [case.patient_id for case in cases[:3]]
+    assert refused["patient_id"].tolist() == [cases[3].patient_id]
+    assert "empty" in refused["reason"].iloc[0]
+    entries = sorted(run.cache.rglob("*.case"))
+    entries[0].unlink()
+    entries[-1].write_bytes(entries[-1].read_bytes()[:100])
+    (run.cache / "features" / "tmp123.part").write_bytes(b"half")
+    pd.testing.assert_frame_equal(
+        extraction.features_table(run, cases, workers=2)[0], alone, check_exact=True
+    )
+    shutil.rmtree(run.cache)
+    pd.testing.assert_frame_equal(
+        extraction.features_table(run, cases, workers=2)[0], alone, check_exact=True
+    )
+
+
+def test_quality_table_lists_the_refused_with_their_reason(hospital, tmp_path):
+    run, cases = run_of(hospital, tmp_path)
+    table = quality_table(run, cases, workers=1)
+    assert table["patient_id"].tolist() == [case.patient_id for case in cases]
+    assert table["status"].tolist()[-1] == "refused"
+    run.write("preprocessing", table)
+    with pytest.raises(StudyError, match="None of the 1 patients.*empty"):
+        quality_table(run, cases[3:], workers=1)
+
+
+def test_no_second_reader_makes_an_empty_table(hospital, tmp_path):
+    run, _ = run_of(hospital, tmp_path)
+    second, refused = extraction.features_table(run, [], workers=1)
+    run.write("features_reader2", second)
+    assert len(second) == len(refused) == 0

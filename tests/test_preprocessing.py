@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK as sitk
 from radiomics import imageoperations
@@ -12,7 +13,15 @@ from synthetic_scan import OBLIQUE, synthetic_scan
 from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
 from helpers.images import Scan
-from helpers.preprocessing import prepare, preprocess, quality_control, read_settings
+from helpers.preprocessing import (
+    prepare,
+    preprocess,
+    quality_control,
+    quality_summary,
+    read_settings,
+    scanner_summary,
+    typical_patient,
+)
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 SETTINGS = read_settings(PAPER)
@@ -125,3 +134,37 @@ def test_bad_settings_are_refused_in_plain_words(tmp_path, content, message):
 def test_missing_settings_name_the_key_of_the_study_file():
     with pytest.raises(StudyError, match="extraction"):
         read_settings(PAPER.with_name("nothing.yml"))
+
+
+QUALITY = pd.DataFrame(
+    {
+        "patient_id": ["a", "b", "c", "d"],
+        "status": ["ok", "warned", "refused", "ok"],
+        "reason": ["", "thick", "empty", ""],
+        "scanner": ["GE", "GE", None, None],
+        "spacing_x": [0.7, 0.8, np.nan, 0.7],
+        "spacing_z": [0.5, 0.5, np.nan, 0.5],
+        "kvp": [120.0, 100.0, np.nan, np.nan],
+        "volume": [2e4, 3e4, np.nan, 1e4],
+        "trabecular_hu": [100.0, 150.0, np.nan, 190.0],
+    }
+)
+COHORT = pd.DataFrame(
+    {"patient_id": list("dcba"), "cohort": ["external", "external", "training", "training"]}
+)
+
+
+def test_summaries_count_patients_by_status_and_scanner():
+    summary = quality_summary(QUALITY, COHORT).set_index("cohort")
+    assert summary.index.tolist() == ["training", "external", "all"]
+    assert summary.loc["all", ["patients", "ok", "warned", "refused"]].tolist() == [4, 2, 1, 1]
+    assert summary.loc["training", "trabecular_hu_mean"] == 125
+    scanners = scanner_summary(QUALITY, COHORT)
+    assert scanners["scanner"].tolist() == ["GE", "not stated"]
+    assert scanners["in_plane_mm"].tolist() == ["0.7 to 0.8", "0.7"]
+    assert scanners["tube_kv"].tolist() == ["100 to 120", "not stated"]
+
+
+def test_typical_patient_is_without_remark():
+    assert typical_patient(QUALITY) in "ad"
+    assert typical_patient(QUALITY.query("patient_id in ['b', 'c']")) == "b"

@@ -1,7 +1,6 @@
 """The selection equals R on public data, keeps scikit-learn's contract, and meets bad input with a rule."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE
+from reference_values import data
+from reference_values import expected as expected_in_r
 from scipy.stats import mannwhitneyu, spearmanr
 from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
@@ -17,16 +18,6 @@ from helpers import selection as sel
 from helpers.errors import StudyError
 from helpers.lasso import lasso_cv, lasso_path
 from helpers.selection_figures import readable_name
-
-REFERENCE = Path(__file__).parent / "reference"
-
-
-def reference(name):
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))["results"]
-
-
-def data(name):
-    return pd.read_csv(REFERENCE / "data" / f"{name}.csv")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +51,7 @@ SMALL = sel.SelectionSettings(folds=3, mrmr_features=10)
 
 def test_mann_whitney_equals_r():
     table = data("aSAH")
-    expected = reference("mann_whitney")
+    expected = expected_in_r("mann_whitney")
     result = sel.mann_whitney(table[list(expected)], table["poor"])
     assert result.u.tolist() == [row["U1"] for row in expected.values()]
     np.testing.assert_allclose(
@@ -91,7 +82,7 @@ def test_mann_whitney_does_not_change_with_the_order_of_patients_or_a_monotone_m
 
 @pytest.mark.parametrize("threshold", ["0.95", "0.9", "0.8"])
 def test_spearman_prune_equals_the_reference_algorithm(sonar, threshold):
-    expected = reference("spearman_pruning")["cutoffs"][threshold]["worst_pair_mean_abs_rho_kept"]
+    expected = expected_in_r("spearman_pruning")["cutoffs"][threshold]["worst_pair_mean_abs_rho_kept"]
     assert sel.spearman_prune(sonar[0], float(threshold)) == expected
 
 
@@ -119,7 +110,7 @@ def test_spearman_prune_keeps_the_first_of_exact_copies():
     [("FCQ", "FCQ_pearson_floor_0.001"), ("FCD", "FCD_pearson"), ("MID", "MID"), ("MIQ", "MIQ")],
 )
 def test_mrmr_equals_r(sonar, scheme, key):
-    expected = reference("mrmr")[key]
+    expected = expected_in_r("mrmr")[key]
     result = sel.mrmr(*sonar, k=10, scheme=scheme)
     assert result.features == expected["order"]
     np.testing.assert_allclose(result.scores, expected["score"], rtol=1e-9, atol=1e-12)
@@ -137,7 +128,7 @@ FAMILIES = {"gaussian": ("glmnet_quickstart", "mse"), "binomial": ("glmnet_binom
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lasso_cv_equals_glmnet(family):
     name, loss = FAMILIES[family]
-    table, expected = data(name), reference(f"lasso_{family}")["explicit_grid"][loss]
+    table, expected = data(name), expected_in_r(f"lasso_{family}")["explicit_grid"][loss]
     X, y, folds = table.drop(columns=["foldid", "y"]), table["y"], table["foldid"].to_numpy()
     result = sel.lasso_cv(X, y, folds, family, lambdas=np.array(expected["lambda"]))
     np.testing.assert_allclose(result.cvm, expected["cvm"], atol=1e-9)

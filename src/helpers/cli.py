@@ -74,10 +74,12 @@ def export_virtual(
     seed: Annotated[int, typer.Option(help="Another seed, other patients.")] = 1,
 ) -> None:
     """Write virtual patients as a hospital would hand them over: DICOM, ITK-SNAP masks, a DXA table."""
+    from helpers.virtual import VirtualSite
     from helpers.virtual.export import export_virtual
 
+    protocol = REPOSITORY / "data" / "virtual" / "protocol.yml"
     with _readable_errors():
-        export_virtual(out, patients, seed)
+        export_virtual(VirtualSite(protocol, "development", patients, seed), out, patients)
         typer.echo(f"{patients} virtual patients: {out}. Run them with: radbook run {out / 'study.yml'}")
 
 

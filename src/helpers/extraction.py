@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import texture
+from helpers import laplacian, mesh, texture
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.errors import StudyError
 from helpers.preprocessing import Block, preparation, read_settings
@@ -60,7 +60,7 @@ def extract_case(case: Case, prepare_case: partial, settings: dict, cache: CaseC
         hide that the region is unfit (too small, or flat).
     """
     block = prepare_case(case).block
-    key = cache.key("features", block.fingerprint(), settings, source_hash(texture))
+    key = cache.key("features", block.fingerprint(), settings, source_hash(texture, laplacian, mesh))
     arrays = cache.load(key)
     if arrays is None:
         features = extract(block, settings)

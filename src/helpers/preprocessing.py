@@ -25,6 +25,7 @@ from helpers import images
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.errors import StudyError
 from helpers.images import LAYERS, ImageSource, Scan, image_sources
+from helpers.schemas import COHORTS
 from helpers.study import Run
 
 # The influence of a voxel on cubic B-spline coefficients fades by 0.27 a voxel: 0.27**40 is 2e-23, less
@@ -366,8 +367,8 @@ def quality_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame
         (mm3) and HU.
     """
     table = cohort[["patient_id", "cohort"]].merge(quality, on="patient_id")
-    everyone = table.assign(cohort="all")
-    grouped = pd.concat([table, everyone]).groupby("cohort", sort=False)
+    by_cohort = table.sort_values("cohort", key=lambda names: names.map(COHORTS.index), kind="stable")
+    grouped = pd.concat([by_cohort, table.assign(cohort="all")]).groupby("cohort", sort=False)
     status = {
         name: grouped["status"].agg(lambda column, name=name: int((column == name).sum()))
         for name in ("ok", "warned", "refused")
@@ -392,7 +393,9 @@ def scanner_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame
             ("tube_kv", "kvp"),
         )
     }
-    return pd.DataFrame({"patients": grouped.size(), **ranges}).reset_index()
+    summary = pd.DataFrame({"patients": grouped.size(), **ranges}).reset_index()
+    order = summary["cohort"].map(COHORTS.index)
+    return summary.assign(order=order).sort_values(["order", "scanner"]).drop(columns="order")
 
 
 def _range(values: pd.Series) -> str:

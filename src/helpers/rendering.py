@@ -133,7 +133,7 @@ def _auc_cell(row: pd.DataFrame) -> str:
         return ""
     found = row.iloc[0]
     interval = f"({found['ci_low']:.3f} to {found['ci_high']:.3f})"
-    return f"**{found['auc_paper']:.3f}** → *{found['auc']:.3f}* {interval}"
+    return f"**{found['paper_auc']:.3f}** → *{found['auc']:.3f}* {interval}"
 
 
 def _config(run: Run) -> bytes:

@@ -154,7 +154,7 @@ def _edge(width: float) -> list[withStroke]:
 def resampling_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
     """Draw the same sagittal slice as scanned, at the new spacing and in grey levels of ``bin_width`` HU."""
     centre = layer_centre(scan.mask)
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 4.2), sharey=False)
+    figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.8))
     views = [
         cut(volume, layers, "sagittal", centre)
         for volume, layers in ((scan.image, scan.mask), (block.image, block.layers))
@@ -217,7 +217,7 @@ def layer_hu_figure(quality: pd.DataFrame, cohort: pd.DataFrame) -> Figure:
         fliersize=2,
         ax=ax,
     )
-    ax.set(xlabel="", ylabel="Mean HU of the layer")
+    ax.set(xlabel="Layer", ylabel="Mean HU")
     handles, _ = ax.get_legend_handles_labels()
     ax.get_legend().remove()
     figure.legend(handles, [COHORT_TITLES[name] for name in present], loc="outside upper center", ncol=3)

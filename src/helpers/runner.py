@@ -159,6 +159,8 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
             cwd=REPOSITORY,
             progress_bar=False,
             stderr_file=sys.stderr,
+            # The kernel listens on this machine only; its note about unencrypted ports is no news.
+            extra_arguments=["--log-level=50"],
         )
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)

@@ -52,7 +52,12 @@ def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
     plot_path(axes[1], selection.lasso.cv_.path, selection.lasso.index_)
     plot_coefficients(axes[2], selection.coefficients)
     plot_frequency(axes[3], frequency, selection.survivors["lasso"])
-    titles = ["Cross-validation", "Coefficient paths", "Coefficients", "Selection frequency"]
+    titles = [
+        "Cross-validation",
+        "Coefficient paths",
+        "Coefficients",
+        "Selection frequency (blue: final set)",
+    ]
     for letter, axis, title in zip("abcd", axes, titles, strict=True):
         axis.set_title(f"({letter}) {title}", loc="left")
     return figure
@@ -101,7 +106,7 @@ def plot_frequency(axis: Axes, frequency: pd.Series, selected: list[str]) -> Non
     axis.barh(range(len(shown)), 100 * shown, color=[KEPT if f in selected else LEFT for f in shown.index])
     axis.set_yticks(range(len(shown)), [readable_name(name) for name in shown.index], fontsize=7.5)
     axis.set(
-        xlabel="Resamples in which it is kept (%). Blue: in the final set",
+        xlabel="Resamples (%)",
         xlim=(0, 100),
         ylim=(-0.7, len(shown) - 0.3),
     )

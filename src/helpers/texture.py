@@ -9,12 +9,12 @@ is left to PyRadiomics itself, so that the features never depend on which way wa
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 import SimpleITK as sitk
 from numba import njit
-from radiomics import cShape, imageoperations
+from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from radiomics.firstorder import RadiomicsFirstOrder
 from radiomics.glcm import RadiomicsGLCM
@@ -22,7 +22,9 @@ from radiomics.gldm import RadiomicsGLDM
 from radiomics.glrlm import RadiomicsGLRLM
 from radiomics.glszm import RadiomicsGLSZM
 from radiomics.ngtdm import RadiomicsNGTDM
-from radiomics.shape import RadiomicsShape
+
+from helpers.laplacian import log_images
+from helpers.mesh import Shape
 
 # One of each two opposite neighbours (z, y, x): 13 angles.
 ANGLES = np.array([(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)][14:])
@@ -127,170 +129,6 @@ def find_zones(ranks, voxels, steps):
         zone_rank[zones], zone_size[zones] = rank, size
         zones += 1
     return zone_rank[:zones], zone_size[:zones]
-
-
-@njit(cache=True, nogil=True)
-def _filter_row(lines, out, row, tap, step, weights, feedback):
-    """Next row of a recursive filter: four inputs from `tap` backwards, the four outputs before `row`."""
-    w0, w1, w2, w3 = weights
-    d1, d2, d3, d4 = feedback
-    for k in range(lines.shape[1]):
-        seen = lines[tap, k] * w0 + lines[tap - step, k] * w1
-        seen = seen + lines[tap - 2 * step, k] * w2 + lines[tap - 3 * step, k] * w3
-        past = out[row - step, k] * d1 + out[row - 2 * step, k] * d2
-        past = past + out[row - 3 * step, k] * d3 + out[row - 4 * step, k] * d4
-        out[row, k] = seen - past
-
-
-@njit(cache=True, nogil=True)
-def recursive_gaussian(image, ahead, back, feedback):
-    """Filter along the middle axis, forwards and backwards, 32 lines at a time.
-
-    Parameters
-    ----------
-    image : (outer, length, inner) array
-    ahead, back : (4,) float64
-        Weights of the voxel and the three before it, and of the four behind it.
-    feedback : (4,) float64
-        Weights of the four outputs before.
-
-    Returns
-    -------
-    (outer, length, inner) float32
-        Rounded after each axis as ITK does: a voxel near a bin's edge must fall on the same side.
-    """
-    outer, length, inner = image.shape
-    # Before its first and behind its last voxel a line goes on unchanged: the filter has settled there.
-    settled = ahead.sum() / (1 + feedback.sum()), back.sum() / (1 + feedback.sum())
-    lines, causal, anticausal = (
-        np.zeros((length + 8, 32)),
-        np.zeros((length + 8, 32)),
-        np.zeros((length + 8, 32)),
-    )
-    result = np.empty(image.shape, np.float32)
-    for plane in range(outer):
-        for first in range(0, inner, 32):
-            width = min(32, inner - first)
-            for row in range(length + 8):
-                for k in range(width):
-                    lines[row, k] = image[plane, min(max(row - 4, 0), length - 1), first + k]
-                    causal[row, k], anticausal[row, k] = (
-                        lines[row, k] * settled[0],
-                        lines[row, k] * settled[1],
-                    )
-            for row in range(4, length + 4):
-                _filter_row(lines, causal, row, row, 1, ahead, feedback)
-            for row in range(length + 3, 3, -1):
-                _filter_row(lines, anticausal, row, row + 1, -1, back, feedback)
-            for row in range(length):
-                for k in range(width):
-                    result[plane, row, first + k] = causal[row + 4, k] + anticausal[row + 4, k]
-    return result
-
-
-def gaussian_weights(sigma, spacing, derivative):
-    """Weights of `recursive_gaussian` for a Gaussian or its second derivative.
-
-    Two damped cosines approximate the Gaussian (Deriche 1993; constants of Farneback and Westin, 2006,
-    "Improving Deriche-style recursive Gaussian filters", doi:10.1007/s10851-006-8464-z, as in ITK).
-
-    Parameters
-    ----------
-    sigma, spacing : float
-        mm.
-    derivative : bool
-        Second derivative, times sigma squared.
-
-    Returns
-    -------
-    ahead, back, feedback : (4,) float64
-    """
-    poles = np.exp((np.array([-1.3932, -1.3732]) + 1j * np.array([0.6681, 2.0787])) * spacing / sigma)
-    feedback = np.poly([*poles, *poles.conj()]).real
-    k = np.arange(5)
-
-    def numerator(amplitudes):
-        response = (poles ** k[:4, None] * amplitudes).sum(1).real
-        return np.convolve(response, feedback)[:4]
-
-    def moments(weights):
-        return weights.sum(), k[: weights.size] @ weights, k[: weights.size] ** 2 @ weights
-
-    ahead = numerator([1.3530 - 1.8151j, -0.3531 - 0.0902j])
-    d0, d1, d2 = moments(feedback)
-    if derivative:
-        second = numerator([-1.3563 - 5.2318j, 0.3446 + 2.2355j])
-        ahead = second - (2 * second.sum() - d0 * second[0]) / (2 * ahead.sum() - d0 * ahead[0]) * ahead
-        n0, n1, n2 = moments(ahead)
-        ahead *= sigma**2 / ((n2 * d0**2 - d2 * n0 * d0 - 2 * n1 * d1 * d0 + 2 * d1**2 * n0) / d0**3)
-    else:
-        ahead /= 2 * ahead.sum() / d0 - ahead[0]
-    back = np.append(ahead[1:], 0) - feedback[1:] * ahead[0]
-    return ahead, back, feedback[1:]
-
-
-def laplacian_of_gaussian(image, sigma):
-    """Equal ITK's LaplacianRecursiveGaussian (normalised across scale) bit for bit.
-
-    Parameters
-    ----------
-    image : SimpleITK image
-        3D, at least 4 voxels along each axis.
-    sigma : float
-        mm.
-
-    Returns
-    -------
-    SimpleITK image
-        float32.
-    """
-    spacing = image.GetSpacing()
-    smooth = [gaussian_weights(sigma, step, derivative=False) for step in spacing]
-    curve = [gaussian_weights(sigma, step, derivative=True) for step in spacing]
-
-    def along_first(volume, weights):
-        return recursive_gaussian(volume.reshape(1, volume.shape[0], -1), *weights).reshape(volume.shape)
-
-    def turn(volume):
-        return np.ascontiguousarray(volume.transpose(2, 1, 0))
-
-    zyx = sitk.GetArrayFromImage(image).astype(float)
-    xyz = turn(zyx)
-    # The filter works across the fastest axis, so x and z change places; ITK's order of the axes is kept.
-    in_x = along_first(turn(recursive_gaussian(along_first(xyz, curve[0]), *smooth[1])), smooth[2])
-    in_y = along_first(turn(along_first(recursive_gaussian(xyz, *curve[1]), smooth[0])), smooth[2])
-    in_z = turn(recursive_gaussian(along_first(turn(along_first(zyx, curve[2])), smooth[0]), *smooth[1]))
-    total = np.zeros(zyx.shape, np.float32)
-    for part, step in zip((in_x, in_y, in_z), spacing, strict=True):
-        total = (total + part.astype(float) * (1 / step**2)).astype(np.float32)
-    result = sitk.GetImageFromArray(total)
-    result.CopyInformation(image)
-    return result
-
-
-def log_images(image, mask, **settings):
-    """Derive PyRadiomics' LoG images.
-
-    Parameters
-    ----------
-    image, mask : SimpleITK image
-    **settings
-        PyRadiomics' settings; `sigma` is a list in mm.
-
-    Yields
-    ------
-    (SimpleITK image, str, dict)
-        Image, its name as PyRadiomics writes it, settings.
-    """
-    size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
-    # The Laplacian of a flat image is rounding noise, and the noise is ITK's own.
-    covered = size.size == 3 and size.min() >= 4 and np.ptp(sitk.GetArrayViewFromImage(image)) > 0
-    for sigma in settings.get("sigma", []):
-        if covered and sigma > 0 and np.all(size >= np.ceil(sigma / spacing) + 1):
-            name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
-            yield laplacian_of_gaussian(image, sigma), name, settings
-        else:  # PyRadiomics computes it, or says why not
-            yield from imageoperations.getLoGImage(image, mask, **settings | {"sigma": [sigma]})
 
 
 @dataclass
@@ -466,106 +304,6 @@ class FirstOrder(_FromROI, RadiomicsFirstOrder):
         values = self.targetVoxelArray[0]
         values = values[(values >= self._p10) & (values <= self._p90)]
         return np.array([np.abs(values - values.mean()).mean()])
-
-
-@njit(cache=True, nogil=True)
-def widest(points, reach, plane):
-    """Find the largest distance between two points of the same plane.
-
-    Parameters
-    ----------
-    points : (n, 3) float64
-        Plane by plane, those farthest from the centre first; mm.
-    reach : (n,) float64
-        Distance of each point to the centre, mm.
-    plane : (n,) int64
-
-    Returns
-    -------
-    float
-        mm.
-    """
-    best, start = 0.0, 0
-    for i in range(len(plane)):
-        if plane[i] != plane[start]:
-            start = i
-        for j in range(start, i):
-            if reach[i] + reach[j] <= best:
-                break  # nor can any later one be far enough
-            z, y, x = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
-            best = max(best, np.sqrt(z * z + y * y + x * x))
-    return best
-
-
-@lru_cache(maxsize=4)
-def mesh_pieces(spacing):
-    """Ask PyRadiomics what each of the 256 kinds of 2 x 2 x 2 voxels adds to area and volume of the mesh.
-
-    Returns
-    -------
-    area, volume : (256,) float64
-        mm2, and mm3 of the tetrahedra between the piece of mesh and the first voxel.
-    shift : (256, 3) float64
-        What `volume` gains for each voxel that the piece lies further along z, y, x.
-    """
-
-    def measure(*parts, axis=0):
-        return np.array(cShape.calculate_coefficients(np.concatenate(parts, axis), np.array(spacing))[:2])
-
-    area, volume, shift = np.zeros(256), np.zeros(256), np.zeros((256, 3))
-    for kind in range(256):
-        cube = np.array([kind >> bit & 1 for bit in range(8)], bool).reshape(2, 2, 2)
-        area[kind], volume[kind] = measure(cube)
-        for axis in range(3):
-            before = cube.take([0], axis)  # a second cube before this one moves it by a voxel
-            moved = measure(before, cube, axis=axis) - measure(before, before, axis=axis)
-            shift[kind, axis] = moved[1] - volume[kind]
-    return area, volume, shift
-
-
-class Shape(RadiomicsShape):
-    """Shape with the mesh summed from its pieces and the diameters found without comparing all vertices."""
-
-    def _initSegmentBasedCalculation(self):
-        self.pixelSpacing = np.array(self.inputImage.GetSpacing()[::-1])
-        self.maskArray = np.pad(sitk.GetArrayViewFromImage(self.inputMask) == self.label, 1)
-        self.labelledVoxelCoordinates = np.nonzero(self.maskArray)
-        self._measure_mesh()
-        self._measure_diameters()
-        positions = np.stack(self.labelledVoxelCoordinates, 1) * self.pixelSpacing
-        positions -= positions.mean(0)
-        eigenvalues = np.linalg.eigvalsh(positions.T @ positions / len(positions))
-        # Flat ROIs: rounding may leave a tiny negative number.
-        self.eigenValues = np.where((eigenvalues < 0) & (eigenvalues > -1e-10), 0, eigenvalues)
-
-    def _measure_mesh(self):
-        kind = np.zeros(np.subtract(self.maskArray.shape, 1), np.uint8)
-        for bit, (z, y, x) in enumerate(np.ndindex(2, 2, 2)):
-            corner = self.maskArray[z:, y:, x:][: kind.shape[0], : kind.shape[1], : kind.shape[2]]
-            kind |= corner.view(np.uint8) << np.uint8(bit)
-        area, volume, shift = mesh_pieces(tuple(self.pixelSpacing))
-        where = np.argwhere(area[kind] > 0)
-        kinds = kind[tuple(where.T)]
-        self.SurfaceArea = area[kinds].sum()
-        self.Volume = volume[kinds].sum() + (where * shift[kinds]).sum()
-
-    def _measure_diameters(self):
-        vertices = []  # of the mesh: between a voxel of the ROI and a face neighbour outside; in half voxels
-        for axis in range(3):
-            faces = 2 * np.argwhere(np.diff(self.maskArray, axis=axis))
-            faces[:, axis] += 1
-            vertices.append(faces)
-        vertices = np.concatenate(vertices)
-        self.diameters = [self._diameter(vertices, axis) for axis in (0, 1, 2, None)]
-
-    def _diameter(self, vertices, axis):
-        points = (vertices - vertices.mean(0)) * (self.pixelSpacing / 2)
-        plane = np.zeros(len(vertices), int)
-        if axis is not None:
-            points[:, axis], plane = 0, vertices[:, axis]
-        reach = np.linalg.norm(points, axis=1)
-        order = np.lexsort((-reach, plane))
-        return widest(points[order], reach[order], plane[order])
 
 
 FEATURE_CLASSES = {

@@ -1,5 +1,9 @@
 """The simulated spine: human sizes, mean HU as the latent state says, texture as asked for."""
 
+import hashlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -75,6 +79,18 @@ def test_a_patient_is_the_same_in_any_company_and_order():
     again = first.acquire(PATIENTS[1])
     for one, other in zip((image, mask), again, strict=True):
         np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
+
+
+def test_a_patient_is_the_same_in_another_process():
+    code = (
+        "import hashlib, sys, SimpleITK as sitk\n"
+        "from pathlib import Path\nfrom helpers.virtual import VirtualSite\n"
+        f"pair = VirtualSite(Path(sys.argv[1]), 'development', 40, 11).acquire('{PATIENTS[1]}')\n"
+        "print(*[hashlib.sha256(sitk.GetArrayViewFromImage(i).tobytes()).hexdigest() for i in pair])"
+    )
+    there = subprocess.run([sys.executable, "-c", code, PROTOCOL], capture_output=True, text=True, check=True)
+    here = [sitk.GetArrayFromImage(image).tobytes() for image in SITE.acquire(PATIENTS[1])]
+    assert there.stdout.split() == [hashlib.sha256(voxels).hexdigest() for voxels in here]
 
 
 def test_fingerprint_follows_what_determines_the_content(tmp_path):

@@ -19,6 +19,7 @@ from helpers.virtual import readers, vertebrae
 from helpers.virtual import scanner as scanners
 from helpers.virtual.patients import LATENT_COLUMNS, simulate_patients
 from helpers.virtual.shapes import Grid
+from helpers.virtual.tissue import paint_tissue
 
 _FROZEN = {"export.py"}  # does not change what is simulated
 
@@ -84,7 +85,7 @@ class VirtualSite:
             Layers 1 to 6 on the same grid (images.LAYERS), 8-bit.
         """
         person, machine, anatomy = self._patient(patient_id)
-        tissue = vertebrae.tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
+        tissue = paint_tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
         settings = self._numbers()["scanner"]
         voxels = scanners.scan(tissue, machine, anatomy.grid, settings, self._rng(patient_id, "noise"))
         return _image(voxels, anatomy.grid), self._drawn(patient_id, anatomy, reader)
@@ -103,7 +104,7 @@ class VirtualSite:
     def truth(self, patient_id: str) -> Truth:
         """What only the simulation knows of a patient."""
         person, _, anatomy = self._patient(patient_id)
-        tissue = vertebrae.tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
+        tissue = paint_tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
         mask = readers.true_mask(anatomy, self._numbers()["bone"]["measured_depth_mm"])
         return Truth(person[LATENT_COLUMNS], _image(mask, anatomy.grid), _image(tissue, anatomy.grid))
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import fft
 
 from helpers.virtual.shapes import Grid
+from helpers.virtual.vertebrae import Vertebra
 
 _FLAT_BELOW = 0.1  # cycles per mm below which the spectrum is flat
 _STRETCH = 2.2  # of struts along the spine, and of plates across it
@@ -52,7 +53,12 @@ def texture_state(numbers: dict, person: pd.Series, rng: np.random.Generator) ->
 
 
 def trabecular_hu(
-    numbers: dict, mean_hu: float, state: TextureState, vertebra, grid: Grid, rng: np.random.Generator
+    numbers: dict,
+    mean_hu: float,
+    state: TextureState,
+    vertebra: Vertebra,
+    grid: Grid,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """HU of cancellous bone in a vertebral body's box, float32 of shape (z, y, x).
 
@@ -69,8 +75,8 @@ def trabecular_hu(
     return hu + np.float32(mean_hu - (hu[inside].mean() if inside.any() else 0))
 
 
-def cancellous(vertebra, depth_mm: float) -> np.ndarray:
-    """Where a body is cancellous bone at least ``depth_mm`` below the surface, without the basivertebral vein."""
+def cancellous(vertebra: Vertebra, depth_mm: float | np.ndarray) -> np.ndarray:
+    """Where a body is cancellous bone ``depth_mm`` or more below the surface, off the basivertebral vein."""
     u, v, w = vertebra.local
     around_vein = (u / 6) ** 2 + ((vertebra.posterior_wall - v) / 9) ** 2 + (w / 5) ** 2 < 1
     return (vertebra.distance < -depth_mm) & ~around_vein

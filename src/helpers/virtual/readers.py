@@ -12,6 +12,7 @@ from helpers.virtual.bone import cancellous
 from helpers.virtual.vertebrae import Anatomy, Vertebra
 
 _ANGLES = 64  # round the outline
+_MIDDLE_MM = 12.0  # within this distance from the middle all angles come together
 FIRST_LAYER = {"T12": 1, "L1": 4}
 
 
@@ -60,7 +61,7 @@ def _empty(anatomy: Anatomy) -> np.ndarray:
 
 
 def _hand(numbers: dict, vertebra: Vertebra, rng: np.random.Generator) -> np.ndarray:
-    """How far the hand strays inward (mm): smooth round the outline and from slice to slice."""
+    """How far the hand strays inward (mm), smooth round the outline and from slice to slice."""
     slices = vertebra.distance.shape[0]
     wander = rng.standard_normal((slices, _ANGLES))
     wander = gaussian_filter1d(wander, numbers["smooth_slices"], axis=0, mode="wrap")
@@ -69,7 +70,7 @@ def _hand(numbers: dict, vertebra: Vertebra, rng: np.random.Generator) -> np.nda
     u, v, _ = vertebra.local
     turn = (np.arctan2(v, u) / (2 * np.pi) * _ANGLES).astype(np.int16) % _ANGLES
     strayed = np.take_along_axis(wander.astype(np.float32), turn.reshape(slices, -1), axis=1)
-    return strayed.reshape(turn.shape)
+    return strayed.reshape(turn.shape) * np.minimum(np.hypot(u, v) / _MIDDLE_MM, 1)
 
 
 def _fill(mask: np.ndarray, vertebra: Vertebra, inside: np.ndarray, first: int, cuts: np.ndarray) -> None:

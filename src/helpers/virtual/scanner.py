@@ -56,22 +56,21 @@ class Scanner:
 
 
 def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Generator) -> Scanner:
-    """The scan protocol of one patient: the scanner that the patient's row names, set for the patient's size."""
-    numbers = protocol["scanner"]
+    """How a patient is scanned: by the scanner that the patient's row names, set for the patient's size.
+
+    Raises
+    ------
+    StudyError
+        When the protocol does not describe that scanner.
+    """
+    numbers, grid = protocol["scanner"], protocol["anatomy"]["grid"]
     if person.scanner not in numbers["models"]:
         raise StudyError(f"The protocol's key scanner.models does not know the scanner '{person.scanner}'.")
     site, model = numbers["sites"][role], numbers["models"][person.scanner]
-    size = np.sqrt(person.weight_kg / person.height_cm) / np.sqrt(numbers["mean_kg_per_cm"]) - 1
-    field = (
-        np.interp(size, [-0.2, 0.3], protocol["anatomy"]["grid"]["field_of_view_mm"])
-        + 12 * rng.standard_normal()
-    )
-    field = 5 * round(np.clip(field, *protocol["anatomy"]["grid"]["field_of_view_mm"]) / 5)
-    noise = (
-        site["noise_hu"]
-        * model["noise"]
-        * np.exp(numbers["noise_per_size"] * size + 0.04 * rng.standard_normal())
-    )
+    size = np.sqrt(person.weight_kg / person.height_cm / numbers["mean_kg_per_cm"]) - 1
+    field, noise, bias = numbers["field_sd_mm"], numbers["noise_sd"], numbers["bias_sd_hu"]
+    field, noise, bias = np.array([field, noise, bias]) * rng.standard_normal(3)
+    field += np.interp(size, numbers["sizes_of_field"], grid["field_of_view_mm"])
     return Scanner(
         name=person.scanner,
         manufacturer=model["manufacturer"],
@@ -79,12 +78,12 @@ def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Ge
         kernel=model["kernel"],
         kvp=float(model.get("kvp", numbers["kvp"])),
         ma=float(np.round(numbers["ma"] * np.exp(numbers["ma_per_size"] * size))),
-        pixel_mm=field / 512,
-        slice_mm=protocol["anatomy"]["grid"]["slice_mm"],
+        pixel_mm=5 * round(np.clip(field, *grid["field_of_view_mm"]) / 5) / 512,
+        slice_mm=grid["slice_mm"],
         fwhm_mm=site["fwhm_mm"] * model["fwhm"],
         slice_fwhm_mm=numbers["slice_fwhm_mm"],
-        noise_hu=float(noise),
-        bias_hu=float(model["bias_hu"] + numbers["bias_sd_hu"] * rng.standard_normal()),
+        noise_hu=float(site["noise_hu"] * model["noise"] * np.exp(numbers["noise_per_size"] * size + noise)),
+        bias_hu=float(model["bias_hu"] + bias),
         cupping_hu=float(numbers["cupping_hu"]),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 ANGLES = 128  # directions in which a vertebral outline is tabulated, a power of 2
+_VOXEL_MM = 0.7  # width over which partial volume is reckoned
 FAR = 1e3  # mm: "no bone near here"
 _MARGIN = 3.0  # mm around a rod in which its distance is needed for blending
 
@@ -109,7 +110,7 @@ def _union(a, b, blend):
 
 @njit(cache=True)
 def _body_surfaces(body, u, v, w):
-    """Distances (approximate) to the side wall and to the nearer end plate of a body, at a point in its frame."""
+    """Distances to the side wall and to the nearer end plate of a body, at a point in its frame."""
     r = np.sqrt(u * u + v * v)
     turn = (np.arctan2(v, u) / (2 * np.pi) + 1) * ANGLES
     a = int(turn) & (ANGLES - 1)
@@ -153,7 +154,7 @@ def body_distances(grid, box, frame, body, noise):
 
 @njit(cache=True)
 def vein_share(local, posterior_wall):
-    """Share of each voxel that the basivertebral vein takes: a trunk from the posterior wall, two branches."""
+    """Share of each voxel in the basivertebral vein: a trunk from the posterior wall, two branches."""
     share = np.zeros(local.shape[1:], np.float32)
     for k in range(local.shape[1]):
         for j in range(local.shape[2]):
@@ -259,15 +260,15 @@ def _roughen(distance, grid, box, noise):
 
 
 @njit(cache=True)
-def paint_bone(volume, box, distance, marrow, cortex_mm, cortex_hu, voxel):
+def paint_bone(volume, box, distance, marrow, cortex_mm, cortex_hu):
     """Paint a bone: a cortical shell of ``cortex_mm`` (mm, per voxel) around ``marrow`` (HU, per voxel)."""
     for k in range(box.nk):
         for j in range(box.nj):
             for i in range(box.ni):
                 d = distance[k, j, i]
-                outer = _share(d, voxel)
+                outer = _share(d, _VOXEL_MM)
                 if outer > 0.0:
-                    inner = _share(d + cortex_mm[k, j, i], voxel)
+                    inner = _share(d + cortex_mm[k, j, i], _VOXEL_MM)
                     old = volume[box.k + k, box.j + j, box.i + i]
                     volume[box.k + k, box.j + j, box.i + i] = (
                         (1 - outer) * old + (outer - inner) * cortex_hu + inner * marrow[k, j, i]
@@ -307,9 +308,9 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
                 p = ((cos * (x - cx) + sin * (y - cy)) / a) ** 2
                 q = ((cos * (y - cy) - sin * (x - cx)) / b) ** 2
                 radius = np.sqrt(np.sqrt(p * p + q * q)) if square else np.sqrt(p + q)
-                if rough > 0.0:
+                if radius > 1 - 3 * rough:
                     radius += rough * _smooth_noise(noise, x / 9.0 + seed, y / 9.0, z / 14.0)
-                inside = _share((radius - 1) * min(a, b), 0.8)
+                inside = _share((radius - 1) * min(a, b), _VOXEL_MM)
                 if inside > 0.0:
                     value = hu + _streak(noise, x, y, z, seed, streaks) * (streak_hu - hu)
                     volume[k, j, i] += inside * (value - volume[k, j, i])
@@ -360,7 +361,7 @@ def paint_disc(volume, grid, box, frame, rim, half_gap, dip, nucleus_hu, annulus
                 radius = rim[int((np.arctan2(v, u) / (2 * np.pi) + 1) * ANGLES) & (ANGLES - 1)] + 0.4
                 core = max(1 - (r / radius) ** 2, 0.0)
                 height = half_gap + 1.2 + dip * min(3 * core, 1.0)
-                inside = _share(max(r - radius, abs(w) - height), 0.8)
+                inside = _share(max(r - radius, abs(w) - height), _VOXEL_MM)
                 if inside > 0.0:
                     ring = min(max((r / radius - 0.55) / 0.25, 0.0), 1.0)
                     value = nucleus_hu + ring * (annulus_hu - nucleus_hu)
@@ -382,7 +383,7 @@ def paint_wall(volume, grid, tube, hu, thickness, threshold, noise):
                 off = abs(np.hypot(x - cx, y - cy) - a + 0.4)
                 if off < thickness:
                     level = _smooth_noise(noise, x / 5.0, y / 5.0 + 7.0, z / 6.0) - threshold
-                    share = min(max(4 * level, 0.0), 1.0) * _share(off - thickness / 2, 0.8)
+                    share = min(max(4 * level, 0.0), 1.0) * _share(off - thickness / 2, _VOXEL_MM)
                     volume[k, j, i] += share * (hu - volume[k, j, i])
 
 
@@ -392,7 +393,7 @@ def paint_solid(volume, box, distance, hu):
     for k in range(box.nk):
         for j in range(box.nj):
             for i in range(box.ni):
-                inside = _share(distance[k, j, i], 0.8)
+                inside = _share(distance[k, j, i], _VOXEL_MM)
                 if inside > 0.0:
                     old = volume[box.k + k, box.j + j, box.i + i]
                     volume[box.k + k, box.j + j, box.i + i] = old + inside * (hu - old)

@@ -8,13 +8,15 @@ from scipy.stats import norm
 
 from helpers.virtual import shapes
 from helpers.virtual.shapes import ANGLES, Frame
+from helpers.virtual.vertebrae import LEVELS, Anatomy
 
-LEVELS = ["T11", "T12", "L1", "L2"]
 _POSTERIOR_WALL_MM = 15.0  # from the centre of the L1 body for which the organs' table is drawn
+_RIB_SECTION = 0.65  # width over height of a rib
+_STREAK_HU = -80.0  # of fat between muscle fibres
 _NOISE_SD = 0.55  # of the interpolated noise cube
 
 
-def paint_organs(numbers: dict, person: pd.Series, anatomy) -> np.ndarray:
+def paint_organs(numbers: dict, person: pd.Series, anatomy: Anatomy) -> np.ndarray:
     """HU of everything but bone, float32 of shape (z, y, x)."""
     grid = anatomy.grid
     volume = np.full((grid.nz, grid.ny, grid.nx), numbers["fat_hu"], np.float32)
@@ -29,7 +31,7 @@ def paint_organs(numbers: dict, person: pd.Series, anatomy) -> np.ndarray:
             organ.get("square", False),
             organ["rough"],
             streaks,
-            float(organ.get("streak_hu", -80)),
+            _STREAK_HU,
             anatomy.noise,
             float(number),
         )
@@ -38,8 +40,8 @@ def paint_organs(numbers: dict, person: pd.Series, anatomy) -> np.ndarray:
     return volume
 
 
-def paint_calcifications(volume: np.ndarray, numbers: dict, person: pd.Series, anatomy) -> None:
-    """Calcified aortic wall by the patient's share, and a calcified anterior ligament if the patient has one."""
+def paint_calcifications(volume: np.ndarray, numbers: dict, person: pd.Series, anatomy: Anatomy) -> None:
+    """Calcify the aortic wall by the patient's share, and the anterior ligament if the patient's is."""
     hu = float(numbers["calcification_hu"])
     if person.aortic_calcification > 0:
         aorta = next(organ for organ in numbers["organs"] if organ["name"] == "aorta")
@@ -49,22 +51,20 @@ def paint_calcifications(volume: np.ndarray, numbers: dict, person: pd.Series, a
         _paint_ligament(volume, anatomy, hu)
 
 
-def paint_ribs(volume: np.ndarray, numbers: dict, anatomy, marrow_hu: float) -> None:
+def paint_ribs(volume: np.ndarray, numbers: dict, anatomy: Anatomy, marrow_hu: float) -> None:
     """Ribs 11 and 12, each from its vertebra outward."""
     for level, rods in numbers["ribs"].items():
         vertebra = anatomy.vertebrae[level]
         box = shapes.box_around(anatomy.grid, vertebra.frame, [-80, -20, -45], [80, 60, 15])
-        mirror = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0.65]), np.array([-1, 1, 1, 1, -1, 1, 1, 1, 0.65])
-        both = [[*rod, 1] * side for rod in rods for side in mirror]
-        distance = shapes.rod_distances(
-            anatomy.grid, box, vertebra.frame, np.array(both, float), 2.0, anatomy.noise
-        )
+        left = np.array([[*rod, _RIB_SECTION] for rod in rods])
+        both = np.concatenate([left, left * [-1, 1, 1, 1, -1, 1, 1, 1, 1]])
+        distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, both, 2.0, anatomy.noise)
         marrow = np.full(distance.shape, marrow_hu, np.float32)
         cortex = np.full(distance.shape, numbers["cortex"]["arch_mm"], np.float32)
-        shapes.paint_bone(volume, box, distance, marrow, cortex, numbers["cortex"]["hu"], 0.6)
+        shapes.paint_bone(volume, box, distance, marrow, cortex, float(numbers["cortex"]["hu"]))
 
 
-def _paint_disc(volume: np.ndarray, numbers: dict, anatomy, upper: str, lower: str) -> None:
+def _paint_disc(volume: np.ndarray, numbers: dict, anatomy: Anatomy, upper: str, lower: str) -> None:
     above, below = anatomy.vertebrae[upper], anatomy.vertebrae[lower]
     floor = above.frame.centre - above.body.half_height * above.frame.axes[2]
     roof = below.frame.centre + below.body.half_height * below.frame.axes[2]
@@ -78,7 +78,7 @@ def _paint_disc(volume: np.ndarray, numbers: dict, anatomy, upper: str, lower: s
     )
 
 
-def _paint_ligament(volume: np.ndarray, anatomy, hu: float) -> None:
+def _paint_ligament(volume: np.ndarray, anatomy: Anatomy, hu: float) -> None:
     """A calcified strip of the anterior longitudinal ligament before the disc between T12 and L1."""
     vertebra = anatomy.vertebrae["T12"]
     front, floor = -float(vertebra.body.rim[3 * ANGLES // 4]) - 0.8, -vertebra.body.half_height
@@ -90,7 +90,7 @@ def _paint_ligament(volume: np.ndarray, anatomy, hu: float) -> None:
     shapes.paint_solid(volume, box, distance, hu)
 
 
-def _tube(anatomy, organ: dict) -> np.ndarray:
+def _tube(anatomy: Anatomy, organ: dict) -> np.ndarray:
     """Centre, half axes and turn of an organ by slice, following the spine; shape (slices, 5)."""
     grid, spine = anatomy.grid, list(anatomy.vertebrae.values())[::-1]
     centres = np.array([vertebra.frame.centre for vertebra in spine])

@@ -1,4 +1,4 @@
-"""The spine around T12 and L1: sizes, shapes and neighbours of one patient, and the volume without noise.
+"""The spine around T12 and L1: where its vertebrae stand in one patient, and their shape.
 
 Numbers come from the key ``anatomy`` of the protocol. The frame of the volume has its origin in the disc
 between T12 and L1: x to the patient's left, y to the back, z up, in mm.
@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.fft import next_fast_len
 
-from helpers.virtual import bone, shapes, surroundings
+from helpers.virtual import shapes
 from helpers.virtual.shapes import ANGLES, Body, Box, Frame, Grid
-from helpers.virtual.surroundings import LEVELS
 
-_VOXEL_MM = 0.6  # over which partial volume is reckoned, below the scanner's blur
+LEVELS = ["T11", "T12", "L1", "L2"]
+_ROUNDNESS = 2.25  # exponent of the outline, between ellipse and rectangle
+_EDGE_MM = 1.6  # radius of the edge between side wall and end plate
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,17 @@ class Vertebra:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What is where in one patient."""
+    """What is where in one patient.
+
+    Attributes
+    ----------
+    grid : Grid
+        The voxel grid.
+    vertebrae : dict of str to Vertebra
+        T11, T12, L1, L2, in that order.
+    noise : ndarray of shape (32, 32, 32)
+        White noise on a coarse lattice, for the unevenness of all surfaces.
+    """
 
     grid: Grid
     vertebrae: dict[str, Vertebra]
@@ -94,28 +105,6 @@ def draw_anatomy(numbers: dict, person: pd.Series, pixel_mm: float, rng: np.rand
     return Anatomy(grid, vertebrae, noise)
 
 
-def tissue(protocol: dict, person: pd.Series, anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
-    """HU of every voxel at 120 kV before blur and noise, float32 of shape (z, y, x).
-
-    Raises
-    ------
-    KeyError
-        When the protocol lacks a number.
-    """
-    numbers = protocol["anatomy"]
-    volume = surroundings.paint_organs(numbers, person, anatomy)
-    surroundings.paint_ribs(volume, numbers, anatomy, float(person.hu_t12 + 40))
-    thinning = np.exp(numbers["cortex"]["share_per_micro_structure"] * person.micro_structure)
-    thinning *= np.exp(numbers["cortex"]["sd"] * rng.standard_normal())
-    state = bone.texture_state(protocol["bone"], person, rng)
-    for level, vertebra in anatomy.vertebrae.items():
-        mean = person.hu_t12 if level in ("T11", "T12") else person.hu_l1
-        marrow = bone.trabecular_hu(protocol["bone"], mean, state, vertebra, anatomy.grid, rng)
-        _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, thinning)
-    surroundings.paint_calcifications(volume, numbers, person, anatomy)
-    return volume
-
-
 def _smooth_cube(rng: np.random.Generator) -> np.ndarray:
     """White noise on a coarse periodic lattice; between its nodes it is interpolated."""
     return rng.standard_normal((32, 32, 32), dtype=np.float32).clip(-2.5, 2.5)
@@ -123,21 +112,26 @@ def _smooth_cube(rng: np.random.Generator) -> np.ndarray:
 
 def _frames(numbers: dict, sizes: dict, person: pd.Series, rng: np.random.Generator) -> dict[str, Frame]:
     """Stack the vertebrae from the disc T12/L1 up and down, each along its own axis."""
-    sagittal = np.deg2rad(numbers["tilt_sd"]["sagittal"] * rng.standard_normal())
-    coronal = np.deg2rad(numbers["tilt_sd"]["coronal"] * rng.standard_normal(2))
-    axes = {}
-    for step, level in enumerate(LEVELS):
-        tilt = sagittal + np.deg2rad(numbers["tilt_degrees"][level])
-        lean = coronal[0] + coronal[1] * (step - 1.5) / 1.5
-        axes[level] = _axes(tilt, lean)
+    axes = _directions(numbers, rng)
     loss = numbers["discs"]["loss_per_year"] * max(person.age - 50, 0)
-    discs = {level: height - loss for level, height in numbers["discs"]["height_mm"].items()}
+    discs = {
+        level: (height - loss) * axes[level][2] for level, height in numbers["discs"]["height_mm"].items()
+    }
     halves = {level: sizes[level][2] / 2 * axes[level][2] for level in LEVELS}
-    gap = {level: (discs[level] / 2) * axes[level][2] for level in discs}
-    centres = {"T12": gap["T12"] + halves["T12"], "L1": -gap["T12"] - halves["L1"]}
-    centres["T11"] = centres["T12"] + halves["T12"] + 2 * gap["T11"] + halves["T11"]
-    centres["L2"] = centres["L1"] - halves["L1"] - 2 * gap["L1"] - halves["L2"]
+    centres = {"T12": discs["T12"] / 2 + halves["T12"], "L1": -discs["T12"] / 2 - halves["L1"]}
+    centres["T11"] = centres["T12"] + halves["T12"] + discs["T11"] + halves["T11"]
+    centres["L2"] = centres["L1"] - halves["L1"] - discs["L1"] - halves["L2"]
     return {level: Frame(centres[level], axes[level]) for level in LEVELS}
+
+
+def _directions(numbers: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Axes of each vertebra: the usual curve from the side, tilted and bent a little in each patient."""
+    sagittal = numbers["tilt_sd"]["sagittal"] * rng.standard_normal()
+    lean, bend = numbers["tilt_sd"]["coronal"] * rng.standard_normal(2)
+    return {
+        level: _axes(*np.deg2rad([sagittal + numbers["tilt_degrees"][level], lean + bend * place]))
+        for level, place in zip(LEVELS, np.linspace(-1, 1, len(LEVELS)), strict=True)
+    }
 
 
 def _axes(tilt: float, lean: float) -> np.ndarray:
@@ -162,39 +156,52 @@ def _grid(numbers: dict, frames: dict[str, Frame], sizes: dict, pixel: float) ->
 
 
 def _body(numbers: dict, size: np.ndarray, person: pd.Series, rng: np.random.Generator) -> Body:
+    """Shape of one body of a given width, depth and height (mm)."""
     width, depth, height = size
     angle = 2 * np.pi * np.arange(ANGLES) / ANGLES
-    dent = numbers["posterior_dent"]
-    half_depth = depth / (2 - dent)
-    roundness = 2.25
-    rim = (
-        np.abs(np.cos(angle) / (width / 2)) ** roundness + np.abs(np.sin(angle) / half_depth) ** roundness
-    ) ** (-1 / roundness)
-    rim *= 1 - dent * np.exp(-((np.angle(np.exp(1j * (angle - np.pi / 2))) / 0.5) ** 2))
-    for order in (2, 3, 4, 5):
-        rim *= 1 + 0.012 / np.sqrt(order) * rng.standard_normal() * np.cos(
-            order * (angle - rng.uniform(0, 7))
-        )
     dip = numbers["end_plate_dip"]
-    dips = (
-        dip["mean"] + dip["per_micro_structure"] * person.micro_structure + dip["sd"] * rng.standard_normal(2)
+    usual = dip["mean"] + dip["per_micro_structure"] * person.micro_structure
+    upper, lower = np.clip(usual + dip["sd"] * rng.standard_normal(2), 0.6, 0.22 * height)
+    slope, waist = (
+        mean + sd * rng.standard_normal() for mean, sd in (numbers["wedge_degrees"], numbers["waist"])
     )
-    mean, sd = numbers["wedge_degrees"]
-    wedge = np.tan(np.deg2rad(mean + sd * rng.standard_normal())) / 2
-    waist = numbers["waist"][0] + numbers["waist"][1] * rng.standard_normal()
-    dips = np.clip(dips, 0.6, 0.22 * height)
-    return Body(rim, _spur(numbers, person, angle, rng), height / 2, wedge, waist, *dips, 1.6)
+    return Body(
+        rim=_outline(numbers["posterior_dent"], width, depth, angle, rng),
+        spur=_spur(numbers["osteophyte_mm"], person.osteophyte, angle, rng),
+        half_height=height / 2,
+        wedge=np.tan(np.deg2rad(slope)) / 2,
+        waist=waist,
+        dip_upper=upper,
+        dip_lower=lower,
+        rounding=_EDGE_MM,
+    )
 
 
-def _spur(numbers: dict, person: pd.Series, angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What osteophytes add to the rim: a beak or two on the anterior half."""
-    spur = np.zeros(ANGLES)
-    where, length = rng.uniform(-np.pi, 0, 2), rng.uniform(*numbers["osteophyte_mm"], 2)
-    if person.osteophyte:
-        for centre, reach in zip(where, length, strict=True):
-            turn = np.angle(np.exp(1j * (angle - centre)))
-            spur += reach * np.exp(-((turn / 0.35) ** 2))
-    return spur
+def _outline(
+    dent: float, width: float, depth: float, angle: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Radius of the end plate's outline by angle: a rounded kidney, uneven by a per cent."""
+    across, deep = np.abs(np.cos(angle)) / (width / 2), np.abs(np.sin(angle)) / (depth / (2 - dent))
+    rim = (across**_ROUNDNESS + deep**_ROUNDNESS) ** (-1 / _ROUNDNESS)
+    rim *= 1 - dent * np.exp(-((_turn(angle, np.pi / 2) / 0.5) ** 2))
+    for order in (2, 3, 4, 5):
+        size, phase = 0.012 / np.sqrt(order) * rng.standard_normal(), rng.uniform(0, 2 * np.pi)
+        rim *= 1 + size * np.cos(order * angle + phase)
+    return rim
+
+
+def _spur(
+    length_mm: tuple[float, float], has: bool, angle: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """What osteophytes add to the rim: two beaks on the anterior half."""
+    where, length = rng.uniform(-np.pi, 0, 2), rng.uniform(*length_mm, 2)
+    beaks = length[:, None] * np.exp(-((_turn(angle, where[:, None]) / 0.35) ** 2))
+    return has * beaks.sum(axis=0)
+
+
+def _turn(angle: np.ndarray, origin: np.ndarray | float) -> np.ndarray:
+    """Angle from ``origin``, between -pi and pi."""
+    return np.angle(np.exp(1j * (angle - origin)))
 
 
 def _on_grid(level: str, grid: Grid, frame: Frame, body: Body, noise: np.ndarray) -> Vertebra:
@@ -204,52 +211,3 @@ def _on_grid(level: str, grid: Grid, frame: Frame, body: Body, noise: np.ndarray
     local = shapes.local_coordinates(grid, box, frame)
     vein = shapes.vein_share(local, body.rim[ANGLES // 4])
     return Vertebra(level, frame, body, box, distance, plate, local, vein)
-
-
-def _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, thinning) -> None:
-    """Body and arch as one bone: the cortex follows their union, so that the pedicles stay open inside."""
-    cortex, arch = numbers["cortex"], numbers["arch"]
-    size = vertebra.posterior_wall / arch["of_posterior_wall_mm"]
-    box = _joint(vertebra.box, shapes.box_around(anatomy.grid, vertebra.frame, [-44, -8, -34], [44, 64, 24]))
-    rods = _rods(arch, vertebra, size)
-    distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, rods, 3.0, anatomy.noise)
-    thickness = np.full(distance.shape, cortex["arch_mm"] * thinning, np.float32)
-    filling = np.full(distance.shape, marrow[vertebra.distance < -2.5].mean() + arch["denser_hu"], np.float32)
-    inner = _within(vertebra.box, box)
-    nearer = vertebra.distance < distance[inner]
-    shell = np.where(vertebra.plate, cortex["plate_mm"], cortex["wall_mm"]) * thinning
-    shell *= 1 - vertebra.vein
-    thickness[inner] = np.where(nearer, shell, thickness[inner])
-    inside = np.clip(0.5 - vertebra.distance / 2, 0, 1)
-    filling[inner] += inside * (marrow - filling[inner])
-    distance[inner] = _smooth_union(distance[inner], vertebra.distance, 2.5)
-    shapes.paint_bone(volume, box, distance, filling, thickness, cortex["hu"], _VOXEL_MM)
-
-
-def _rods(arch: dict, vertebra: Vertebra, size: float) -> np.ndarray:
-    """The arch's rods in the vertebra's frame, both sides; shape (rods, 9)."""
-    rods = []
-    for start, end, section in [*arch["all"].values(), *arch[vertebra.level].values()]:
-        for side in (1, -1) if start[0] or end[0] else (1,):
-            rod = np.array([*start, *end], float) * size
-            rod[[1, 5]] += vertebra.posterior_wall
-            rod[[0, 4]] *= side
-            rods.append([*rod, section])
-    return np.array(rods)
-
-
-def _joint(a: Box, b: Box) -> Box:
-    """The smallest box that holds both."""
-    first = np.minimum(a[:3], b[:3])
-    return Box(*map(int, first), *map(int, np.maximum(np.add(a[:3], a[3:]), np.add(b[:3], b[3:])) - first))
-
-
-def _within(inner: Box, outer: Box) -> tuple[slice, slice, slice]:
-    """Slices of the inner box in an array of the outer one."""
-    starts = (inner.k - outer.k, inner.j - outer.j, inner.i - outer.i)
-    return tuple(slice(start, start + n) for start, n in zip(starts, inner[3:], strict=True))
-
-
-def _smooth_union(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
-    overlap = np.maximum(blend - np.abs(a - b), 0) / blend
-    return np.minimum(a, b) - 0.25 * blend * overlap * overlap

@@ -1,0 +1,123 @@
+"""The frozen model: the same probabilities as the notebooks', safe to load, refused when altered."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import models
+from helpers import selection as sel
+from helpers.bundle import load_bundle, save_bundle, score
+from helpers.errors import StudyError
+from helpers.logistic import fit_logistic
+from helpers.metrics import youden_cutoff
+from helpers.study import REPOSITORY, open_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with 120 patients, of which chapters 4 to 6 were done in short."""
+    run = open_run(REPOSITORY / "data" / "studies" / "virtual.yml", tmp_path_factory.mktemp("run"))
+    rng = np.random.default_rng(1)
+    y = np.tile([0, 0, 1], 40)
+    names = [f"original_glcm_N{i}" for i in range(12)]
+    features = pd.DataFrame(rng.normal(size=(120, 12)) * 1e3 + y[:, None] * 400, columns=names)
+    patients = pd.DataFrame(
+        {
+            "patient_id": [f"D{i:04d}" for i in range(120)],
+            "cohort": np.repeat(["training", "internal"], [90, 30]),
+            "osteoporosis": y,
+            "age": rng.integers(50, 85, 120) + 3.0 * y,
+            "sex": rng.choice(["female", "male"], 120),
+        }
+    )
+    train = np.arange(90)
+    selection = sel.select_features(
+        features.iloc[train], y[train], dict.fromkeys(names, 0.9), sel.SelectionSettings(folds=5), 2
+    ).as_dict()
+    run.write_json("selection", selection)
+    chosen = features[selection["features"]]
+    fitted = models.fit_models(chosen.iloc[train], y[train], 3, smote=True, seed=2, workers=1)
+    run.write_json("models", {"LR": models.logistic_coefficients(fitted["LR"])})
+    patients["rad_score"] = sel.rad_score(selection, features)
+    clinical = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex"])
+    nomogram = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex", "rad_score"])
+    rows = patients[["patient_id", "cohort", "osteoporosis"]]
+    radiomics = models.predict({"radiomics": fitted["LR"]}, chosen, patients)
+    others = [
+        rows.assign(model=name, probability=model.probability(patients))
+        for name, model in (("clinical", clinical), ("nomogram", nomogram))
+    ]
+    run.write("predictions", pd.concat([radiomics, *others], ignore_index=True))
+    save_bundle(run, clinical.to_dict(), {**nomogram.to_dict(), "axes": {"age": [50, 90]}})
+    features.insert(0, "patient_id", patients["patient_id"])
+    return run, patients.drop(columns="rad_score"), features
+
+
+def test_a_bundle_gives_the_notebooks_predictions(run):
+    run, patients, features = run
+    shuffled = patients.sample(frac=1, random_state=0)
+    result = score(load_bundle(run.bundle), shuffled, features).set_index("patient_id")
+    written = run.read("predictions").pivot(index="patient_id", columns="model", values="probability")
+    for name in ("clinical", "radiomics", "nomogram"):
+        np.testing.assert_allclose(result.loc[written.index, name], written[name], rtol=0, atol=1e-12)
+
+
+def test_cutoffs_are_those_of_the_training_set(run):
+    run, *_ = run
+    training = run.read("predictions").query("cohort == 'training' and model == 'nomogram'")
+    expected = youden_cutoff(training["osteoporosis"], training["probability"])
+    assert load_bundle(run.bundle).model["cutoffs"]["nomogram"] == expected
+
+
+def test_a_bundle_says_where_it_comes_from_and_holds_no_patient(run):
+    run, patients, _ = run
+    model = load_bundle(run.bundle).model
+    assert model["study"] == "virtual" and model["virtual"] is True and model["seed"] == run.study.seed
+    assert {"scikit-learn", "numpy"} <= set(model["libraries"]) and model["engine"]
+    assert model["nomogram"]["axes"] == {"age": [50, 90]}
+    assert not any(patient in json.dumps(model) for patient in patients["patient_id"])
+
+
+def test_a_bundle_is_text_only_and_loading_runs_nothing(run, monkeypatch):
+    run, *_ = run
+    assert {path.suffix for path in run.bundle.iterdir()} == {".json", ".yml"}
+    for call in ("eval", "exec", "compile", "__import__"):
+        monkeypatch.setattr(f"builtins.{call}", lambda *a, **k: pytest.fail("code was run"))
+    load_bundle(run.bundle)
+
+
+@pytest.mark.parametrize("name", ["model.json", "extraction.yml", "manifest.json"])
+def test_an_altered_or_incomplete_bundle_is_refused(run, tmp_path, name):
+    run, *_ = run
+    for path in run.bundle.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-2] + b" ")
+    with pytest.raises(StudyError, match="SHA-256|damaged"):
+        load_bundle(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(StudyError, match=f"has no {name}"):
+        load_bundle(tmp_path)
+
+
+def test_missing_features_patients_and_predictors_are_named(run):
+    run, patients, features = run
+    bundle = load_bundle(run.bundle)
+    with pytest.raises(StudyError, match=bundle.features[0]):
+        bundle.radiomics(features.drop(columns=bundle.features[0]))
+    with pytest.raises(StudyError, match="D0003"):
+        score(bundle, patients, features[features["patient_id"] != "D0003"])
+    with pytest.raises(StudyError, match="age"):
+        bundle.clinical(patients.drop(columns="age"))
+
+
+def test_a_bundle_is_not_made_before_the_nomogram(run):
+    run, *_ = run
+    predictions = run.read("predictions")
+    run.write("predictions", predictions[predictions["model"] != "nomogram"])
+    try:
+        with pytest.raises(StudyError, match="nomogram are not written"):
+            save_bundle(run, {}, {})
+    finally:
+        run.write("predictions", predictions)
