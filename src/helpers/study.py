@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -282,7 +283,7 @@ class replacing:
 
     def __init__(self, path: Path):
         self.path = path
-        self.temporary = path.with_name(f".{path.name}.part")
+        self.temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def __enter__(self) -> Path:
         return self.temporary
