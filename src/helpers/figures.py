@@ -39,6 +39,9 @@ def use_style() -> None:
 def save_figure(run: Run, name: str, figure: Figure) -> None:
     """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner."""
     if run.study.is_virtual:
+        layout = figure.get_layout_engine()
+        if layout is not None:  # a strip at the bottom stays free of labels
+            layout.set(rect=(0, 0.03, 1, 0.97))
         figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
     for suffix in ("svg", "png"):
         with replacing(run.figure_path(name, suffix)) as path:

@@ -46,3 +46,24 @@ def beside(computed: pd.DataFrame, item: str, metric: str, column: str) -> pd.Se
     values = pd.to_numeric(table.set_index(["cohort", "subject"])["value"], errors="coerce")
     keys = pd.MultiIndex.from_frame(computed[["cohort", column]])
     return pd.Series(values.reindex(keys).to_numpy(), index=computed.index)
+
+
+def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Computed and printed value of each metric in one cell, as "0.857 / 0.880", for reading.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns model, cohort, ci_low and ci_high of the AUC, and ``metric`` and ``paper_<metric>``.
+    metrics : list of str
+        In the order of the columns shown.
+    """
+    shown = table[["model", "cohort"]].copy()
+    for metric in metrics:
+        both = zip(table[metric], table[f"paper_{metric}"], strict=True)
+        shown[metric] = [
+            " / ".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both
+        ]
+    interval = zip(table["ci_low"], table["ci_high"], strict=True)
+    shown.insert(2, "95 % CI of AUC", [f"{low:.3f} to {high:.3f}" for low, high in interval])
+    return shown
