@@ -98,10 +98,14 @@ class Outcome(Strict):
 
 
 class Study(Strict):
-    """A study file, read and checked."""
+    """A study file, read and checked.
+
+    ``simulated`` says that files of a site come from a simulator too; the book then says so everywhere.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     title: str
+    simulated: bool = False
     seed: int
     extraction: Path
     inclusion: Inclusion = Inclusion()
@@ -125,7 +129,7 @@ class Study(Strict):
     @property
     def is_virtual(self) -> bool:
         """Whether any of the patients are simulated."""
-        return any(site.virtual for site in self.sites)
+        return self.simulated or any(site.virtual is not None for site in self.sites)
 
     def path(self, relative: Path | str) -> Path:
         """Where a path written in the study file lies: relative to the study file's folder."""

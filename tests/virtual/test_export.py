@@ -84,3 +84,9 @@ def test_refuses_a_full_folder_and_too_many_patients(exported, tmp_path):
         export_virtual(SITE, exported, 1)
     with pytest.raises(StudyError, match="12 patients, not 13"):
         export_virtual(SITE, tmp_path / "new", 13)
+
+
+def test_a_small_export_asks_for_fewer_folds_and_says_that_it_is_simulated(exported):
+    study = load_study(exported / "study.yml")
+    assert study.is_virtual
+    assert study.parameters["04"]["folds"] < 10

@@ -84,12 +84,22 @@ def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame) -> None:
     study = {
         "name": "virtual_export",
         "title": "Exported virtual patients, as a hospital would hand them over (simulated)",
+        "simulated": True,
         "seed": site.seed,
         "extraction": "extraction.yml",
         "second_reader_cases": max(4, min(_SECOND_READER_CASES, training)),
         "sites": [hospital],
-    }
+    } | _fewer_folds(table)
     (out / "study.yml").write_text(yaml.safe_dump(study, sort_keys=False, width=100), encoding="utf-8")
+
+
+def _fewer_folds(table: pd.DataFrame) -> dict:
+    """Cross-validation that few patients allow: no more folds than two thirds of the rarer outcome."""
+    training = table.query("allocation == 'training'") if "allocation" in table else table
+    rarer = int(min((training["t_score"] <= -2.5).sum(), (training["t_score"] > -2.5).sum()) * 2 // 3)
+    folds = {"04": 10, "05": 5}
+    fewer = {step: {"folds": max(2, rarer)} for step, usual in folds.items() if rarer < usual}
+    return {"parameters": fewer} if fewer else {}
 
 
 def write_series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int, folder: Path) -> None:
