@@ -16,7 +16,7 @@ test: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check src tests notebooks benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks notebooks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 	$(BIN)/codespell
 

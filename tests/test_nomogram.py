@@ -17,6 +17,7 @@ from helpers.nomogram import (
     logistic_table,
     plot_nomogram,
     pretty,
+    printed_odds_ratios,
     typical_patient,
     univariable_and_multivariable,
     with_models,
@@ -243,3 +244,14 @@ def test_figure_marks_a_made_up_patient(births):
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "Age (years)" in texts and "Risk of osteoporosis" in texts
     plt.close(figure)
+
+
+def test_printed_odds_ratios_leave_a_dash_where_the_paper_prints_nothing():
+    row = {"analysis": "univariable", "term": "bmi", "odds_ratio": 0.9, "p_value": 0.0312}
+    row |= dict.fromkeys(["wald_low", "profile_low"], 0.8) | dict.fromkeys(
+        ["wald_high", "profile_high"], 1.01
+    )
+    table = pd.DataFrame([row | dict.fromkeys(["paper_value", "paper_ci_low", "paper_ci_high"], np.nan)])
+    shown = printed_odds_ratios(table).iloc[0]
+    assert shown["Wald 95 % CI"] == "0.800 to 1.010"
+    assert shown["paper 95 % CI"] == "-"

@@ -1,7 +1,7 @@
 """Odds ratios, the nomogram and its drawing (paper Tables 2 and 5, Figure 5).
 
-Names for others: `logistic_table`, `univariable_and_multivariable`, `Nomogram`, `plot_nomogram`,
-`with_models`, `typical_patient`, `describe`.
+Names for others: `logistic_table`, `univariable_and_multivariable`, `printed_odds_ratios`, `Nomogram`,
+`plot_nomogram`, `with_models`, `typical_patient`, `describe`.
 """
 
 from __future__ import annotations
@@ -99,6 +99,33 @@ def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: 
     alone.insert(0, "analysis", "univariable")
     together.insert(0, "analysis", "multivariable")
     return pd.concat([alone, together], ignore_index=True)
+
+
+def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 for reading: odds ratios with Wald and profile-likelihood intervals, and the paper's.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `univariable_and_multivariable`, with the paper's columns paper_value, paper_ci_low, paper_ci_high.
+    """
+
+    def text(*columns: str) -> list[str]:
+        rows = table[list(columns)].to_numpy(float)
+        return ["-" if np.isnan(row).any() else " to ".join(f"{value:.3f}" for value in row) for row in rows]
+
+    return pd.DataFrame(
+        {
+            "analysis": table["analysis"],
+            "term": table["term"],
+            "odds ratio": text("odds_ratio"),
+            "Wald 95 % CI": text("wald_low", "wald_high"),
+            "profile 95 % CI": text("profile_low", "profile_high"),
+            "P": [f"{p:.2g}" for p in table["p_value"]],
+            "paper": text("paper_value"),
+            "paper 95 % CI": text("paper_ci_low", "paper_ci_high"),
+        }
+    )
 
 
 def with_models(

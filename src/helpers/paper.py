@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from helpers.study import REPOSITORY
@@ -27,7 +29,13 @@ def reported(item: str, cohort: str, subject: str, metric: str) -> float:
     return float(table.loc[item, cohort, subject, metric])
 
 
-def beside(computed: pd.DataFrame, item: str, metric: str, column: str) -> pd.Series:
+def beside(
+    computed: pd.DataFrame,
+    item: str,
+    metric: str,
+    column: str,
+    field: Literal["value", "ci_low", "ci_high"] = "value",
+) -> pd.Series:
     """The printed values of one metric, in the row order of ``computed``.
 
     Parameters
@@ -36,6 +44,8 @@ def beside(computed: pd.DataFrame, item: str, metric: str, column: str) -> pd.Se
         With columns ``cohort`` and ``column``; the latter holds the paper's ``subject``.
     item, metric : str
         As in reported_values.csv, for example ``"Table 5"`` and ``"auc"``.
+    field : str
+        The printed value, or a limit of its confidence interval.
 
     Returns
     -------
@@ -43,7 +53,7 @@ def beside(computed: pd.DataFrame, item: str, metric: str, column: str) -> pd.Se
         Floats; NaN where the paper prints nothing.
     """
     table = reported_values().query("item == @item and metric == @metric")
-    values = pd.to_numeric(table.set_index(["cohort", "subject"])["value"], errors="coerce")
+    values = pd.to_numeric(table.set_index(["cohort", "subject"])[field], errors="coerce")
     keys = pd.MultiIndex.from_frame(computed[["cohort", column]])
     return pd.Series(values.reindex(keys).to_numpy(), index=computed.index)
 
