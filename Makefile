@@ -33,5 +33,6 @@ lock:
 	  --no-emit-package nvidia-nccl-cu12 --no-emit-package nvidia-nccl-cu13 --no-annotate \
 	  --extra dev pyproject.toml -o requirements.lock
 
+# Runs stay: they hold the private folder with the key of the pseudonyms and the frozen model.
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV)

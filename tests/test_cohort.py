@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from reference_values import expected as expected_in_r
 
 from helpers import cohort as c
 from helpers.errors import StudyError
@@ -57,6 +58,15 @@ def test_inclusion_rules_at_their_limits():
 def test_a_table_without_intervals_excludes_nobody_for_them():
     screened = c.apply_inclusion(people().drop(columns="interval_days"), study())
     assert (screened["exclusion"] == "").all()
+
+
+def test_a_hospital_that_records_no_intervals_keeps_its_patients_beside_one_that_does():
+    screened = people()
+    partner = screened["site"] == "B"
+    screened["interval_days"] = screened["interval_days"].where(~partner)
+    reasons = c.apply_inclusion(screened, study())["exclusion"]
+    assert partner.any()
+    assert (reasons[partner] == "").all()
 
 
 def test_split_is_stratified_complete_and_repeatable():
@@ -144,18 +154,16 @@ def test_table_1_gives_the_papers_p_for_sex(as_printed):
     assert row[("osteoporosis", "computed")] == row[("osteoporosis", "paper")] == "8 (13.79%)"
 
 
-def test_categories_equal_r():
-    """R 4.2.2, MASS birthwt, low birth weight: chisq.test(correct = FALSE) and fisher.test."""
-
-    def expand(counts: list[list[int]]) -> tuple[pd.Series, pd.Series]:
-        cells = [(i, j) for i in range(len(counts)) for j in range(2) for _ in range(counts[i][j])]
-        return tuple(map(pd.Series, zip(*cells, strict=True)))
-
-    smoke, hypertension = [[86, 29], [44, 30]], [[125, 52], [5, 7]]
-    race = [[73, 23], [15, 11], [42, 25]]
-    assert c.categories_p(*expand(smoke)) == pytest.approx(0.026490642530502401, rel=1e-9)
-    assert c.categories_p(*expand(hypertension)) == pytest.approx(0.051611871567647689, rel=1e-9)
-    assert c.categories_p(*expand(race)) == pytest.approx(0.0818876981247951, rel=1e-9)
+@pytest.mark.parametrize("name", expected_in_r("chi_square_fisher"))
+def test_categories_equal_r(name):
+    """Low birth weight: chisq.test(correct = FALSE), or fisher.test where a 2 x 2 table expects fewer than 5."""
+    row = expected_in_r("chi_square_fisher")[name]
+    counts = row["table"]["counts"]
+    cells = [(i, j) for i, line in enumerate(counts) for j, n in enumerate(line) for _ in range(n)]
+    values, groups = (pd.Series(part) for part in zip(*cells, strict=True))
+    small = row["min_expected"] < 5 and (len(counts), len(counts[0])) == (2, 2)
+    expected = row["fisher_p"] if small else row["p_no_correction"]
+    assert c.categories_p(values, groups) == pytest.approx(expected, rel=1e-9)
 
 
 def test_standardised_mean_difference_by_hand():

@@ -1,6 +1,8 @@
 """Raw identifiers stay in private/; pseudonyms are stable and cannot be guessed from the identifier."""
 
+import pandas as pd
 import pytest
+import yaml
 
 from helpers import privacy
 from helpers.study import open_run
@@ -29,3 +31,18 @@ def test_another_key_gives_other_pseudonyms(run, tmp_path):
 def test_the_key_is_readable_by_its_owner_only(run):
     privacy.pseudonyms(run, "A", ["1"])
     assert (run.private / "pseudonym.key").stat().st_mode & 0o077 == 0
+
+
+def test_rows_of_real_patients_are_counted_not_shown(run, tmp_path):
+    rows = pd.DataFrame({"patient_id": ["P1", "P2"], "reason": ["a", "b"]})
+    assert privacy.single_patients(run, rows) is rows
+    table = tmp_path / "dxa.csv"
+    table.write_text("patient_id,age,sex,t_score\n", encoding="utf-8")
+    files = {"table": {"path": "dxa.csv"}, "images": "{patient_id}", "masks": "{patient_id}"}
+    study = {"name": "real", "title": "", "seed": 1, "extraction": "a.yml"}
+    study["sites"] = [{"name": "A", "role": "development"} | files]
+    path = tmp_path / "study.yml"
+    path.write_text(yaml.safe_dump(study), encoding="utf-8")
+    shown = privacy.single_patients(open_run(path, tmp_path / "real"), rows)
+    assert "P1" not in shown.to_string()
+    assert shown.to_numpy().tolist() == [[2]]

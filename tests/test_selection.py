@@ -306,3 +306,11 @@ def test_a_table_without_the_selected_features_is_refused(cohort):
 )
 def test_readable_names(feature, name):
     assert readable_name(feature) == name
+
+
+def test_a_study_without_second_reader_is_told_how_to_go_on():
+    table = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 2.0]})
+    unread = {"a": np.nan, "b": np.nan}
+    with pytest.raises(StudyError, match="icc_threshold=null"):
+        sel.IccFilter(unread).fit(table)
+    assert sel.IccFilter(unread, threshold=None).fit(table).get_support().all()

@@ -62,15 +62,17 @@ def _people(run: Run, site: Site) -> pd.DataFrame:
 def apply_inclusion(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Fill ``exclusion`` from the study's rules where nobody has written a reason.
 
-    A written reason stands; then comes the CT-DXA interval, then age.
+    A written reason stands; then comes the CT-DXA interval, then age. A hospital that records no intervals
+    at all keeps its patients.
     """
     rules = study.inclusion
     reasons = pd.Series("", index=screened.index)
     reasons[screened["age"] < rules.min_age] = f"younger than {rules.min_age} years"
     if "interval_days" in screened:
         days = screened["interval_days"]
+        recorded = days.notna().groupby(screened["site"]).transform("any")
         reasons[days >= rules.max_interval_days] = f"CT and DXA {rules.max_interval_days} days apart or more"
-        reasons[days.isna()] = "days between CT and DXA unknown"
+        reasons[days.isna() & recorded] = "days between CT and DXA unknown"
     return screened.assign(exclusion=screened["exclusion"].where(screened["exclusion"] != "", reasons))
 
 

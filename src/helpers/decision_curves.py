@@ -156,12 +156,15 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     figure, axes = plt.subplots(
         1, len(cohorts), figsize=(3.6 * len(cohorts), 3.9), sharey=True, squeeze=False
     )
+    half_step = np.diff(np.unique(curves["threshold"])).min() / 2
     for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
         part = curves[curves["cohort"] == cohort]
         for strategy in [TREAT_ALL, TREAT_NONE, *models]:
             _draw_strategy(axis, part[part["strategy"] == strategy], strategy, bold=strategy == main)
         for run in ranges[ranges["cohort"] == cohort].itertuples():
-            axis.axvspan(run.low, run.high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
+            axis.axvspan(
+                run.low - half_step, run.high + half_step, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0
+            )
         axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}")
         axis.set(xlabel="Threshold probability", xlim=(0, 1))
     top = curves.groupby("cohort")["net_benefit"].max().max()

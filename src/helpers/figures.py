@@ -36,15 +36,19 @@ def use_style() -> None:
     plt.style.use(Path(__file__).with_name("book.mplstyle"))
 
 
-def save_figure(run: Run, name: str, figure: Figure) -> None:
-    """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner."""
+def save_figure(run: Run, name: str, figure: Figure, single_patient: bool = False) -> None:
+    """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner.
+
+    A picture of a ``single_patient`` who is real goes to private/figures.
+    """
     if run.study.is_virtual:
         layout = figure.get_layout_engine()
         if layout is not None:  # a strip at the bottom stays free of labels
             layout.set(rect=(0, 0.03, 1, 0.97))
         figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
+    private = single_patient and not run.study.is_virtual
     for suffix in ("svg", "png"):
-        with replacing(run.figure_path(name, suffix)) as path:
+        with replacing(run.figure_path(name, suffix, private)) as path:
             # No date in the file: the same run gives the same bytes.
             metadata = {"Date": None} if suffix == "svg" else {"Software": None}
             figure.savefig(path, format=suffix, metadata=metadata)

@@ -247,13 +247,16 @@ def _weighted_mean_and_error(losses: np.ndarray, sizes: np.ndarray) -> tuple[np.
 
 @njit(cache=True, nogil=True)
 def _descend(gram, target, penalty, beta):
-    """Minimise beta' gram beta / 2 - target' beta + penalty |beta|_1 in place; False if it did not settle."""
-    gradient = target - _combination(gram, beta)
-    everything = True  # sweep over all features, or only over those that have a coefficient
+    """Minimise beta' gram beta / 2 - target' beta + penalty |beta|_1 in place; False if it did not settle.
+
+    A sweep over the coordinates decides which features have a coefficient and of which sign; between sweeps
+    these move to their joint minimum. Both only ever lower the objective.
+    """
     for _ in range(SWEEPS):
+        gradient = target - _combination(gram, beta)
         largest_change = 0.0
         for j in range(len(beta)):
-            if gram[j, j] <= 0 or not (everything or beta[j] != 0):
+            if gram[j, j] <= 0:
                 continue
             free = gradient[j] + gram[j, j] * beta[j]
             new = np.sign(free) * max(abs(free) - penalty, 0.0) / gram[j, j]
@@ -263,12 +266,54 @@ def _descend(gram, target, penalty, beta):
                 beta[j] = new
                 largest_change = max(largest_change, abs(change))
         if largest_change < TOLERANCE / 10:
-            if everything:
-                return True
-            everything = True
-        else:
-            everything = False
+            return True
+        _jump(gram, target, penalty, beta)
     return False
+
+
+@njit(cache=True, nogil=True)
+def _jump(gram, target, penalty, beta):
+    """Move the coefficients that are not 0 to their joint minimum, or as far as the first becomes 0."""
+    active = np.flatnonzero(beta)
+    lower = _cholesky(gram, active)
+    if len(lower) == 0:
+        return
+    goal = target[active] - penalty * np.sign(beta[active])
+    for a in range(len(active)):
+        for b in range(a):
+            goal[a] -= lower[a, b] * goal[b]
+        goal[a] /= lower[a, a]
+    for a in range(len(active) - 1, -1, -1):
+        for b in range(a + 1, len(active)):
+            goal[a] -= lower[b, a] * goal[b]
+        goal[a] /= lower[a, a]
+    share, first = 1.0, -1
+    for a in range(len(active)):
+        old = beta[active[a]]
+        if old * goal[a] <= 0 and old / (old - goal[a]) < share:
+            share, first = old / (old - goal[a]), a
+    for a in range(len(active)):
+        beta[active[a]] += share * (goal[a] - beta[active[a]])
+    if first >= 0:
+        beta[active[first]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _cholesky(gram, active):
+    """Lower factor of ``gram`` for the ``active`` features; empty when they (nearly) depend on each other."""
+    lower = np.zeros((len(active), len(active)))
+    for a in range(len(active)):
+        for b in range(a + 1):
+            total = gram[active[a], active[b]]
+            for c in range(b):
+                total -= lower[a, c] * lower[b, c]
+            if b < a:
+                lower[a, b] = total / lower[b, b]
+            elif total > 1e-10 * gram[active[a], active[a]]:
+                lower[a, a] = np.sqrt(total)
+            else:
+                return np.zeros((0, 0))
+    return lower
 
 
 @njit(cache=True, nogil=True)

@@ -34,11 +34,11 @@ from helpers.selection import LimitedSmote
 MODELS = ["LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"]
 GRIDS = {
     "LR": {"C": [0.001, 0.01, 0.1, 1, 10]},
-    "KNN": {"n_neighbors": [5, 9, 15, 25]},
-    "SVM": {"estimator__C": [0.1, 1, 10], "estimator__gamma": [0.01, "scale"]},
-    "XGBoost": {"max_depth": [2, 3], "n_estimators": [50, 150]},
+    "KNN": {"n_neighbors": [5, 9, 15, 25, 45, 75]},
+    "SVM": {"estimator__C": [0.01, 0.1, 1, 10], "estimator__gamma": [0.001, 0.01, "scale"]},
+    "XGBoost": {"max_depth": [1, 2, 3], "n_estimators": [25, 50, 150]},
     "RF": {"max_depth": [3, 6, None], "min_samples_leaf": [1, 5]},
-    "LightGBM": {"num_leaves": [4, 8], "n_estimators": [50, 150]},
+    "LightGBM": {"num_leaves": [2, 4, 8], "n_estimators": [25, 50, 150]},
 }
 CALIBRATION_FOLDS = 3
 

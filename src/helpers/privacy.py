@@ -33,6 +33,11 @@ def raw_ids(run: Run) -> dict[str, str]:
     return _identifiers(run).set_index("patient_id")["raw_id"].to_dict()
 
 
+def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single patients as a page may show them: virtual ones as they are, of real ones the number."""
+    return rows if run.study.is_virtual else pd.DataFrame({"rows kept in private/": [len(rows)]})
+
+
 def _identifiers(run: Run) -> pd.DataFrame:
     path = run.private / "identifiers.csv"
     if not path.is_file():

@@ -267,10 +267,11 @@ class IccFilter(_Filter):
     ----------
     icc : mapping of str to float
         ICC of each feature; where it could not be computed (NaN) the feature goes.
-    threshold : float
+    threshold : float or None
+        None keeps every feature, for a study without a second reader.
     """
 
-    def __init__(self, icc: Mapping[str, float], threshold: float = 0.80):
+    def __init__(self, icc: Mapping[str, float], threshold: float | None = 0.80):
         self.icc = icc
         self.threshold = threshold
 
@@ -281,7 +282,15 @@ class IccFilter(_Filter):
                 f"{len(unknown)} feature(s) have no ICC, for example '{unknown[0]}': run 03_extraction "
                 "again, so that features and ICC come from the same settings."
             )
+        if self.threshold is None:
+            return np.ones(table.shape[1], dtype=bool)
         support = np.array([self.icc[name] > self.threshold for name in table])
+        if np.isnan([self.icc[name] for name in table]).all():
+            raise StudyError(
+                "No feature has an ICC, because fewer than two patients were read twice: name the second "
+                "reader's masks in the study file (second_reader), or leave reliability out "
+                "(-p 04.icc_threshold=null) and say so."
+            )
         if not support.any():
             raise StudyError(
                 f"No feature has an ICC above {self.threshold}: compare the two readers' masks, or lower "
@@ -431,7 +440,7 @@ class SelectionSettings:
     "none" select on real patients only (and differ in chapter 5, which resamples unless it is "none").
     """
 
-    icc_threshold: float = 0.80
+    icc_threshold: float | None = 0.80
     mann_whitney_p: float = 0.05
     spearman_threshold: float = 0.90
     mrmr_features: int = 50

@@ -228,9 +228,10 @@ class Run:
         """Where the shared table ``name`` lies."""
         return _made(self.folder / "share" / "tables") / f"{name}.csv"
 
-    def figure_path(self, name: str, suffix: str) -> Path:
-        """Where the shared figure ``name`` lies, as ``svg`` or ``png``."""
-        return _made(self.folder / "share" / "figures") / f"{name}.{suffix}"
+    def figure_path(self, name: str, suffix: str, private: bool = False) -> Path:
+        """Where the figure ``name`` lies, as ``svg`` or ``png``: in share/ unless it shows a real patient."""
+        place = "private" if private else "share"
+        return _made(self.folder / place / "figures") / f"{name}.{suffix}"
 
     def artifact_path(self, name: str) -> Path:
         """Where the patient-level artifact ``name`` lies."""

@@ -40,6 +40,21 @@ def test_dicom_series_gives_back_voxels_and_geometry(series):
     np.testing.assert_allclose(read.GetDirection(), image.GetDirection(), atol=1e-9)
 
 
+def test_pydicom_reads_the_same_hu_and_geometry(series):
+    patient_id, files = series
+    image, _ = SITE.acquire(patient_id)
+    slices = [pydicom.dcmread(file) for file in files]
+    slices.sort(key=lambda one: float(one.ImagePositionPatient[2]))
+    hu = [one.pixel_array * float(one.RescaleSlope) + float(one.RescaleIntercept) for one in slices]
+    np.testing.assert_array_equal(np.stack(hu), sitk.GetArrayFromImage(image))
+    heights = [float(one.ImagePositionPatient[2]) for one in slices]
+    np.testing.assert_allclose(np.diff(heights), image.GetSpacing()[2], atol=1e-5)
+    for one in slices:
+        assert list(one.ImageOrientationPatient) == [1, 0, 0, 0, 1, 0] and one.RescaleType == "HU"
+        np.testing.assert_allclose(one.PixelSpacing, image.GetSpacing()[1::-1], atol=1e-6)
+        np.testing.assert_allclose(one.ImagePositionPatient[:2], image.GetOrigin()[:2], atol=1e-5)
+
+
 @pytest.mark.parametrize("reader, folder", [(1, "masks"), (2, "masks_reader2")])
 def test_label_maps_lie_on_the_image(exported, series, reader, folder):
     patient_id, _ = series

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from helpers.virtual.patients import LATENT_COLUMNS, simulate_patients
 from helpers.virtual.shapes import Grid
 from helpers.virtual.tissue import paint_tissue
 
-_FROZEN = {"export.py"}  # does not change what is simulated
+_ONLOOKERS = {"export.py", "evidence.py"}  # do not change what is simulated
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,34 @@ class VirtualSite:
         named = {key: getattr(machine, key) for key in ("name", "manufacturer", "model", "kernel")}
         return {**named, "kVp": machine.kvp, "mA": machine.ma, "spacing": spacing}
 
+    def scan_phantom(self, patient_id: str, phantom: np.ndarray, kvp: float | None = None) -> sitk.Image:
+        """A phantom on a patient's scanner, with the settings of that patient's scan.
+
+        Parameters
+        ----------
+        patient_id : str
+        phantom : ndarray of shape (z, y, x)
+            HU at 120 kV, on the voxels of the patient's scan.
+        kvp : float, optional
+            Another tube voltage (kV).
+
+        Returns
+        -------
+        sitk.Image
+            HU, 16-bit signed.
+        """
+        machine = self._scanner(patient_id)
+        machine = replace(machine, kvp=kvp or machine.kvp)
+        pixel = machine.pixel_mm
+        grid = Grid(0.0, 0.0, 0.0, pixel, pixel, machine.slice_mm, *phantom.shape[::-1])
+        rng = self._rng(patient_id, "phantom")
+        voxels = scanners.scan(phantom.astype(np.float32), machine, grid, self._numbers()["scanner"], rng)
+        return _image(voxels, grid)
+
+    def simulator(self) -> str:
+        """Hash of the simulator's source and protocol: results of another one are out of date."""
+        return hashlib.sha256(f"{_file_hash(self.protocol)} {_source_hash()}".encode()).hexdigest()
+
     def _numbers(self) -> dict:
         return _protocol(self.protocol, _file_hash(self.protocol))
 
@@ -165,7 +193,7 @@ def _everyone(path: Path, content: str, role: str, patients: int, seed: int) -> 
 @lru_cache(maxsize=1)
 def _source_hash() -> str:
     """Hash of the simulator's source: editing it makes cached results of virtual patients stale."""
-    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in _FROZEN)
+    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in _ONLOOKERS)
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

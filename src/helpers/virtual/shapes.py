@@ -96,6 +96,28 @@ def _smooth_noise(noise, x, y, z):
 
 
 @njit(cache=True)
+def _noise_row(noise, y, z, row):
+    """Fill ``row`` with the noise cube's values along x at one y and z: many points of a row cost little."""
+    wrap = noise.shape[0] - 1
+    fy, fz = np.floor(y), np.floor(z)
+    ty, tz = np.float32(y - fy), np.float32(z - fz)
+    j, k = int(fy) & wrap, int(fz) & wrap
+    j2, k2 = (j + 1) & wrap, (k + 1) & wrap
+    for i in range(row.size):
+        a = noise[k, j, i] + ty * (noise[k, j2, i] - noise[k, j, i])
+        c = noise[k2, j, i] + ty * (noise[k2, j2, i] - noise[k2, j, i])
+        row[i] = a + tz * (c - a)
+
+
+@njit(cache=True)
+def _along(row, x):
+    """Value of a `_noise_row` at x, given in cells."""
+    fx = np.floor(x)
+    i = int(fx) & (row.size - 1)
+    return row[i] + np.float32(x - fx) * (row[(i + 1) & (row.size - 1)] - row[i])
+
+
+@njit(cache=True)
 def _share(distance, width):
     """Share of a voxel of the given width (mm) that lies inside a surface at ``distance``."""
     return min(max(0.5 - distance / width, 0.0), 1.0)
@@ -283,6 +305,7 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
     of 0 or less leaves the slice. ``rough`` is the waviness of the outline (share of the radius);
     ``streaks`` the threshold below 1 of which fatty sheets of ``streak_hu`` run through it (0: none).
     """
+    rows = np.empty((3, noise.shape[2]), np.float32)
     for k in range(grid.nz):
         cx, cy, a, b, turn = tube[k]
         if a <= 0.5 or b <= 0.5:
@@ -292,7 +315,7 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
         xy = cos * sin * (1 / a**2 - 1 / b**2)
         yy = (sin / a) ** 2 + (cos / b) ** 2
         outer = (1 + 3 * rough + 0.5 / min(a, b)) ** 2 * (np.sqrt(2) if square else 1.0)
-        core = 0.0 if streaks > 0.0 else max(1 - 3 * rough - 0.5 / min(a, b), 0.0) ** 2
+        core = max(1 - 3 * rough - 0.5 / min(a, b), 0.0) ** 2
         z = grid.z0 + k * grid.dz
         for j in range(grid.ny):
             y = grid.y0 + j * grid.dy
@@ -300,8 +323,11 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
             i2, i3 = _chord(grid, cx, y - cy, xx, xy, yy, core)
             if i2 >= i3:
                 i2 = i3 = i4
+            if i4 > i1:
+                _tube_noise(noise, y, z, seed, streaks, rows)
             for i in range(i2, i3):
-                volume[k, j, i] = hu
+                x = grid.x0 + i * grid.dx
+                volume[k, j, i] = hu + _streak(rows[1], rows[2], x, seed, streaks) * (streak_hu - hu)
             for n in range(i4 - i1 - (i3 - i2)):
                 i = i1 + n if i1 + n < i2 else n - (i2 - i1) + i3
                 x = grid.x0 + i * grid.dx
@@ -309,10 +335,10 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
                 q = ((cos * (y - cy) - sin * (x - cx)) / b) ** 2
                 radius = np.sqrt(np.sqrt(p * p + q * q)) if square else np.sqrt(p + q)
                 if radius > 1 - 3 * rough:
-                    radius += rough * _smooth_noise(noise, x / 9.0 + seed, y / 9.0, z / 14.0)
+                    radius += rough * _along(rows[0], x / 9.0 + seed)
                 inside = _share((radius - 1) * min(a, b), _VOXEL_MM)
                 if inside > 0.0:
-                    value = hu + _streak(noise, x, y, z, seed, streaks) * (streak_hu - hu)
+                    value = hu + _streak(rows[1], rows[2], x, seed, streaks) * (streak_hu - hu)
                     volume[k, j, i] += inside * (value - volume[k, j, i])
 
 
@@ -328,14 +354,23 @@ def _chord(grid, cx, dy, xx, xy, yy, level):
 
 
 @njit(cache=True)
-def _streak(noise, x, y, z, seed, threshold):
+def _tube_noise(noise, y, z, seed, streaks, rows):
+    """Noise along a row: of the outline, and where there are streaks, of their place and their sheets."""
+    _noise_row(noise, y / 9.0, z / 14.0, rows[0])
+    if streaks > 0.0:
+        _noise_row(noise, y / 11.0, z / 25.0, rows[1])
+        _noise_row(noise, y / 3.2 + seed, z / 12.0, rows[2])
+
+
+@njit(cache=True)
+def _streak(slow, fine, x, seed, threshold):
     """Share of fat at a point of a muscle: thin sheets, where a slow field lets them be."""
     if threshold == 0.0:
         return 0.0
-    fatty = _smooth_noise(noise, x / 11.0 + seed, y / 11.0, z / 25.0) + 1 - threshold
+    fatty = _along(slow, x / 11.0 + seed) + 1 - threshold
     if fatty <= 0.0:
         return 0.0
-    sheet = 1 - abs(_smooth_noise(noise, x / 3.2, y / 3.2 + seed, z / 12.0)) / 0.22
+    sheet = 1 - abs(_along(fine, x / 3.2)) / 0.22
     return max(sheet, 0.0) * min(2 * fatty, 1.0)
 
 
