@@ -156,7 +156,7 @@ def test_table_1_gives_the_papers_p_for_sex(as_printed):
 
 @pytest.mark.parametrize("name", expected_in_r("chi_square_fisher"))
 def test_categories_equal_r(name):
-    """Low birth weight: chisq.test(correct = FALSE), or fisher.test where a 2 x 2 table expects fewer than 5."""
+    """Low birth weight: chisq.test(correct = FALSE), or fisher.test where 2 x 2 cells expect below 5."""
     row = expected_in_r("chi_square_fisher")[name]
     counts = row["table"]["counts"]
     cells = [(i, j) for i, line in enumerate(counts) for j, n in enumerate(line) for _ in range(n)]

@@ -1,10 +1,13 @@
 """LASSO path and cross-validation with glmnet's conventions, for a continuous or a binary outcome.
 
+Names for others: `lasso_cv`, `lasso_path`, `LassoPath`, `LassoCv`, `default_lambdas`, `named_values`.
+
 The objective is glmnet's: mean squared error / 2 (gaussian) or mean negative log-likelihood (binomial), plus
 lambda times the sum of absolute coefficients of the features standardised with the 1/n standard deviation;
 the intercept is free. scikit-learn has no equal: LassoCV cannot standardise inside a fold, and
 LogisticRegressionCV uses one C = 1/(n lambda) for every n. Coordinate descent on covariances
-(Friedman, Hastie & Tibshirani 2010, doi 10.18637/jss.v033.i01), inside Newton steps for the binary outcome.
+(Friedman, Hastie & Tibshirani 2010, doi 10.18637/jss.v033.i01), with jumps to the joint minimum of those
+features that have a coefficient, inside Newton steps for the binary outcome.
 """
 
 from __future__ import annotations

@@ -70,10 +70,11 @@ def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """
     shown = table[["model", "cohort"]].copy()
     for metric in metrics:
-        both = zip(table[metric], table[f"paper_{metric}"], strict=True)
+        both = table[[metric, f"paper_{metric}"]].to_numpy(float)
+        # A cell breaks before the slash at most: the second space does not break.
         shown[metric] = [
-            " / ".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both
+            " /\xa0".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both
         ]
-    interval = zip(table["ci_low"], table["ci_high"], strict=True)
-    shown.insert(2, "95 % CI of AUC", [f"{low:.3f} to {high:.3f}" for low, high in interval])
+    interval = table[["ci_low", "ci_high"]].to_numpy(float)
+    shown.insert(3, "95 % CI", [f"{low:.3f} to\xa0{high:.3f}" for low, high in interval])
     return shown
