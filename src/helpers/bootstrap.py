@@ -1,0 +1,132 @@
+"""Stratified bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
+
+Names for others: `stratified_weights`, `bootstrap_performance`, `performance_intervals`, `calibration_band`,
+`net_benefit_band`.
+
+Patients are drawn with replacement within each outcome, so that every resample has both and the prevalence
+stays. All resamples are computed at once: a resample is a row of weights, how often each patient is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
+
+from helpers.calibration import calibration_curve
+from helpers.decision_curves import net_benefit
+from helpers.logistic import maximum_likelihood
+from helpers.outcomes import checked_outcome, checked_probabilities
+
+LEVELS = (0.025, 0.975)
+
+
+def stratified_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each patient is drawn in each resample, shape (resamples, patients)."""
+    outcome = checked_outcome(y)
+    weights = np.zeros((resamples, outcome.size), dtype=np.int64)
+    for label in (0, 1):
+        members = np.flatnonzero(outcome == label)
+        weights[:, members] = rng.multinomial(
+            members.size, np.full(members.size, 1 / members.size), resamples
+        )
+    return weights
+
+
+@dataclass(frozen=True)
+class BootstrapPerformance:
+    """Performance in every resample.
+
+    Attributes
+    ----------
+    auc, slope, intercept, in_the_large, brier : ndarray, shape (resamples,)
+        Slope and intercepts are NaN in a resample whose outcomes the predictions separate.
+    net_benefit : ndarray, shape (resamples, thresholds)
+    """
+
+    auc: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    in_the_large: NDArray[np.float64]
+    brier: NDArray[np.float64]
+    net_benefit: NDArray[np.float64]
+
+
+def bootstrap_performance(
+    y: ArrayLike, p: ArrayLike, weights: NDArray, thresholds: ArrayLike
+) -> BootstrapPerformance:
+    """AUC, calibration and net benefit of predicted risks in every resample.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks.
+    weights : ndarray, shape (resamples, patients)
+        As `stratified_weights` gives them.
+    thresholds : array_like, shape (thresholds,)
+        Of the decision curve.
+    """
+    outcome, risk = checked_probabilities(y, p)
+    inside = (risk > 0) & (risk < 1)
+    log_odds, ones = logit(risk[inside]), np.ones(inside.sum())
+    design, part = np.column_stack([ones, log_odds]), weights[:, inside]
+    joint, _ = maximum_likelihood(design, outcome[inside], part)
+    large, _ = maximum_likelihood(ones[:, None], outcome[inside], part, offset=log_odds)
+    return BootstrapPerformance(
+        auc=_areas(outcome, risk, weights),
+        slope=joint[:, 1],
+        intercept=joint[:, 0],
+        in_the_large=large[:, 0],
+        brier=weights @ (risk - outcome) ** 2 / outcome.size,
+        net_benefit=_net_benefits(outcome, risk, weights, thresholds),
+    )
+
+
+def _areas(outcome: NDArray, risk: NDArray, weights: NDArray) -> NDArray[np.float64]:
+    # Shares of diseased and healthy at each distinct risk; a healthy one at the same risk counts one half.
+    _, position = np.unique(risk, return_inverse=True)
+    order = np.argsort(position, kind="stable")
+    starts = np.searchsorted(position[order], np.arange(position.max() + 1))
+    diseased, healthy = (
+        np.add.reduceat((weights * (outcome == label))[:, order], starts, axis=1) for label in (1, 0)
+    )
+    below = np.cumsum(healthy, axis=1) - healthy / 2
+    return (diseased * below).sum(axis=1) / (diseased.sum(axis=1) * healthy.sum(axis=1))
+
+
+def _net_benefits(
+    outcome: NDArray, risk: NDArray, weights: NDArray, thresholds: ArrayLike
+) -> NDArray[np.float64]:
+    limits = np.round(np.atleast_1d(np.asarray(thresholds, dtype=float)), 10)
+    net_benefit(outcome, risk, limits)  # refuses impossible thresholds
+    gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
+    return weights @ gain / outcome.size
+
+
+def performance_intervals(performance: BootstrapPerformance) -> pd.DataFrame:
+    """Percentile 95 % intervals: index auc, slope, intercept, in_the_large, brier; columns low, high."""
+    names = ["auc", "slope", "intercept", "in_the_large", "brier"]
+    limits = [np.nanquantile(getattr(performance, name), LEVELS) for name in names]
+    return pd.DataFrame(limits, index=pd.Index(names, name="measure"), columns=["low", "high"])
+
+
+def net_benefit_band(performance: BootstrapPerformance) -> NDArray[np.float64]:
+    """Pointwise 95 % band of the decision curve, shape (2, thresholds)."""
+    return np.quantile(performance.net_benefit, LEVELS, axis=0)
+
+
+def calibration_band(y: ArrayLike, p: ArrayLike, weights: NDArray, at: ArrayLike) -> NDArray[np.float64]:
+    """Pointwise 95 % band of the smooth calibration curve, shape (2, points).
+
+    NaN at risks that fewer than half of the resamples cover.
+    """
+    outcome, risk = checked_probabilities(y, p)
+    rows = [np.repeat(np.arange(outcome.size), one) for one in weights]
+    curves = np.array([calibration_curve(outcome[one], risk[one], at) for one in rows])
+    covered = np.isfinite(curves).mean(axis=0) >= 0.5
+    band = np.full((2, np.size(at)), np.nan)
+    band[:, covered] = np.nanquantile(curves[:, covered], LEVELS, axis=0)
+    return np.clip(band, 0, 1)

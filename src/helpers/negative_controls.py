@@ -1,0 +1,223 @@
+"""Analyses that must find nothing: permuted labels, and a region without bone.
+
+Names for others: `permuted_labels`, `leaky_auc`, `interval_of_mean`, `muscle_scan`, `muscle_features`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from scipy.stats import t
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from threadpoolctl import threadpool_limits
+
+from helpers.cases import Case, CaseCache, map_cases, source_hash
+from helpers.errors import StudyError
+from helpers.extraction import extract_case
+from helpers.images import LAYERS, ImageSource, Scan, image_sources
+from helpers.outcomes import checked_outcome
+from helpers.preprocessing import prepare, read_settings, roi_box
+from helpers.selection import LimitedSmote, selection_pipeline
+from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
+from helpers.study import Run
+
+# HU of muscle in body composition analysis, and the mean of a plausible muscle.
+MUSCLE_HU = (-29, 150)
+MEAN_HU = (0, 100)
+SMOOTHING_MM = 1.5  # before a voxel is called muscle, else noise decides
+BACKWARD_MM = range(30, 64, 3)
+SIDEWAYS_MM = [*range(-45, -14, 3), *range(15, 46, 3)]
+BONE_MARGIN_MM = 3.0  # kept from everything brighter than muscle: the blurred edge of bone is bone
+LEAST_SHARE = 0.5  # of the region that must be left
+EVERY = 17  # of the region's voxels is looked at while the place is sought
+MARGIN_MM = 70.0  # of the scan around the region that the search may see
+
+
+def permuted_labels(
+    procedure: Procedure,
+    features: pd.DataFrame,
+    y: np.ndarray,
+    folds: int,
+    repeats: int,
+    permutations: int,
+    seed: int,
+    workers: int,
+) -> pd.DataFrame:
+    """Cross-validated AUC with the outcome dealt out at random, in the strict and in a leaky way.
+
+    Parameters
+    ----------
+    procedure, features, y, folds, repeats, seed, workers
+        As for :func:`helpers.strict_validation.nested_predictions`.
+    permutations : int
+        How often the labels are dealt out anew.
+
+    Returns
+    -------
+    DataFrame
+        One row a permutation: strict, ci_low, ci_high (nested AUC and its interval), leaky_lr and leaky_rf
+        (`leaky_auc`).
+    """
+    y = checked_outcome(y)
+    rows = []
+    for number, one in enumerate(np.random.SeedSequence(seed).generate_state(permutations).tolist(), start=1):
+        shuffled = np.random.default_rng(one).permutation(y)
+        label = f"Permuted labels {number}/{permutations}"
+        nested = nested_predictions(procedure, features, shuffled, folds, repeats, one, workers, label)
+        area = nested_auc(shuffled, nested)
+        row = {"strict": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
+        rows.append(row | leaky_auc(procedure, features, shuffled, folds, one))
+    return pd.DataFrame(rows)
+
+
+def leaky_auc(
+    procedure: Procedure, features: pd.DataFrame, y: np.ndarray, folds: int, seed: int
+) -> dict[str, float]:
+    """Cross-validated AUC when SMOTE and the selection came before the cross-validation: a trap, on purpose.
+
+    The held-out patients have taken part in choosing the features, and synthetic patients lie between
+    patients of the training and of the held-out folds.
+
+    Returns
+    -------
+    dict
+        leaky_lr (logistic regression) and leaky_rf (random forest): mean AUC over the folds.
+    """
+    y = checked_outcome(y)
+    models = {
+        "leaky_lr": LogisticRegression(solver="newton-cholesky"),
+        "leaky_rf": RandomForestClassifier(n_estimators=200, random_state=seed, n_jobs=1),
+    }
+    with threadpool_limits(1):
+        scaled = (features - features.mean()) / features.std().replace(0, 1)
+        balanced, outcome = LimitedSmote(random_state=seed).fit_resample(scaled, y)
+        inner = feasible_folds(y, procedure.settings.folds)
+        settings = replace(procedure.settings, smote="none", folds=inner)
+        selected = selection_pipeline(procedure.agreement(features), settings, seed).fit_transform(
+            balanced, outcome
+        )
+        cv = StratifiedKFold(feasible_folds(outcome, folds), shuffle=True, random_state=seed)
+        return {
+            name: float(cross_val_score(model, selected, outcome, cv=cv, scoring="roc_auc").mean())
+            for name, model in models.items()
+        }
+
+
+def interval_of_mean(values: pd.Series) -> tuple[float, float]:
+    """95 % limits of the mean of independent values (Student's t)."""
+    low, high = t.interval(0.95, len(values) - 1, values.mean(), values.sem())
+    return float(low), float(high)
+
+
+def muscle_scan(scan: Scan, patient_id: str) -> Scan:
+    """The same scan with the region moved into the muscle beside the spine.
+
+    The region is moved as a whole, 30 to 63 mm backwards and 15 to 45 mm to either side, to where most of it
+    is muscle (-29 to 150 HU after smoothing with 1.5 mm); what is not muscle there, or lies within 3 mm of
+    anything brighter, is cut off.
+
+    Raises
+    ------
+    StudyError
+        When at no place half of the region is muscle, with a mean of 0 to 100 HU.
+    """
+    scan = _around_region(scan)
+    muscle = _muscle(scan.image)
+    layers = sitk.GetArrayFromImage(scan.mask)
+    places = np.argwhere(layers > 0)
+    shift = _best_shift(scan.image, muscle, places)
+    moved = np.zeros_like(layers)
+    if shift is not None:
+        there = places + shift
+        moved[tuple(there.T)] = layers[tuple(places.T)]
+        moved[~muscle] = 0
+    hu = sitk.GetArrayViewFromImage(scan.image)[moved > 0]
+    enough = hu.size >= LEAST_SHARE * len(places) and len(np.unique(moved[moved > 0])) == len(LAYERS)
+    if not enough or not MEAN_HU[0] <= hu.mean() <= MEAN_HU[1]:
+        raise StudyError(
+            f"{patient_id}: no place beside the spine is muscle for the most part; left out of this control."
+        )
+    mask = sitk.GetImageFromArray(moved)
+    mask.CopyInformation(scan.image)
+    return Scan(scan.image, mask, scan.facts)
+
+
+def _muscle(image: sitk.Image) -> np.ndarray:
+    smooth = sitk.SmoothingRecursiveGaussian(image, SMOOTHING_MM)
+    radius = np.ceil(BONE_MARGIN_MM / np.array(image.GetSpacing())).astype(int).tolist()
+    near_bone = sitk.BinaryDilate(smooth > MUSCLE_HU[1], radius, sitk.sitkBox)
+    return sitk.GetArrayFromImage((smooth >= MUSCLE_HU[0]) & (near_bone == 0)) > 0
+
+
+def _around_region(scan: Scan) -> Scan:
+    start, size = roi_box(scan.mask)
+    margin = np.ceil(MARGIN_MM / np.array(scan.image.GetSpacing()))
+    first = np.maximum(start - margin, 0).astype(int).tolist()
+    stop = np.minimum(start + size + margin, scan.image.GetSize()).astype(int).tolist()
+    window = tuple(slice(a, b) for a, b in zip(first, stop, strict=True))
+    return Scan(scan.image[window], scan.mask[window], scan.facts)
+
+
+def _best_shift(image: sitk.Image, muscle: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+    """Shift (z, y, x in voxels) with the largest share of muscle; None when all leave the scan."""
+    to_voxels = (
+        np.linalg.inv(np.array(image.GetDirection()).reshape(3, 3)) / np.array(image.GetSpacing())[:, None]
+    )
+    looked_at, best, share = places[::EVERY], None, 0.0
+    low, high = places.min(axis=0), places.max(axis=0)
+    for sideways in SIDEWAYS_MM:
+        for backward in BACKWARD_MM:
+            # DICOM's axes: x to the patient's left, y to the back.
+            shift = np.round(to_voxels @ [sideways, backward, 0.0]).astype(int)[::-1]
+            if (low + shift < 0).any() or (high + shift >= muscle.shape).any():
+                continue
+            found = muscle[tuple((looked_at + shift).T)].mean()
+            if found > share:
+                best, share = shift, found
+    return best
+
+
+@dataclass(frozen=True)
+class MuscleImages:
+    """The scans of another source, with the region in the muscle."""
+
+    source: ImageSource
+
+    def load(self, patient_id: str, reader: int = 1) -> Scan:
+        """Load the scan and move the region."""
+        return muscle_scan(self.source.load(patient_id, reader=reader), patient_id)
+
+    def fingerprint(self, patient_id: str, reader: int = 1) -> str:
+        """Hash of the source's fingerprint and of this rule."""
+        return self.source.fingerprint(patient_id, reader=reader) + source_hash(sys.modules[__name__])
+
+
+def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Features of the muscle region, cached a case like those of the bone.
+
+    Returns
+    -------
+    features : DataFrame
+        Indexed by patient; first-order and texture features of the unfiltered image. Shape is left out
+        because it is the vertebra's, filtered images because they see the bone near by.
+    skipped : DataFrame
+        patient_id and reason of those without such a region.
+    """
+    settings, cache = read_settings(run.study.path(run.study.extraction)), CaseCache(run.cache)
+    sources = {name: MuscleImages(source) for name, source in image_sources(run).items()}
+    preparation = partial(prepare, sources=sources, settings=settings, cache=cache)
+    function = partial(extract_case, prepare_case=preparation, settings=settings, cache=cache)
+    outcomes = map_cases(function, cases, workers, "Muscle")
+    rows = {outcome.case.patient_id: outcome.value for outcome in outcomes if not outcome.refused}
+    skipped = [(outcome.case.patient_id, outcome.reason) for outcome in outcomes if outcome.refused]
+    features = pd.DataFrame.from_dict(rows, orient="index").rename_axis("patient_id")
+    features = features[[name for name in features if name.startswith("original_") and "_shape_" not in name]]
+    return features, pd.DataFrame(skipped, columns=["patient_id", "reason"])

@@ -1,0 +1,312 @@
+"""Tables and figures of strict validation (chapter 10).
+
+Names for others: `strict_models`, `paper_beside_strict`, `subgroup_table`, `plot_stability`, `plot_permuted`,
+`region_row`, `plot_bands`, `plot_subgroups`, `plot_muscle`.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from matplotlib.figure import Figure
+from scipy.special import logit
+
+from helpers.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
+from helpers.calibration import calibration_curve, calibration_summary
+from helpers.decision_curves import net_benefit, treat_all
+from helpers.delong import delong_auc, present_cohorts, probabilities_wide
+from helpers.figures import COHORT_COLOURS, COHORT_TITLES, MODEL_COLOURS
+from helpers.images import Scan
+from helpers.logistic import fit_logistic
+from helpers.metrics import confusion_metrics, youden_cutoff
+from helpers.nomogram import logistic_table
+from helpers.selection_figures import readable_name
+from helpers.strict_validation import Nested, nested_auc
+
+COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
+SMALL = 10  # patients of a class below which an AUC is only a hint
+LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
+
+
+def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
+    """Risks of the radiomics model and of the models it must beat, in the format of ``predictions``.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        Indexed by patient: cohort, osteoporosis, the predictors, trabecular_hu (mean HU of the region), and
+        radiomics (predicted risk; of training patients by models that never saw them).
+    predictors : list of str
+        Clinical predictors.
+
+    Returns
+    -------
+    DataFrame
+        Models as in `COMPARED`. The nomogram is a logistic regression on the predictors and the log odds of
+        ``radiomics``: being out-of-fold on training patients, these are not flattered there.
+    """
+    table = patients.reset_index(names="patient_id")
+    table["radiomics_log_odds"] = logit(table["radiomics"].clip(1e-6, 1 - 1e-6))
+    columns = {
+        "nomogram": [*predictors, "radiomics_log_odds"],
+        "clinical": predictors,
+        "HU alone": ["trabecular_hu"],
+        "HU and clinical": ["trabecular_hu", *predictors],
+    }
+    training = table[table["cohort"] == "training"]
+    risks = {
+        name: fit_logistic(training, "osteoporosis", used).probability(table)
+        for name, used in columns.items()
+    }
+    risks["radiomics"] = table["radiomics"].to_numpy()
+    keys = table[["patient_id", "cohort", "osteoporosis"]]
+    return pd.concat(
+        [keys.assign(model=name, probability=risks[name]) for name in COMPARED], ignore_index=True
+    )
+
+
+def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
+    """The table that opens chapter 10.
+
+    Parameters
+    ----------
+    paper, strict : DataFrame
+        Predictions of "radiomics" and "nomogram" in the two ways, on the same patients.
+    corrected : DataFrame
+        Table of :class:`helpers.strict_validation.Optimism`, of the radiomics model.
+
+    Returns
+    -------
+    DataFrame
+        cohort, model, quantity, paper_mode, strict_mode, difference (strict minus paper). On the training set
+        paper mode is apparent, strict mode corrected for optimism. Sensitivity and specificity: at Youden's
+        cut-off of the same set (paper mode), or at that of the training patients' out-of-fold risks.
+    """
+    wide = probabilities_wide(paper, "training", ["radiomics"])
+    seen = _qualities(wide["osteoporosis"], wide["radiomics"], None)
+    names = {"AUC": "c_index", "calibration slope": "slope", "Brier score": "brier"}
+    rows = [
+        ("training", "radiomics", quantity, seen[quantity], corrected.loc[name, "corrected"])
+        for quantity, name in names.items()
+    ]
+    for cohort in present_cohorts(strict)[1:]:
+        for model in ("radiomics", "nomogram"):
+            first, second = (probabilities_wide(part, cohort, [model]) for part in (paper, strict))
+            training = probabilities_wide(strict, "training", [model])
+            locked = youden_cutoff(training["osteoporosis"], training[model])
+            ours = _qualities(second["osteoporosis"], second[model], locked)
+            theirs = _qualities(first["osteoporosis"], first[model], None)
+            rows += [(cohort, model, quantity, theirs[quantity], ours[quantity]) for quantity in ours]
+    table = pd.DataFrame(rows, columns=["cohort", "model", "quantity", "paper_mode", "strict_mode"])
+    return table.assign(difference=table["strict_mode"] - table["paper_mode"])
+
+
+def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, float]:
+    summary = calibration_summary(y, p)
+    at_cutoff = confusion_metrics(y, p, youden_cutoff(y, p) if cutoff is None else cutoff)["estimate"]
+    return {
+        "AUC": summary.c_index,
+        "sensitivity": at_cutoff["sensitivity"],
+        "specificity": at_cutoff["specificity"],
+        "calibration slope": summary.slope,
+        "calibration in the large": summary.in_the_large,
+        "Brier score": summary.brier,
+    }
+
+
+def subgroup_table(predictions: pd.DataFrame, model: str, groups: pd.DataFrame) -> pd.DataFrame:
+    """AUC of one model in subgroups of each set.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    model : str
+    groups : DataFrame
+        Indexed by patient, one column of text a characteristic (sex, age band, scanner).
+
+    Returns
+    -------
+    DataFrame
+        cohort, characteristic, group, n, events, auc, ci_low, ci_high (DeLong), remark ("small": fewer than
+        10 patients of a class; "one class": no AUC).
+    """
+    rows = []
+    for cohort in present_cohorts(predictions):
+        wide = probabilities_wide(predictions, cohort, [model]).set_index("patient_id")
+        for characteristic in groups:
+            labels = groups[characteristic].reindex(wide.index).fillna("not stated")
+            for label, part in wide.groupby(labels):
+                rows.append((cohort, characteristic, label, *_subgroup(part["osteoporosis"], part[model])))
+    columns = "cohort characteristic group n events auc ci_low ci_high remark".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _subgroup(y: pd.Series, p: pd.Series) -> tuple:
+    events, n = int(y.sum()), len(y)
+    if events in (0, n):
+        return n, events, np.nan, np.nan, np.nan, "one class"
+    area = delong_auc(y, p)
+    return n, events, area.auc, area.ci_low, area.ci_high, "small" if min(events, n - events) < SMALL else ""
+
+
+def region_row(patients: pd.DataFrame, nested: Nested, predictors: list[str]) -> dict[str, float]:
+    """How well a region predicts by itself, and what it adds to the clinical predictors.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row a patient: osteoporosis and the predictors.
+    nested : Nested
+        Held-out risks of the same patients.
+    predictors : list of str
+
+    Returns
+    -------
+    dict
+        patients, auc, ci_low, ci_high; odds_ratio, or_low, or_high (profile likelihood), p_value: of one unit
+        of the region's held-out log odds beside the predictors, where 1 means that it adds nothing.
+    """
+    area = nested_auc(patients["osteoporosis"], nested)
+    table = patients.assign(region=logit(np.clip(nested.mean, 1e-6, 1 - 1e-6)))
+    added = logistic_table(table, "osteoporosis", [*predictors, "region"]).set_index("term").loc["region"]
+    return {
+        "patients": len(patients),
+        **{"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high},
+        "odds_ratio": added["odds_ratio"],
+        **{"or_low": added["profile_low"], "or_high": added["profile_high"]},
+        "p_value": added["p_lr"],
+    }
+
+
+def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
+    """Bar chart of how often the whole selection, repeated, chooses each feature."""
+    top = frequency.head(shown)[::-1]
+    figure, axis = plt.subplots(figsize=(7.2, 0.6 + 0.24 * len(top)))
+    axis.barh([readable_name(name) for name in top.index], 100 * top, color="#0072B2")
+    axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100))
+    axis.tick_params(axis="y", labelsize=8)
+    return figure
+
+
+def plot_permuted(table: pd.DataFrame) -> Figure:
+    """AUC with permuted labels: strict with its interval, and leaky, one column a permutation."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    x = np.arange(1, len(table) + 1)
+    spread = [table["strict"] - table["ci_low"], table["ci_high"] - table["strict"]]
+    axis.axhline(0.5, color="#999999", linewidth=0.9)
+    axis.errorbar(
+        x, table["strict"], yerr=spread, fmt="o", color="#0072B2", capsize=3, label="strict, nested"
+    )
+    for (name, label), colour in zip(LEAKY.items(), ("#E69F00", "#D55E00"), strict=True):
+        axis.plot(x, table[name], "s" if name == "leaky_lr" else "^", color=colour, label=label)
+    axis.set(xlabel="Permutation of the labels", ylabel="Cross-validated AUC", ylim=(0.25, 1.02), xticks=x)
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def plot_bands(
+    predictions: pd.DataFrame,
+    model: str,
+    weights: dict[str, np.ndarray],
+    performances: dict[str, BootstrapPerformance],
+    thresholds: np.ndarray,
+    curves: int,
+) -> Figure:
+    """Calibration and decision curves of one model with 95 % bootstrap bands, one column a set.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    model : str
+    weights, performances : dict
+        By set: resamples, and their performance at ``thresholds``.
+    thresholds : ndarray
+    curves : int
+        Of how many resamples the calibration curve is smoothed (each takes a millisecond).
+    """
+    figure, axes = plt.subplots(2, len(weights), figsize=(3.7 * len(weights), 6.4), squeeze=False)
+    for column, (cohort, drawn) in enumerate(weights.items()):
+        wide = probabilities_wide(predictions, cohort, [model])
+        y, p = wide["osteoporosis"].to_numpy(), wide[model].to_numpy()
+        top, bottom = axes[:, column]
+        _draw_calibration(top, y, p, drawn[:curves], MODEL_COLOURS[model])
+        _draw_decision(bottom, y, p, performances[cohort], thresholds, MODEL_COLOURS[model])
+        top.set_title(f"{COHORT_TITLES[cohort]}, n = {len(y)}")
+    axes[0, 0].set_ylabel("Observed frequency")
+    axes[1, 0].set_ylabel("Net benefit")
+    axes[1, 0].legend(loc="upper right")
+    return figure
+
+
+def _draw_calibration(axis: plt.Axes, y: np.ndarray, p: np.ndarray, weights: np.ndarray, colour: str) -> None:
+    grid = np.linspace(p.min(), p.max(), 60)
+    low, high = calibration_band(y, p, weights, grid)
+    axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
+    axis.fill_between(grid, low, high, color=colour, alpha=0.2, linewidth=0)
+    axis.plot(grid, np.clip(calibration_curve(y, p, grid), 0, 1), color=colour)
+    axis.set(xlabel="Predicted risk", xlim=(0, 1), ylim=(0, 1))
+
+
+def _draw_decision(
+    axis: plt.Axes,
+    y: np.ndarray,
+    p: np.ndarray,
+    performance: BootstrapPerformance,
+    thresholds: np.ndarray,
+    colour: str,
+) -> None:
+    low, high = net_benefit_band(performance)
+    everybody, benefit = treat_all(y, thresholds), net_benefit(y, p, thresholds)
+    axis.fill_between(thresholds, low, high, color=colour, alpha=0.2, linewidth=0)
+    axis.plot(thresholds, benefit, color=colour, label="model")
+    axis.plot(thresholds, everybody, color="#444444", linestyle=(0, (4, 2)), label="treat all")
+    axis.axhline(0, color="black", linestyle=(0, (1, 1.5)), label="treat none")
+    top = max(benefit.max(), everybody.max())
+    axis.set(xlabel="Threshold probability", xlim=(0, 1), ylim=(-0.25 * top, 1.15 * top))
+
+
+def plot_subgroups(table: pd.DataFrame) -> Figure:
+    """Forest plot of `subgroup_table`: AUC with interval, hollow where a class is small; one panel a set."""
+    cohorts = present_cohorts(table)
+    labels = list(dict.fromkeys(table["characteristic"] + ": " + table["group"]))
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(2.7 * len(cohorts) + 2, 0.9 + 0.3 * len(labels)), sharey=True, squeeze=False
+    )
+    for axis, cohort in zip(axes[0], cohorts, strict=True):
+        part = table[(table["cohort"] == cohort) & table["auc"].notna()]
+        for row in part.itertuples():
+            place = labels.index(f"{row.characteristic}: {row.group}")
+            spread = np.clip([[row.auc - row.ci_low], [row.ci_high - row.auc]], 0, None)
+            fill = "white" if row.remark else COHORT_COLOURS[cohort]
+            axis.errorbar(
+                row.auc,
+                place,
+                xerr=spread,
+                fmt="o",
+                color=COHORT_COLOURS[cohort],
+                markerfacecolor=fill,
+                capsize=2,
+            )
+        axis.axvline(0.5, color="#999999", linewidth=0.8)
+        axis.set(title=COHORT_TITLES[cohort], xlim=(0.3, 1.02))
+    axes[0, 0].set_yticks(range(len(labels)), labels)
+    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+    figure.supxlabel("AUC (95 % CI)", fontsize=10)
+    return figure
+
+
+def plot_muscle(bone: Scan, muscle: Scan) -> Figure:
+    """Each region on the slice that shows most of it: the vertebra's as drawn, and the moved one."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
+    for axis, scan, title in zip(axes, (bone, muscle), ("Vertebra, as drawn", "Muscle, moved"), strict=True):
+        inside = sitk.GetArrayFromImage(scan.mask) > 0
+        level = int(inside.sum(axis=(1, 2)).argmax())
+        axis.imshow(sitk.GetArrayViewFromImage(scan.image)[level], cmap="gray", vmin=-150, vmax=350)
+        axis.contour(inside[level], levels=[0.5], colors=["#E69F00"], linewidths=1.2)
+        axis.set_title(title)
+        axis.set_axis_off()
+    return figure

@@ -1,0 +1,65 @@
+"""All resamples at once equal the statistics of the resampled patients, one resample after another."""
+
+import numpy as np
+import pytest
+
+from helpers.bootstrap import (
+    bootstrap_performance,
+    calibration_band,
+    net_benefit_band,
+    performance_intervals,
+    stratified_weights,
+)
+from helpers.calibration import calibration_summary
+from helpers.decision_curves import net_benefit
+from helpers.errors import StudyError
+
+
+@pytest.fixture(scope="module")
+def case():
+    rng = np.random.default_rng(4)
+    y = np.repeat([0, 1], [60, 40])
+    p = np.round(1 / (1 + np.exp(-(rng.normal(size=100) + 1.2 * y - 0.7))), 2).clip(0.01, 0.99)  # with ties
+    return y, p, stratified_weights(y, 50, rng)
+
+
+def test_each_resample_equals_the_statistics_of_its_patients(case):
+    y, p, weights = case
+    thresholds = [0.1, 0.3, 0.57]
+    found = bootstrap_performance(y, p, weights, thresholds)
+    for number in range(10):
+        rows = np.repeat(np.arange(y.size), weights[number])
+        summary = calibration_summary(y[rows], p[rows])
+        for name in ("slope", "intercept", "in_the_large", "brier"):
+            assert getattr(found, name)[number] == pytest.approx(getattr(summary, name), abs=1e-9)
+        assert found.auc[number] == pytest.approx(summary.c_index, abs=1e-12)
+        np.testing.assert_allclose(found.net_benefit[number], net_benefit(y[rows], p[rows], thresholds))
+
+
+def test_resamples_keep_the_number_of_each_outcome(case):
+    y, _, weights = case
+    assert (weights[:, y == 1].sum(axis=1) == 40).all() and (weights[:, y == 0].sum(axis=1) == 60).all()
+
+
+def test_bands_hold_the_estimate_and_limits_are_ordered(case):
+    y, p, weights = case
+    found = bootstrap_performance(y, p, weights, [0.2, 0.4])
+    low, high = net_benefit_band(found)
+    assert (low <= net_benefit(y, p, [0.2, 0.4])).all() and (high >= net_benefit(y, p, [0.2, 0.4])).all()
+    intervals = performance_intervals(found)
+    assert (intervals["low"] < intervals["high"]).all()
+    band = calibration_band(y, p, weights, [0.3, 0.5])
+    assert (band[0] < band[1]).all()
+
+
+def test_separated_resamples_have_no_slope_and_bad_input_is_refused():
+    y, p = np.repeat([0, 1], 5), np.linspace(0.1, 0.9, 10)
+    weights = stratified_weights(y, 20, np.random.default_rng(0))
+    found = bootstrap_performance(y, p, weights, [0.5])
+    assert np.isnan(found.slope).all() and (found.auc == 1).all()
+    with pytest.raises(StudyError, match="no probabilities"):
+        bootstrap_performance(y, p + 0.2, weights, [0.5])
+    with pytest.raises(StudyError, match="same outcome"):
+        stratified_weights(np.ones(5), 3, np.random.default_rng(0))
+    with pytest.raises(StudyError, match="Thresholds"):
+        bootstrap_performance(y, p, weights, [1.0])
