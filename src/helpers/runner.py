@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -25,6 +26,8 @@ from helpers.tables import check_tables
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
 RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
+# These read the study's own files: they run each time, and take from the cache what did not change.
+PER_CASE_STEPS = ("01", "02", "03")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ def run_study(
     workers: int = 0,
 ) -> list[StepResult]:
     """Execute the notebooks ``first`` to ``last`` and render the book.
+
+    From 04 on a notebook is not executed again when nothing changed that its results follow from; 01 to 03
+    look at the study's files and are quick where every case is in the cache.
 
     Parameters
     ----------
@@ -71,10 +77,16 @@ def run_study(
     run = run_folder(study_file, run_dir)
     common = {"study": _shown(study_file), "run_dir": _shown(run.folder), "workers": workers}
     parameters = notebook_parameters(run.study.parameters, overrides, common)
+    memory = Memory.of(run)
     results = []
     for step in steps:
+        if memory.holds(step, parameters[step]):
+            results.append(StepResult(STEPS[step], "as before", 0.0))
+            continue
         results.append(execute(run, step, parameters[step]))
         record(run, study_file, results[-1])
+        memory = memory.after(step, parameters[step])
+    memory.keep()
     started = time.perf_counter()
     build_book(run)
     results.append(StepResult("book", "ok", time.perf_counter() - started))
@@ -209,9 +221,89 @@ def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
 
 def summary(results: list[StepResult]) -> str:
     """A line for each notebook: name, status, seconds."""
-    lines = [f"{result.name:<20}{result.status:<8}{result.seconds:7.1f} s" for result in results]
+    lines = [f"{result.name:<22}{result.status:<11}{result.seconds:7.1f} s" for result in results]
     total = sum(result.seconds for result in results)
-    return "\n".join([*lines, f"{'total':<28}{total:7.1f} s"])
+    return "\n".join([*lines, f"{'total':<33}{total:7.1f} s"])
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last run of a run folder was made of, to tell which notebooks would give the same again.
+
+    Attributes
+    ----------
+    origins : dict of str to str
+        For each notebook number the hash of its source, its parameters, the study, the package and versions.
+    results : str
+        Hash of all results when the last run ended.
+    trusted : bool
+        Whether the results on disk are still those.
+    """
+
+    run: Run
+    origins: dict[str, str]
+    results: str
+    trusted: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Memory:
+        """Read what the last run left in the run folder."""
+        path = run.private / "memory.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        results = known.get("results", "")
+        return cls(run, known.get("origins", {}), results, results == _results_hash(run))
+
+    def holds(self, step: str, parameters: dict[str, Any]) -> bool:
+        """Whether executing ``step`` would only repeat what is there."""
+        # A notebook that failed leaves its results as they were, but is itself the one with the error.
+        there = (self.run.notebooks / f"{STEPS[step]}.ipynb").is_file() and not _failed(self.run, step)
+        same = self.origins.get(step) == _origin(self.run, step, parameters)
+        return step not in PER_CASE_STEPS and self.trusted and there and same
+
+    def after(self, step: str, parameters: dict[str, Any]) -> Memory:
+        """Memory after ``step`` was executed: when it changed a result, later notebooks run too."""
+        origins = self.origins | {step: _origin(self.run, step, parameters)}
+        trusted = self.trusted and self.results == _results_hash(self.run)
+        return Memory(self.run, origins, self.results, trusted)
+
+    def keep(self) -> None:
+        """Leave the memory in the run folder; a run that fails before leaves none that could be trusted."""
+        content = {"origins": self.origins, "results": _results_hash(self.run)}
+        with replacing(self.run.private / "memory.json") as path:
+            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _failed(run: Run, step: str) -> bool:
+    recorded = json.loads(run.record.read_text(encoding="utf-8"))["notebooks"]
+    return recorded.get(STEPS[step], {}).get("status") != "ok"
+
+
+def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
+    """Hash of everything but earlier results; the number of workers changes nothing."""
+    package = sorted(Path(__file__).parent.rglob("*.py"))
+    files = [
+        REPOSITORY / "notebooks" / f"{STEPS[step]}.ipynb",
+        run.study.path(run.study.extraction),
+        *package,
+    ]
+    values = {name: value for name, value in parameters.items() if name != "workers"}
+    values |= {"study": run.study.model_dump_json(), "versions": {name: version(name) for name in RECORDED}}
+    return _hash([json.dumps(values, sort_keys=True).encode(), *(path.read_bytes() for path in files)])
+
+
+def _results_hash(run: Run) -> str:
+    """Hash of all artifacts, tables and figures, but not of the cache."""
+    skipped = {run.cache, run.private / "memory.json"}
+    files = [
+        path
+        for path in sorted([*run.private.rglob("*"), *(run.folder / "share").rglob("*")])
+        if path.is_file() and not skipped.intersection([path, *path.parents])
+    ]
+    return _hash([part for path in files for part in (str(path).encode(), path.read_bytes())])
+
+
+def _hash(parts: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def _declared(number: str) -> list[str]:
