@@ -164,7 +164,7 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     started = time.perf_counter()
     try:
         papermill.execute_notebook(
-            REPOSITORY / "notebooks" / f"{name}.ipynb",
+            _source(step),
             output,
             parameters=parameters,
             kernel_name="python3",
@@ -282,7 +282,7 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     """Hash of everything but earlier results; the number of workers changes nothing."""
     package = sorted(Path(__file__).parent.rglob("*.py"))
     files = [
-        REPOSITORY / "notebooks" / f"{STEPS[step]}.ipynb",
+        _source(step),
         run.study.path(run.study.extraction),
         *package,
     ]
@@ -307,8 +307,12 @@ def _hash(parts: list[bytes]) -> str:
 
 
 def _declared(number: str) -> list[str]:
-    path = REPOSITORY / "notebooks" / f"{STEPS[number]}.ipynb"
-    return list(papermill.inspect_notebook(path))
+    return list(papermill.inspect_notebook(_source(number)))
+
+
+def _source(step: str) -> Path:
+    """The notebook of the repository; the run folder holds the executed one of the same name."""
+    return REPOSITORY / "notebooks" / f"{STEPS[step]}.ipynb"
 
 
 def _commit() -> str | None:

@@ -144,11 +144,6 @@ def cox_snell_of(y: np.ndarray, p: np.ndarray) -> float:
     return float(1 - np.exp(-2 * gain))
 
 
-def normal_log_odds(mean: float, sd: float, points: int = 100_000) -> np.ndarray:
-    """Evenly spaced quantiles of normally distributed log odds, when no predictions are at hand."""
-    return norm.ppf((np.arange(points) + 0.5) / points, mean, sd)
-
-
 def _table(needed: dict[str, float], prevalence: float, parameters: int | None) -> pd.DataFrame:
     table = pd.DataFrame({"criterion": needed.keys(), "patients": np.ceil(list(needed.values())).astype(int)})
     table["events"] = np.ceil(table["patients"] * prevalence).astype(int)
