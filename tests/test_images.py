@@ -12,9 +12,11 @@ from synthetic_scan import OBLIQUE, synthetic_scan
 
 from helpers import images, privacy
 from helpers.cases import Case, CaseCache
+from helpers.dicom import read_dicom
 from helpers.errors import StudyError
 from helpers.extraction import extract
-from helpers.images import image_source, layer_map, match_grid, read_dicom
+from helpers.images import image_source
+from helpers.masks import layer_map, match_grid
 from helpers.preprocessing import prepare, read_settings
 from helpers.study import Run, Site, Study
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from synthetic_scan import synthetic_scan
 
 from helpers import roi_views
-from helpers.images import LAYERS
+from helpers.masks import LAYERS
 from helpers.preprocessing import Block, layer_column
 
 # Letters of the LPS axes' positive and negative ends.

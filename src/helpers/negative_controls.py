@@ -22,7 +22,8 @@ from threadpoolctl import threadpool_limits
 from helpers.cases import Case, CaseCache, map_cases, source_hash
 from helpers.errors import StudyError
 from helpers.extraction import extract_case
-from helpers.images import LAYERS, ImageSource, Scan, image_sources
+from helpers.images import ImageSource, Scan, image_sources
+from helpers.masks import LAYERS
 from helpers.outcomes import checked_outcome
 from helpers.preprocessing import prepare, read_settings, roi_box
 from helpers.selection import LimitedSmote, selection_pipeline

@@ -21,10 +21,11 @@ import yaml
 from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from helpers import images
+from helpers import dicom, images, masks
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.errors import StudyError
-from helpers.images import LAYERS, ImageSource, Scan, image_sources
+from helpers.images import ImageSource, Scan, image_sources
+from helpers.masks import LAYERS
 from helpers.schemas import COHORTS
 from helpers.study import Run
 
@@ -276,7 +277,9 @@ class Prepared:
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
-    key = cache.key("block", fingerprint, settings["setting"], source_hash(images, sys.modules[__name__]))
+    key = cache.key(
+        "block", fingerprint, settings["setting"], source_hash(images, dicom, masks, sys.modules[__name__])
+    )
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)

@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from helpers.figures import COHORT_COLOURS, COHORT_TITLES
-from helpers.images import LAYERS, Scan
+from helpers.images import Scan
+from helpers.masks import LAYERS
 from helpers.preprocessing import Block, layer_column
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]

@@ -103,6 +103,8 @@ def problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[st
     """Everything that would stop a study: settings, tables, parameter names; empty when all is well."""
     study = load_study(study_file)
     found = check_tables(study)
+    if not any(site.role == "development" for site in study.sites):
+        found.append("No site has the role 'development': name one, or use radbook apply with a frozen model.")
     checks = [
         lambda: read_settings(study.path(study.extraction)),
         lambda: notebook_parameters(study.parameters, overrides, {}),

@@ -31,6 +31,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS = {path.name[:2]: path.stem for path in sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
 
 
+Vertebra = Literal["T12", "L1"]
+Masks = str | dict[Vertebra, str]
+Choice = Literal["include", "exclude", "sensitivity"]
+
+
 class Strict(BaseModel):
     """A part of the study file: unknown keys are errors, values do not change after reading."""
 
@@ -45,17 +50,32 @@ class VirtualSource(Strict):
 
 
 class CohortTable(Strict):
-    """A hospital's own table, one row a patient; ``columns`` maps our names to the table's headers."""
+    """A hospital's own table, one row a patient: CSV, or one sheet of an Excel file (the first by default).
+
+    ``columns`` maps our names to the table's headers.
+    """
 
     path: Path
+    sheet: str | None = None
     columns: dict[str, str] = {}
 
 
-class Site(Strict):
-    """One hospital: its role, and its patients' table, images and masks (files, or virtual).
+class FeatureTable(Strict):
+    """Ready radiomic features, one row a patient; ``patient_id`` is the header of the patient number."""
 
-    ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them; an image
-    may be a DICOM folder or a NIfTI, NRRD or MHA file. ``labels`` maps each mask label to its layer.
+    path: Path
+    patient_id: str = "patient_id"
+
+
+class Site(Strict):
+    """One hospital: its role, its patients' table, and images with masks, or ready features, or virtual ones.
+
+    ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them. An image is
+    a DICOM folder (``series``: what the description of the wanted series holds) or a NIfTI, NRRD or MHA file.
+    Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
+    is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
+    their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
+    ``segmenter`` draws the masks of a site that has none.
     """
 
     name: str
@@ -63,25 +83,41 @@ class Site(Strict):
     virtual: VirtualSource | None = None
     table: CohortTable | None = None
     images: str | None = None
-    masks: str | None = None
-    second_reader: str | None = None
-    labels: dict[int, int] | None = None
+    series: str | None = None
+    masks: Masks | None = None
+    second_reader: Masks | None = None
+    labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, int | Vertebra] = "layers"
+    bodies: str | None = None
+    erode_mm: Annotated[float, Field(ge=0)] = 0.0
+    segmenter: Literal["totalsegmentator", "spine-segment"] | None = None
+    features: FeatureTable | None = None
+    second_reader_features: FeatureTable | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Site:
-        missing = [key for key in ("table", "images", "masks") if getattr(self, key) is None]
-        if self.virtual is None and missing:
-            raise ValueError(f"site '{self.name}' needs {', '.join(missing)} (or 'virtual')")
-        if self.virtual is not None and len(missing) < 3:
+        own = ["table", "images", "masks", "segmenter", "features"]
+        given = [key for key in own if getattr(self, key) is not None]
+        if self.virtual is not None and given:
             raise ValueError(f"site '{self.name}' has both 'virtual' and files of its own: keep one of them")
+        if self.virtual is None and (missing := self._missing()):
+            raise ValueError(f"site '{self.name}' needs {', '.join(missing)} (or 'virtual')")
+        if self.features is not None and len(given) > 2:
+            raise ValueError(f"site '{self.name}' has both 'features' and images: keep one of them")
         return self
 
-    @field_validator("images", "masks", "second_reader")
+    def _missing(self) -> list[str]:
+        needed = {"table": self.table}
+        if self.features is None:
+            needed |= {"images": self.images, "masks": self.masks or self.segmenter}
+        return [key for key, value in needed.items() if value is None]
+
+    @field_validator("images", "masks", "second_reader", "bodies")
     @classmethod
-    def _has_placeholder(cls, pattern: str | None) -> str | None:
-        if pattern is not None and "{patient_id}" not in pattern:
+    def _has_placeholder(cls, given: Masks | None) -> Masks | None:
+        patterns = given.values() if isinstance(given, dict) else [given]
+        if any(pattern is not None and "{patient_id}" not in pattern for pattern in patterns):
             raise ValueError("the path must hold {patient_id}, for example 'ct/{patient_id}.nii.gz'")
-        return pattern
+        return given
 
 
 class Inclusion(Strict):
@@ -92,15 +128,34 @@ class Inclusion(Strict):
 
 
 class Outcome(Strict):
-    """Osteoporosis is a DXA T-score of ``t_score_at_most`` or lower (paper 2.2)."""
+    """Osteoporosis is a DXA T-score of ``t_score_at_most`` or lower (paper 2.2).
+
+    ``given``: the table has a ready column ``osteoporosis`` (0 or 1) instead.
+    """
 
     t_score_at_most: float = -2.5
+    given: bool = False
+
+
+class Rules(Strict):
+    """What happens to scans that are usable but out of the ordinary.
+
+    ``include`` keeps them, ``exclude`` leaves them out, ``sensitivity`` keeps them and repeats the main
+    results without them. Metal or cement is what exceeds ``metal_hu`` (HU) near the region.
+    """
+
+    missing_vertebra: Choice = "exclude"
+    fracture: Choice = "include"
+    metal: Choice = "include"
+    contrast: Choice = "exclude"
+    metal_hu: float = 2000.0
 
 
 class Study(Strict):
     """A study file, read and checked.
 
     ``simulated`` says that files of a site come from a simulator too; the book then says so everywhere.
+    Counts below ``min_cell`` are not shown in share/. ``scheduler`` is the address of a dask cluster.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
@@ -110,21 +165,31 @@ class Study(Strict):
     extraction: Path
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
+    rules: Rules = Rules()
     predictors: list[str] = ["age", "sex"]
     second_reader_cases: Annotated[int, Field(ge=4)] = 40
+    min_cell: Annotated[int, Field(ge=0)] = 0
+    scheduler: str | None = None
     sites: Annotated[list[Site], Field(min_length=1)]
     parameters: dict[str, dict[str, bool | int | float | str | list]] = {}
     folder: Path
 
     @model_validator(mode="after")
-    def _one_development_site(self) -> Study:
+    def _sites_fit_together(self) -> Study:
         roles = [site.role for site in self.sites]
-        if roles.count("development") != 1:
-            raise ValueError("exactly one site must have role 'development'")
+        if roles.count("development") > 1:
+            raise ValueError("two sites have the role 'development'; one develops, the others are external")
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names):
             raise ValueError("two sites have the same name")
+        if len({site.features is None for site in self.sites}) > 1:
+            raise ValueError("either all sites bring ready 'features', or none does")
         return self
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the sites bring ready features instead of images."""
+        return self.sites[0].features is not None
 
     @property
     def is_virtual(self) -> bool:
