@@ -120,7 +120,8 @@ class FileImages:
             image, facts = read_volume(image_path, f"{patient_id}, image '{image_name}'"), {}
         place = f"{patient_id}, mask '{mask_name}'"
         mask = match_grid(read_volume(mask_path, place), image, place)
-        return Scan(whole_hu(image, patient_id), layer_map(mask, None if self.site.labels == "layers" else self.site.labels, place), facts)
+        labels = None if self.site.labels == "layers" else self.site.labels
+        return Scan(whole_hu(image, patient_id), layer_map(mask, labels, place), facts)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of the mask's bytes and of the image files' names, sizes and times of change.

@@ -104,7 +104,7 @@ def problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[st
     study = load_study(study_file)
     found = check_tables(study)
     if not any(site.role == "development" for site in study.sites):
-        found.append("No site has the role 'development': name one, or use radbook apply with a frozen model.")
+        found.append("No site has the role 'development': name one, or apply a frozen model (radbook apply).")
     checks = [
         lambda: read_settings(study.path(study.extraction)),
         lambda: notebook_parameters(study.parameters, overrides, {}),
