@@ -10,9 +10,10 @@ from helpers import models
 from helpers import selection as sel
 from helpers.bundle import load_bundle, save_bundle, score
 from helpers.errors import StudyError
-from helpers.logistic import fit_logistic
+from helpers.logistic import LogisticModel, fit_logistic
 from helpers.metrics import youden_cutoff
-from helpers.study import REPOSITORY, open_run
+from helpers.nomogram import Nomogram
+from helpers.study import REPOSITORY, Run, open_run
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,8 @@ def run(tmp_path_factory):
     patients = pd.DataFrame(
         {
             "patient_id": [f"D{i:04d}" for i in range(120)],
+            "site": "Virtual hospital 1",
+            "second_reader": False,
             "cohort": np.repeat(["training", "internal"], [90, 30]),
             "osteoporosis": y,
             "age": rng.integers(50, 85, 120) + 3.0 * y,
@@ -33,6 +36,7 @@ def run(tmp_path_factory):
         }
     )
     train = np.arange(90)
+    train_or_not = np.arange(120) < 90
     selection = sel.select_features(
         features.iloc[train], y[train], dict.fromkeys(names, 0.9), sel.SelectionSettings(folds=5), 2
     ).as_dict()
@@ -50,8 +54,20 @@ def run(tmp_path_factory):
         for name, model in (("clinical", clinical), ("nomogram", nomogram))
     ]
     run.write("predictions", pd.concat([radiomics, *others], ignore_index=True))
-    save_bundle(run, clinical.to_dict(), {**nomogram.to_dict(), "axes": {"age": [50, 90]}})
     features.insert(0, "patient_id", patients["patient_id"])
+    quality = patients[["patient_id"]].assign(
+        status="ok",
+        reason="",
+        trabecular_hu=100.0,
+        kvp=120.0,
+        kernel=np.where(train_or_not, "B40", "STANDARD"),
+        spacing_x=0.7,
+    )
+    for name, frame in (("cohort", patients), ("features", features), ("preprocessing", quality)):
+        run.write(name, frame)
+    run.write("rad_score", patients[["patient_id", "cohort", "osteoporosis", "rad_score"]])
+    chart = Nomogram(nomogram.coefficients, patients.iloc[train])
+    save_bundle(run, {"clinical": clinical, "nomogram": nomogram}, chart)
     return run, patients.drop(columns="rad_score"), features
 
 
@@ -76,8 +92,50 @@ def test_a_bundle_says_where_it_comes_from_and_holds_no_patient(run):
     model = load_bundle(run.bundle).model
     assert model["study"] == "virtual" and model["virtual"] is True and model["seed"] == run.study.seed
     assert {"scikit-learn", "numpy"} <= set(model["libraries"]) and model["engine"]
-    assert model["nomogram"]["axes"] == {"age": [50, 90]}
+    assert list(model["nomogram"]["axes"]) == ["age", "sex", "rad_score"]
     assert not any(patient in json.dumps(model) for patient in patients["patient_id"])
+
+
+def test_the_summary_is_of_the_training_patients_and_names_none(run):
+    run, patients, features = run
+    bundle = load_bundle(run.bundle)
+    summary, training = bundle.model["training"], patients["cohort"] == "training"
+    name = bundle.features[0]
+    assert summary["patients"] == 90
+    assert summary["features"][name]["mean"] == pytest.approx(features.loc[training, name].mean())
+    assert summary["features"][name]["sd"] == pytest.approx(features.loc[training, name].std(ddof=0))
+    assert summary["acquisition"]["kernel"]["categories"] == {"B40": 1.0}
+    sizes = [
+        len(values) for part in summary["features"].values() for values in (part["cuts"], part["shares"])
+    ]
+    assert max(sizes) <= 10
+
+
+def test_a_bundle_without_clinical_predictors_has_two_models(run):
+    run, patients, features = run
+    alone = Run(run.study.model_copy(update={"predictors": []}), run.folder)
+    training = run.read("rad_score").query("cohort == 'training'")
+    nomogram = fit_logistic(training, "osteoporosis", ["rad_score"])
+    before = {path: path.read_bytes() for path in run.bundle.iterdir()}
+    try:
+        save_bundle(alone, {"nomogram": nomogram}, Nomogram(nomogram.coefficients, training))
+        bundle = load_bundle(run.bundle)
+        result = score(bundle, patients[["patient_id"]], features)
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+    assert bundle.models == ["radiomics", "nomogram"]
+    expected = nomogram.probability(run.read("rad_score"))
+    np.testing.assert_allclose(result["nomogram"], expected, rtol=1e-12)
+    assert "clinical" not in result
+
+
+def models_of(bundle):
+    parts = {
+        name: LogisticModel(**{key: bundle.model[name][key] for key in ("coefficients", "levels", "method")})
+        for name in ("clinical", "nomogram")
+    }
+    return parts, bundle.chart
 
 
 def test_a_bundle_is_text_only_and_loading_runs_nothing(run, monkeypatch):
@@ -108,8 +166,8 @@ def test_missing_features_patients_and_predictors_are_named(run):
         bundle.radiomics(features.drop(columns=bundle.features[0]))
     with pytest.raises(StudyError, match="D0003"):
         score(bundle, patients, features[features["patient_id"] != "D0003"])
-    with pytest.raises(StudyError, match="age"):
-        bundle.clinical(patients.drop(columns="age"))
+    with pytest.raises(StudyError, match="needs the predictor.*age"):
+        score(bundle, patients.drop(columns="age"), features)
 
 
 def test_a_bundle_is_not_made_before_the_nomogram(run):
@@ -118,6 +176,6 @@ def test_a_bundle_is_not_made_before_the_nomogram(run):
     run.write("predictions", predictions[predictions["model"] != "nomogram"])
     try:
         with pytest.raises(StudyError, match="nomogram are not written"):
-            save_bundle(run, {}, {})
+            save_bundle(run, *models_of(load_bundle(run.bundle)))
     finally:
         run.write("predictions", predictions)

@@ -5,9 +5,12 @@ import time
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from helpers import cli, runner
 from helpers.cases import Case, CaseCache, map_cases
 from helpers.errors import StudyError
+from helpers.study import REPOSITORY, open_run
 
 CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
 
@@ -78,7 +81,7 @@ def test_key_changes_with_content_settings_stage_and_engine(tmp_path, monkeypatc
         cache.key("block", "one", {"binWidth": 10}),
         cache.key("features", "one", {"binWidth": 25}),
     }
-    monkeypatch.setattr("helpers.cases.version", lambda name: "0.0")
+    monkeypatch.setattr("helpers.cases.engine_versions", lambda: {"SimpleITK": "0.0"})
     keys.add(cache.key("block", "one", {"binWidth": 25}))
     assert len(keys) == 5
 
@@ -95,3 +98,57 @@ def test_interrupted_save_leaves_the_old_entry(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cache.save(key, {"values": np.arange(5)})
     assert cache.load(key)["values"].size == 3
+
+
+def test_prune_removes_what_was_not_used_lately_and_no_file_in_the_making(tmp_path):
+    cache = CaseCache(tmp_path)
+    old, used, new = (cache.key("block", name) for name in ("old", "used", "new"))
+    for key in (old, used, new):
+        cache.save(key, {"values": np.arange(10)})
+    for name, age in {
+        f"{old}.case": 9000,
+        f"{used}.case": 9000,
+        "block/a.part": 9000,
+        "block/b.part": 60,
+    }.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    cache.load(used)
+    entries, size, unused = cache.usage(since=time.time() - 600)["block"]
+    assert (entries, unused) == (5, 2)
+    assert size == sum(path.stat().st_size for path in (tmp_path / "block").iterdir())
+    assert cache.prune(before=time.time() - 600) == 2
+    assert cache.load(old) is None
+    assert cache.load(used) is not None
+    cache.prune(before=time.time())
+    assert [path.name for path in (tmp_path / "block").iterdir()] == ["b.part"]
+
+
+def test_a_cluster_that_cannot_see_the_run_folder_says_so(tmp_path):
+    cache = CaseCache(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match="run folder cannot be seen"):
+        cache.load(cache.key("block", "one"))
+
+
+def test_the_command_shows_and_prunes_what_the_last_run_did_not_use(tmp_path):
+    run = open_run(REPOSITORY / "tests" / "data" / "tiny.yml", tmp_path / "run")
+    cache = CaseCache(run.cache)
+    stale, needed = cache.key("features", "stale"), cache.key("features", "needed")
+    for key in (stale, needed):
+        cache.save(key, {"values": np.arange(10)})
+    os.utime(run.cache / f"{stale}.case", (time.time() - 9000,) * 2)
+    study = REPOSITORY / "tests" / "data" / "tiny.yml"
+    runner.record(run, study, runner.StepResult("02_preprocessing", "failed", 60.0))
+    unfinished = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
+    assert unfinished.exit_code == 1
+    assert "did not finish" in unfinished.output
+    runner.record(run, study, runner.StepResult("02_preprocessing", "ok", 60.0))
+    shown = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
+    assert [line.split()[:2] for line in shown.output.splitlines()][1:] == [
+        ["features", "2"],
+        ["1", "entries"],
+    ]
+    assert cache.load(stale) is None
+    assert cache.load(needed) is not None
+    CliRunner().invoke(cli.app, ["cache", str(run.folder), "--all"])
+    assert cache.load(needed) is None

@@ -7,6 +7,7 @@ import pytest
 from reference_values import expected as expected_in_r
 
 from helpers import cohort as c
+from helpers.disclosure import protect
 from helpers.errors import StudyError
 from helpers.privacy import pseudonyms
 from helpers.study import REPOSITORY, Run, Study
@@ -101,6 +102,21 @@ def test_the_outcome_follows_the_study_file():
         c.assign_cohorts(screened, strict, 0.7, np.random.default_rng(1))
 
 
+def test_a_given_outcome_needs_no_t_score():
+    given = people().drop(columns="t_score").assign(osteoporosis=np.arange(60) % 4 == 0)
+    ready = study(outcome={"given": True})
+    cohort = c.assign_cohorts(given, ready, 0.7, np.random.default_rng(1))
+    assert cohort["osteoporosis"].sum() == 15
+    assert "hospital's own table" in c.outcome_rule(ready)
+    assert "-2.5 or lower" in c.outcome_rule(study())
+
+
+def test_without_outcomes_they_are_missing_not_negative():
+    assert c.outcome(people().drop(columns="t_score"), study()).isna().all()
+    some = people().assign(t_score=[np.nan, -2.5, -2.4] * 20)
+    assert c.outcome(some, study()).tolist()[:3] == [pd.NA, 1, 0]
+
+
 def test_second_reader_sees_training_cases_only():
     cohort = c.assign_cohorts(people(), study(), 0.7, np.random.default_rng(1))
     for asked, drawn in ((10, 10), (500, 28)):
@@ -131,6 +147,75 @@ def test_flow_chart_adds_up():
         assert count["included"] == count.reindex(["training", "internal", "external"]).sum()
     assert flow.loc[flow["stage"] == "included", "osteoporosis"].sum() == cohort["osteoporosis"].sum()
     plt.close(c.plot_flow_chart(flow))
+
+
+@pytest.fixture
+def dropouts():
+    """Who was screened, the cohort, quality control and features: 12 refused for images, 1 for features."""
+    screened = people()
+    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    reasons = ["P1, mask 'm/{patient_id}.nii': the mask is empty. Draw it."] * 9
+    reasons += ["P1: there is no 'm/{patient_id}.nii' for this patient."] * 3
+    quality = cohort[["patient_id"]].assign(status="ok", reason="")
+    quality.loc[quality.index[:12], ["status", "reason"]] = [["refused", reason] for reason in reasons]
+    return screened, cohort, quality, cohort[["patient_id"]].iloc[13:]
+
+
+def test_flow_chart_follows_patients_to_the_analysis(dropouts):
+    screened, cohort, quality, features = dropouts
+    unusable = c.unusable_patients(cohort, features, quality)
+    flow = c.flow_chart(screened, cohort, unusable)
+    lost = flow[flow["stage"] == "unusable"].groupby("reason")["patients"].sum().to_dict()
+    assert lost == {"mask unusable": 9, "image or mask missing": 3, "features cannot be computed": 1}
+    for _, part in flow.groupby("site"):
+        count = part.groupby("stage")["patients"].sum()
+        assert count["included"] == count.get("unusable", 0) + count["analysed"]
+        assert count["analysed"] == count.reindex(["training", "internal", "external"]).sum()
+    assert flow.loc[flow["stage"] == "analysed", "patients"].sum() == len(features)
+    plt.close(c.plot_flow_chart(flow))
+
+
+def test_rare_reasons_are_taken_together(dropouts):
+    screened, cohort, quality, features = dropouts
+    screened.loc[cohort.index[-12:], "exclusion"] = ["seen by a named colleague", *["fracture"] * 11]
+    flow = c.flow_chart(screened, cohort, c.unusable_patients(cohort, features, quality), min_cell=5)
+    reasons = flow.loc[flow["reason"] != "", ["reason", "patients"]].to_numpy().tolist()
+    assert ["fracture", 11] in reasons and ["other reasons", 1] in reasons
+    assert ["mask unusable", 9] in reasons and ["other reasons", 4] in reasons
+    assert not any("colleague" in reason for reason, _ in reasons)
+
+
+def test_a_flow_chart_with_hidden_counts_is_drawn(dropouts):
+    screened, cohort, quality, features = dropouts
+    unusable = c.unusable_patients(cohort, features, quality)
+    shown = protect("flow_chart", c.flow_chart(screened, cohort, unusable, 5), 5)
+    figure = c.plot_flow_chart(shown)
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert any("other reasons: <5" in text for text in texts)
+    plt.close(figure)
+
+
+def test_ready_features_lose_those_who_are_not_in_the_table(dropouts):
+    _, cohort, _, features = dropouts
+    assert set(c.unusable_patients(cohort, features, None)["reason"]) == {"no features in the feature table"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "category"),
+    [
+        ("P1: there is no 'ct/{patient_id}' for this patient. Add the file.", "image or mask missing"),
+        ("P1, folder 'ct/{patient_id}': two slices lie at the same place.", "image unusable"),
+        ("P1, image 'mask_study/{patient_id}.nii': the file cannot be read.", "image unusable"),
+        ("P1: the image has 8 bits a voxel, a windowed picture.", "image unusable"),
+        ("P1, mask 'm/{patient_id}.nii': the mask lacks L1 upper.", "layer missing in the mask"),
+        ("P1, mask 'm': neither T12 nor L1 is in the mask.", "T12 or L1 missing"),
+        ("2 kV; L1 is missing (excluded by the rule 'missing_vertebra')", "T12 or L1 missing"),
+        ("contrast-enhanced scan (excluded by the rule 'contrast')", "contrast-enhanced scan"),
+        ("Unexpected ZeroDivisionError: no message.", "other technical reason"),
+    ],
+)
+def test_reasons_become_categories_that_name_nobody(reason, category):
+    assert c.refusal_category(reason) == category
 
 
 @pytest.fixture
@@ -171,6 +256,12 @@ def test_standardised_mean_difference_by_hand():
     assert c.smd(first, second) == pytest.approx(-2 / np.sqrt((1 + 4) / 2))
     assert c.smd(first > 1.5, first > 2.5) == pytest.approx((1 / 3) / np.sqrt(2 / 9))
     assert np.isnan(c.smd(first > 9, second > 9))
+
+
+def test_table_1_needs_no_predictors():
+    cohort = c.assign_cohorts(people(), study(predictors=[]), 0.7, np.random.default_rng(1))
+    assert set(c.table_1(cohort, [])["characteristic"]) == {"patients", "age", "sex"}
+    assert len(c.compare_cohorts(cohort, [])) == 3
 
 
 def test_table_1_stands_a_tiny_cohort_and_other_predictors():

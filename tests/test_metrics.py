@@ -18,6 +18,7 @@ from helpers.metrics import (
     plot_roc_panels,
     proportion,
     roc_points,
+    sensitivity_analysis,
     youden_cutoff,
 )
 
@@ -165,3 +166,24 @@ def test_roc_figure_has_one_panel_a_set_and_auc_in_its_legend(predictions):
     assert len(figure.axes) == 2
     assert figure.axes[1].get_legend().get_texts()[0].get_text().startswith("LR 0.")
     plt.close(figure)
+
+
+def test_patients_set_aside_leave_only_the_judging():
+    """AUC of those who stay is that of a table without the others; nobody set aside, no row."""
+    rows = pd.DataFrame(
+        {
+            "patient_id": [f"P{i}" for i in range(8)],
+            "cohort": ["training"] * 8,
+            "osteoporosis": [0, 1] * 4,
+            "model": "nomogram",
+            "probability": [0.1, 0.4, 0.5, 0.8, 0.3, 0.2, 0.6, 0.9],
+        }
+    )
+    (found,) = sensitivity_analysis(rows, pd.Series(["P5", "P2"]), ["nomogram"]).to_dict("records")
+    assert (found["n"], found["events"], found["set_aside"]) == (6, 3, 2)
+    # Events 0.4, 0.8, 0.9 against 0.1, 0.3, 0.6: 8 of 9 pairs in order; with 0.2 and 0.5, 11 of 16.
+    assert found["auc"] == pytest.approx(8 / 9)
+    assert found["auc_all"] == pytest.approx(11 / 16)
+    assert sensitivity_analysis(rows, pd.Series(dtype=str), ["nomogram"]).empty
+    one_outcome = sensitivity_analysis(rows, rows.loc[rows["osteoporosis"] == 0, "patient_id"], ["nomogram"])
+    assert one_outcome["auc"].isna().all()

@@ -14,6 +14,7 @@ from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
 from helpers.images import Scan
 from helpers.preprocessing import (
+    apply_rules,
     prepare,
     preprocess,
     quality_control,
@@ -22,6 +23,7 @@ from helpers.preprocessing import (
     scanner_summary,
     typical_patient,
 )
+from helpers.study import Rules
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 SETTINGS = read_settings(PAPER)
@@ -86,16 +88,92 @@ def layer_names():
 def test_what_is_out_of_the_ordinary_is_warned_about():
     ordinary = synthetic_scan(size=(70, 60, 110), radius_mm=(16, 14, 19))
     assert quality_of(ordinary)["status"] == "ok"
-    metal = Scan(sitk.Image(ordinary.image), ordinary.mask, {"kvp": 100.0})
-    metal.image[34:38, 29:33, 59:63] = 3000
-    assert "metal" in quality_of(metal)["reason"]
-    assert "100 kV" in quality_of(metal)["reason"]
+    noted = Scan(ordinary.image, ordinary.mask, {"kvp": 100.0}, ("mask axes reordered by its header",))
+    assert quality_of(noted)["reason"].startswith("mask axes reordered by its header; 100 kV")
     small = quality_of(synthetic_scan(radius_mm=(6, 6, 9)))
     assert small["status"] == "warned"
     assert "mm3" in small["reason"]
     assert "edge of the scan" in quality_of(synthetic_scan(size=(46, 40, 46)))["reason"]
     bright = Scan(ordinary.image + 500, ordinary.mask)
     assert "not plain cancellous bone" in quality_of(bright)["reason"]
+    assert "100.0 % of the region is as bright as cortex" in quality_of(bright)["reason"]
+    lung = sitk.Image(ordinary.image)
+    lung[:, :, 60:62] = -800
+    share = (sitk.GetArrayFromImage(ordinary.mask)[60:62] > 0).sum()
+    share /= (sitk.GetArrayFromImage(ordinary.mask) > 0).sum()
+    quality = quality_of(Scan(lung, ordinary.mask))
+    assert quality["air_percent"] == pytest.approx(100 * share)
+    assert "is air or lung" in quality["reason"]
+
+
+def test_one_vertebra_alone_is_measured_and_named():
+    scan = synthetic_scan(size=(70, 60, 110), radius_mm=(16, 14, 19))
+    lower = sitk.Mask(scan.mask, scan.mask > 3)
+    quality = quality_of(Scan(scan.image, lower, {"contrast": "100 ml"}))
+    assert (quality["missing_vertebra"], quality["contrast"]) == ("T12", "100 ml")
+    assert np.isnan(quality["hu_t12_upper"])
+    assert quality["status"] == "ok"
+    assert quality["volume"] == pytest.approx(
+        sum(quality[f"volume_l1_{p}"] for p in ("upper", "middle", "lower"))
+    )
+
+
+MEASURED = pd.DataFrame(
+    {
+        "patient_id": ["one", "metal", "injected", "broken", "plain", "both"],
+        "status": ["ok", "warned", "ok", "refused", "ok", "ok"],
+        "reason": ["", "thick", "", "empty", "", ""],
+        "sensitivity": "",
+        "missing_vertebra": ["T12", "", "", None, "", ""],
+        "block_max_abs_hu": [900.0, 2900.0, 1000.0, np.nan, 1000.0, 2500.0],
+        "contrast": [None, None, "100 ml", None, None, "50 ml"],
+    }
+)
+TABLE = pd.DataFrame({"patient_id": ["both", "broken", "injected", "metal", "one", "plain"]})
+
+
+def ruled(table=TABLE, **rules):
+    return apply_rules(MEASURED, table, Rules(**rules)).set_index("patient_id")
+
+
+def test_rules_include_exclude_or_set_aside():
+    usual = ruled()
+    assert usual["status"].tolist() == ["refused", "warned", "refused", "refused", "ok", "refused"]
+    assert usual.loc["one", "reason"] == "T12 is missing (excluded by the rule 'missing_vertebra')"
+    assert usual.loc["metal", "reason"] == "thick; 2900 HU near the region: metal or cement"
+    assert usual.loc["broken", "reason"] == "empty"
+    assert (usual["sensitivity"] == "").all()
+    kept = ruled(missing_vertebra="include", metal="sensitivity", contrast="sensitivity")
+    assert kept["status"].tolist() == ["warned", "warned", "warned", "refused", "ok", "warned"]
+    assert kept["sensitivity"].tolist() == [
+        "",
+        "2900 HU near the region: metal or cement",
+        "contrast-enhanced scan",
+        "",
+        "",
+        "2500 HU near the region: metal or cement; contrast-enhanced scan",
+    ]
+    assert ruled(metal="exclude", metal_hu=2700)["status"]["metal"] == "refused"
+    assert ruled(metal="exclude", metal_hu=2950)["status"]["metal"] == "warned"
+    assert MEASURED["reason"].tolist() == ["", "thick", "", "empty", "", ""]
+
+
+def test_the_hospitals_table_knows_fractures_and_contrast():
+    table = TABLE.assign(
+        fracture=TABLE["patient_id"].isin(["plain", "broken"]),
+        contrast=TABLE["patient_id"].isin(["one", "plain"]),
+    )
+    known = ruled(table, fracture="sensitivity", missing_vertebra="include", contrast="exclude")
+    assert known["status"].tolist() == ["refused", "warned", "ok", "refused", "refused", "warned"]
+    assert known["sensitivity"]["plain"] == "vertebral fracture (table)"
+    assert "contrast" not in known["reason"]["injected"]
+    assert known["reason"]["broken"] == "empty"
+
+
+def test_rules_that_leave_nobody_are_told():
+    only = MEASURED[MEASURED["patient_id"] == "one"]
+    with pytest.raises(StudyError, match="leave none of 1 usable patients.*T12 is missing"):
+        apply_rules(only, TABLE, Rules())
 
 
 def quality_of(scan):

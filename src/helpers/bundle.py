@@ -2,32 +2,37 @@
 
 Names for others: `save_bundle`, `load_bundle`, `Bundle`, `score`.
 
-``model.json`` holds numbers and names, ``extraction.yml`` the settings of the features, ``manifest.json`` the
-SHA-256 of both. Loading verifies the sums and reads JSON: no code comes from a bundle.
+``model.json`` holds numbers and names (of the training patients a summary only: means, quantiles, shares),
+``extraction.yml`` the settings of the features, ``manifest.json`` the SHA-256 of both. Loading verifies the
+sums and reads JSON: no code comes from a bundle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+from collections.abc import Container
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.cases import engine_versions
+from helpers.drift import RAD_SCORE, training_summary
 from helpers.errors import StudyError
+from helpers.feature_tables import engine_of
 from helpers.logistic import LogisticModel
 from helpers.metrics import youden_cutoff
 from helpers.models import logistic_probability
+from helpers.nomogram import Nomogram
 from helpers.selection import rad_score, z_scores
-from helpers.study import Run, replacing
+from helpers.study import Run, Study, replacing
 
-FORMAT = 1
+FORMAT = 2
 FROZEN = ("model.json", "extraction.yml")
 MODELS = ("clinical", "radiomics", "nomogram")
+UNKNOWN_SETTINGS = b"# The features came ready-made; the settings of their extraction were not stated.\n"
+CUTOFF_RULE = "largest Youden index in the training set"
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn")
 
 
@@ -39,8 +44,9 @@ class Bundle:
     ----------
     folder : Path
     model : dict
-        The content of model.json: study, title, virtual, seed, predictors, selection (features, mean, sd,
-        coefficients, intercept), radiomics, clinical, nomogram, cutoffs, engine, libraries.
+        The content of model.json: study, title, virtual, seed, outcome, predictors, selection (features,
+        mean, sd, coefficients, intercept), radiomics, clinical (absent without predictors), nomogram,
+        cutoffs, training (as `helpers.drift.training_summary` gives it), engine, libraries.
     """
 
     folder: Path
@@ -50,6 +56,16 @@ class Bundle:
     def features(self) -> list[str]:
         """Names of the radiomics features that the model needs."""
         return self.model["selection"]["features"]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models in it: without clinical predictors there is no clinical model."""
+        return [name for name in MODELS if name in self.model]
+
+    @property
+    def chart(self) -> Nomogram:
+        """The nomogram as points, with the training patients' axes."""
+        return Nomogram(self.model["nomogram"]["coefficients"], self.model["nomogram"]["axes"])
 
     @property
     def extraction(self) -> Path:
@@ -83,7 +99,7 @@ class Bundle:
 
 
 def score(bundle: Bundle, patients: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Score new patients with all three models.
+    """Score new patients with all models of the bundle.
 
     Parameters
     ----------
@@ -96,33 +112,53 @@ def score(bundle: Bundle, patients: pd.DataFrame, features: pd.DataFrame) -> pd.
     Returns
     -------
     DataFrame
-        patient_id, rad_score, clinical, radiomics, nomogram (probabilities), in the order of ``patients``.
+        patient_id, rad_score, clinical (where there is one), radiomics, nomogram (probabilities), in the
+        order of ``patients``.
+
+    Raises
+    ------
+    StudyError
+        Naming what is missing: patients, features, or predictors.
     """
+    require_predictors(bundle, patients)
     absent = patients.loc[~patients["patient_id"].isin(features["patient_id"]), "patient_id"]
     if len(absent):
         raise StudyError(f"{len(absent)} patient(s) have no features, for example '{absent.iloc[0]}'.")
     rows = features.set_index("patient_id").loc[patients["patient_id"]].reset_index()
     people = patients.reset_index(drop=True)
-    columns = [
-        bundle.rad_score(rows),
-        bundle.clinical(people),
-        bundle.radiomics(rows),
-        bundle.nomogram(people, rows),
-    ]
+    risks = {
+        "clinical": lambda: bundle.clinical(people),
+        "radiomics": lambda: bundle.radiomics(rows),
+        "nomogram": lambda: bundle.nomogram(people, rows),
+    }
+    columns = [bundle.rad_score(rows), *(risks[name]() for name in bundle.models)]
     return pd.concat([people["patient_id"], *columns], axis=1)
 
 
-def save_bundle(run: Run, clinical: dict, nomogram: dict) -> Path:
+def require_predictors(bundle: Bundle, known: Container[str]) -> None:
+    """Raise StudyError unless every clinical predictor of the model is ``known``."""
+    lacking = [name for name in bundle.model["predictors"] if name not in known]
+    if lacking:
+        raise StudyError(
+            f"The model needs the predictor(s) {', '.join(lacking)}: add the column(s) to the patients' "
+            "table, and name them under 'predictors' in the study file."
+        )
+
+
+def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> Path:
     """Freeze the run's models in private/bundle.
 
-    Reads selection.json, models.json and the predictions of the run (for the training cut-offs).
+    Reads selection.json, models.json, the predictions of the run (for the training cut-offs), and what the
+    training summary is made of: cohort, features, rad_score, preprocessing.
 
     Parameters
     ----------
     run : Run
-    clinical, nomogram : dict
-        ``LogisticModel.to_dict()`` (coefficients, levels, method); further keys, such as the nomogram's axes,
-        are kept. The nomogram's Rad-score is the predictor ``rad_score``.
+    fitted : dict of str to LogisticModel
+        The nomogram, whose Rad-score is the predictor ``rad_score``, and the clinical model where there is
+        one.
+    chart : Nomogram
+        The nomogram's axes and points.
 
     Returns
     -------
@@ -130,28 +166,30 @@ def save_bundle(run: Run, clinical: dict, nomogram: dict) -> Path:
         The bundle's folder.
     """
     selection, study = run.read_json("selection"), run.study
+    regressions = {name: model.to_dict() for name, model in fitted.items()}
+    regressions["nomogram"] |= chart.to_dict()
     content = {
         "format": FORMAT,
         "study": study.name,
         "title": study.title,
         "virtual": study.is_virtual,
         "seed": study.seed,
-        "outcome": {"osteoporosis": f"DXA T-score <= {study.outcome.t_score_at_most}"},
+        "outcome": outcome_rule(study),
         "predictors": study.predictors,
         "selection": {
             key: selection[key] for key in ("features", "mean", "sd", "coefficients", "intercept", "lambda")
         },
         "radiomics": {"algorithm": "LR", **run.read_json("models")["LR"]},
-        "clinical": clinical,
-        "nomogram": nomogram,
-        "cutoffs": {"rule": "largest Youden index in the training set", **_training_cutoffs(run)},
-        "engine": engine_versions(),
+        **regressions,
+        "cutoffs": {"rule": CUTOFF_RULE, **_training_cutoffs(run, ["radiomics", *regressions])},
+        "training": _training(run, selection["features"]),
+        "engine": engine_of(study),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     run.bundle.mkdir(parents=True, exist_ok=True)
     _write_json(run.bundle / "model.json", content)
     with replacing(run.bundle / "extraction.yml") as path:
-        shutil.copyfile(study.path(study.extraction), path)
+        path.write_bytes(study.path(study.extraction).read_bytes() if study.extraction else UNKNOWN_SETTINGS)
     _write_json(
         run.bundle / "manifest.json", {"sha256": {name: _sha256(run.bundle / name) for name in FROZEN}}
     )
@@ -185,15 +223,34 @@ def load_bundle(folder: Path | str) -> Bundle:
     return Bundle(folder, model)
 
 
-def _training_cutoffs(run: Run) -> dict[str, float]:
+def outcome_rule(study: Study) -> str:
+    """What counts as osteoporosis in a study, in words."""
+    if study.outcome.given:
+        return "as the hospital's table gives it"
+    return f"DXA T-score at or below {study.outcome.t_score_at_most:g}"
+
+
+def _training(run: Run, features: list[str]) -> dict:
+    """Summary of the training patients, for the drift of later ones."""
+    scores = run.read("rad_score").query("cohort == 'training'").set_index("patient_id")
+    values = run.read("features").set_index("patient_id").loc[scores.index, features]
+    people = run.read("cohort").set_index("patient_id").loc[scores.index, run.study.predictors]
+    quality = None
+    if not run.study.has_features:
+        quality = run.read("preprocessing").set_index("patient_id").loc[scores.index]
+    values = values.assign(**{RAD_SCORE: scores["rad_score"]})
+    return training_summary(values, people, quality, run.study.min_cell)
+
+
+def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
     predictions = run.read("predictions").query("cohort == 'training'")
-    absent = [name for name in MODELS if name not in set(predictions["model"])]
+    absent = [name for name in models if name not in set(predictions["model"])]
     if absent:
         raise StudyError(
             f"The predictions of the model(s) {', '.join(absent)} are not written yet: run 05_models and "
             "06_nomogram first."
         )
-    rows = {name: predictions[predictions["model"] == name] for name in MODELS}
+    rows = {name: predictions[predictions["model"] == name] for name in models}
     return {name: youden_cutoff(part["osteoporosis"], part["probability"]) for name, part in rows.items()}
 
 

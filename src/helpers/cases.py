@@ -7,10 +7,13 @@ import inspect
 import io
 import json
 import os
+import re
 import tempfile
+import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -23,9 +26,11 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from helpers.cluster import on_cluster
 from helpers.errors import StudyError
 
 ENGINES = ("pyradiomics-bhklab", "PyWavelets", "SimpleITK")
+_LEFTOVER_SECONDS = 3600
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -51,14 +56,19 @@ class Outcome:
         return bool(self.reason)
 
 
+@cache
 def engine_versions() -> dict[str, str]:
     """Versions of the packages that a feature's value depends on, as their distributions state them."""
     # pywt.__version__ may lie; the installed distribution's metadata does not.
     return {name: version(name) for name in ENGINES}
 
 
+@cache
 def source_hash(*modules: ModuleType) -> str:
-    """SHA-256 of modules' source code: part of a key, so that changed code makes new entries."""
+    """SHA-256 of modules' source code: part of a key, so that changed code makes new entries.
+
+    Read once a process: a file edited meanwhile is not the code that runs.
+    """
     return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()
 
 
@@ -67,7 +77,8 @@ class CaseCache:
     """Results on disk, one file a case and stage, named by everything that determines the content.
 
     A file is the SHA-256 of its payload followed by the payload (NPZ), so that a damaged entry is
-    noticed and computed again; it appears under its name only when it is whole.
+    noticed and computed again; it appears under its name only when it is whole. Its date says when it was
+    last used.
     """
 
     folder: Path
@@ -78,11 +89,23 @@ class CaseCache:
         return f"{stage}/{hashlib.sha256(text.encode()).hexdigest()}"
 
     def load(self, key: str) -> dict[str, np.ndarray] | None:
-        """Arrays saved under ``key``; None when there are none or the file is damaged."""
+        """Arrays saved under ``key``; None when there are none or the file is damaged.
+
+        Raises
+        ------
+        StudyError
+            When the cache's folder is not there: on a cluster's computer that cannot see the run folder.
+        """
         try:
             content = self._path(key).read_bytes()
+            os.utime(self._path(key))
         except FileNotFoundError:
-            return None
+            if self.folder.is_dir():
+                return None
+            raise StudyError(
+                "The run folder cannot be seen from the computer that was to measure this patient. Keep the "
+                "run folder and the study's files where all computers of the cluster have them."
+            ) from None
         digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
             return None
@@ -104,12 +127,37 @@ class CaseCache:
             file.write(hashlib.sha256(payload).digest() + payload)
         os.replace(file.name, path)
 
+    def usage(self, since: float) -> dict[str, tuple[int, int, int]]:
+        """For each stage: entries, their bytes, how many were last used before ``since`` (epoch, s)."""
+        usage = {}
+        for stage in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+            files = [path.stat() for path in stage.iterdir()]
+            unused = sum(file.st_mtime < since for file in files)
+            usage[stage.name] = len(files), sum(file.st_size for file in files), unused
+        return usage
+
+    def prune(self, before: float) -> int:
+        """Remove what was last used before this time (seconds since the epoch); returns how many files.
+
+        What a killed process left half-written goes as well; a run under way loses nothing but time.
+        """
+        # What is being written now is no leftover.
+        limits = {".case": before, ".part": min(before, time.time() - _LEFTOVER_SECONDS)}
+        old = [path for path in self.folder.glob("*/*") if path.stat().st_mtime < limits[path.suffix]]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.case"
 
 
 def map_cases(
-    function: Callable[[Case], Any], cases: Sequence[Case], workers: int, label: str
+    function: Callable[[Case], Any],
+    cases: Sequence[Case],
+    workers: int,
+    label: str,
+    scheduler: str | None = None,
 ) -> list[Outcome]:
     """Apply ``function`` to every case in parallel, with a progress bar on stderr.
 
@@ -119,9 +167,11 @@ def map_cases(
         Takes a case; must be picklable. What it raises becomes the reason of a refused outcome.
     cases : sequence of Case
     workers : int
-        Processes; 0 means one a core.
+        Processes of this computer; 0 means one a core.
     label : str
         What the progress bar says.
+    scheduler : str, optional
+        Address of a dask scheduler, whose workers are used instead of this computer's.
 
     Returns
     -------
@@ -131,10 +181,10 @@ def map_cases(
     Raises
     ------
     StudyError
-        When the operating system ended a worker, mostly for lack of memory.
+        When workers were ended, mostly for lack of memory.
     """
-    parallel = Parallel(n_jobs=workers or -1, return_as="generator")
-    outcomes = parallel(delayed(_attempt)(function, case) for case in cases)
+    attempt = partial(_attempt, function)
+    outcomes = on_cluster(attempt, cases, scheduler) if scheduler else _on_cores(attempt, cases, workers)
     try:
         return list(tqdm(outcomes, total=len(cases), desc=label, unit="case"))
     except TerminatedWorkerError as error:
@@ -157,9 +207,15 @@ def require_some(outcomes: Sequence[Outcome]) -> None:
         raise StudyError(f"None of the {len(outcomes)} patients could be used. The first reasons: {reasons}")
 
 
+def _on_cores(attempt: Callable[[Case], Outcome], cases: Sequence[Case], workers: int) -> Iterator[Outcome]:
+    return Parallel(n_jobs=workers or -1, return_as="generator")(delayed(attempt)(case) for case in cases)
+
+
 def _attempt(function: Callable[[Case], Any], case: Case) -> Outcome:
     # One thread a worker: more of them only compete, and sums would depend on their number.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    # ITK's warnings quote paths, on a stream that ends in the notebook.
+    sitk.ProcessObject.GlobalWarningDisplayOff()
     try:
         with threadpool_limits(1):
             return Outcome(case, function(case))
@@ -170,6 +226,7 @@ def _attempt(function: Callable[[Case], Any], case: Case) -> Outcome:
 def _reason(error: Exception) -> str:
     if isinstance(error, StudyError):
         return str(error)
-    # An OSError's text holds the path, and a path may hold a patient's name or number.
+    # A path may hold a patient's name or number, and spaces: nothing of a line is kept from it on.
     text = error.strerror if isinstance(error, OSError) else str(error)
-    return f"Unexpected {type(error).__name__}: {' '.join(str(text).split()) or 'no message'}."
+    text = re.sub(r"[^\s'\"]*[/\\].*", "...", str(text))
+    return f"Unexpected {type(error).__name__}: {' '.join(text.split()) or 'no message'}."

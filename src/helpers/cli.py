@@ -1,18 +1,22 @@
-"""The command `radbook`: run a study, build its book, check it, export virtual patients."""
+"""The command `radbook`: run a study, build its book, check it, tend its cache, export virtual patients."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from helpers import rendering, runner
+from helpers.cases import CaseCache
+from helpers.cluster import ADDRESS_VARIABLE
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, open_run
+from helpers.study import REPOSITORY, Run, open_run
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -37,8 +41,13 @@ def run(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Measure patients on the dask cluster at this address.")
+    ] = None,
 ) -> None:
     """Execute the notebooks on a study and render its book."""
+    if scheduler:
+        os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
         results = runner.run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
         typer.echo(runner.summary(results))
@@ -49,22 +58,76 @@ def run(
 def build(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
     """Render the book of a run again, without executing anything."""
     with _readable_errors():
-        record = run_dir / "run.json"
-        if not record.is_file():
-            raise StudyError(f"'{run_dir}' is not a run folder (it has no run.json): start with radbook run.")
-        study = REPOSITORY / json.loads(record.read_text(encoding="utf-8"))["study_file"]
-        typer.echo(f"The book: {rendering.build_book(open_run(study, run_dir))}")
+        typer.echo(f"The book: {rendering.build_book(_finished(run_dir))}")
+
+
+def _finished(run_dir: Path) -> Run:
+    record = run_dir / "run.json"
+    if not record.is_file():
+        raise StudyError(f"'{run_dir}' is not a run folder (it has no run.json): start with radbook run.")
+    study = REPOSITORY / Path(json.loads(record.read_text(encoding="utf-8"))["study_file"]).expanduser()
+    return open_run(study, run_dir)
 
 
 @app.command()
-def check(study: Annotated[Path, typer.Argument(help="Study file.")]) -> None:
-    """Look for everything that would stop a study, without running it."""
+def cache(
+    run_dir: Annotated[Path | None, typer.Argument(help="Run folder; all in runs/ by default.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what the last run did not use.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove it all; the next run is long.")] = False,
+) -> None:
+    """Show how much the patients' intermediate results take, and remove what is no longer used."""
+    found = sorted(path.parent for path in (REPOSITORY / "runs").glob("*/run.json"))
     with _readable_errors():
-        problems = runner.problems(study)
-    if problems:
-        typer.echo("\n".join(problems), err=True)
+        for run in map(_finished, [run_dir] if run_dir else found):
+            _keep_cache(run, prune, everything)
+
+
+def _keep_cache(run: Run, prune: bool, everything: bool) -> None:
+    kept, since = CaseCache(run.cache), runner.cache_needed_since(run)
+    typer.echo(f"{run.folder.name:<24}{'entries':>9}{'MB':>9}{'unused':>9}")
+    for stage, (entries, size, unused) in kept.usage(since or 0).items():
+        typer.echo(f"  {stage:<22}{entries:>9}{size / 1e6:>9.1f}{'?' if since is None else unused:>9}")
+    if prune and since is None:
+        raise StudyError("The last run did not finish, so what it needs is not known: finish it, then prune.")
+    if prune or everything:
+        typer.echo(f"  {kept.prune(time.time() if everything else since)} entries removed")
+
+
+@app.command()
+def apply(
+    bundle: Annotated[
+        Path, typer.Argument(help="Folder of the frozen model, for example runs/x/private/bundle.")
+    ],
+    study: Annotated[Path, typer.Argument(help="Study file of the new patients.")],
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study>-applied by default.")] = None,
+    accept_differences: Annotated[
+        bool,
+        typer.Option("--accept-differences", help="Go on with other settings or versions; the page tells."),
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
+) -> None:
+    """Score new patients with a frozen model, and judge it where their outcomes are known."""
+    with _readable_errors():
+        run = runner.apply_bundle(bundle, study, run_dir, accept_differences, workers)
+        typer.echo(f"The book: {rendering.book_page(run)}")
+
+
+@app.command()
+def check(
+    study: Annotated[Path, typer.Argument(help="Study file.")],
+    workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
+) -> None:
+    """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work."""
+    from helpers import check_page, check_report
+
+    with _readable_errors():
+        folder = runner.run_folder(study, run_dir)
+        report = check_report.check_study(study, folder, workers)
+        typer.echo(check_report.as_text(report))
+        typer.echo(f"As a page, with pictures of the regions: {check_page.write_page(report, folder)}")
+    if report.problems:
         raise typer.Exit(1)
-    typer.echo("No problems found.")
 
 
 @app.command()
@@ -72,6 +135,10 @@ def export_virtual(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
     patients: Annotated[int, typer.Option(min=8, help="How many virtual patients.")] = 20,
     seed: Annotated[int, typer.Option(help="Another seed, other patients.")] = 1,
+    role: Annotated[
+        Literal["development", "external"], typer.Option(help="Which of the paper's two hospitals.")
+    ] = "development",
+    chinese: Annotated[bool, typer.Option("--chinese", help="Table in GBK with Chinese headers.")] = False,
 ) -> None:
     """Write virtual patients as a hospital would hand them over: DICOM, ITK-SNAP masks, a DXA table."""
     from helpers.virtual import VirtualSite
@@ -79,8 +146,9 @@ def export_virtual(
 
     protocol = REPOSITORY / "data" / "virtual" / "protocol.yml"
     with _readable_errors():
-        export_virtual(VirtualSite(protocol, "development", patients, seed), out, patients)
-        typer.echo(f"{patients} virtual patients: {out}. Run them with: radbook run {out / 'study.yml'}")
+        export_virtual(VirtualSite(protocol, role, patients, seed), out, patients, chinese)
+        use = "radbook run" if role == "development" else "radbook apply BUNDLE"
+        typer.echo(f"{patients} virtual patients: {out}. Now: {use} {out / 'study.yml'}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Names for others: `load_screened`, `apply_inclusion`, `assign_cohorts`, `draw_se
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -18,13 +19,27 @@ from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
 from helpers import privacy, schemas
 from helpers.errors import StudyError
-from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES
+from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES, font_families
 from helpers.paper import reported_values
 from helpers.study import Run, Site, Study
+from helpers.table_columns import YES_NO
 from helpers.tables import check_tables, read_table
 from helpers.virtual import VirtualSite
 
 SUBJECTS = {1: "osteoporosis", 0: "non-osteoporosis"}
+OTHER_REASONS = "other reasons"
+# Reasons for refusing a patient name patient and file: a chart shows their category, the first that fits.
+REFUSALS = {
+    "image or mask missing": re.compile(r"there is no '"),
+    "no features in the feature table": re.compile(r"^no features in the feature table"),
+    "image unusable": re.compile(r"^\w+, (image|folder) |the image has"),
+    "T12 or L1 missing": re.compile(r"excluded by the rule 'missing_vertebra'|neither T12 nor L1"),
+    "vertebral fracture": re.compile(r"excluded by the rule 'fracture'"),
+    "metal or cement": re.compile(r"excluded by the rule 'metal'"),
+    "contrast-enhanced scan": re.compile(r"excluded by the rule 'contrast'"),
+    "layer missing in the mask": re.compile(r"mask lacks"),
+    "mask unusable": re.compile(r"^\w+, mask |\bmasks?\b"),
+}
 _REASONS_SHOWN = 8
 _LEAST_EXPECTED = 5  # below this expected count, Fisher's exact test stands in for chi-square
 
@@ -35,8 +50,9 @@ def load_screened(run: Run) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As the contract "screened": patient_id (pseudonym), site, age (years), sex, t_score, exclusion (the
-        written reason or ""), and interval_days, scanner, allocation and further predictors where known.
+        As the contract "screened": patient_id (pseudonym), site, age (years), sex, exclusion (the written
+        reason or ""), and where known t_score, osteoporosis, interval_days, scanner, allocation, fracture,
+        contrast (both missing for a site whose table does not say), and further predictors.
 
     Raises
     ------
@@ -48,7 +64,8 @@ def load_screened(run: Run) -> pd.DataFrame:
         raise StudyError("\n".join(problems))
     screened = pd.concat([_people(run, site) for site in run.study.sites], ignore_index=True)
     blanks = {column: "" for column in ("exclusion", "allocation") if column in screened}
-    return screened.fillna(blanks)
+    answers = {column: "boolean" for column in YES_NO if column in screened}
+    return screened.fillna(blanks).astype(answers)
 
 
 def _people(run: Run, site: Site) -> pd.DataFrame:
@@ -67,7 +84,8 @@ def apply_inclusion(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
     """
     rules = study.inclusion
     reasons = pd.Series("", index=screened.index)
-    reasons[screened["age"] < rules.min_age] = f"younger than {rules.min_age} years"
+    if "age" in screened:
+        reasons[screened["age"] < rules.min_age] = f"younger than {rules.min_age} years"
     if "interval_days" in screened:
         days = screened["interval_days"]
         recorded = days.notna().groupby(screened["site"]).transform("any")
@@ -107,15 +125,32 @@ def assign_cohorts(
         When a cohort would have no patient, or only one, with or without osteoporosis.
     """
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
-    included["osteoporosis"] = (included["t_score"] <= study.outcome.t_score_at_most).astype(int)
+    included["osteoporosis"] = outcome(included, study).astype(int)
     home = _at_home(included, study)
     included["cohort"] = "external"
     if has_allocation(screened, study):
         included.loc[home, "cohort"] = included.loc[home, "allocation"]
     else:
         included.loc[home, "cohort"] = _split(included.loc[home, "osteoporosis"], training_share, rng)
-    _check_sizes(included, study)
+    require_sizes(included, study)
     return included.drop(columns=["allocation", "exclusion"], errors="ignore")
+
+
+def outcome(people: pd.DataFrame, study: Study) -> pd.Series:
+    """Osteoporosis as 0, 1 or missing, by the study's rule; all missing where a table has no outcomes."""
+    if study.outcome.given and "osteoporosis" in people:
+        return people["osteoporosis"].astype("Int64")
+    if study.outcome.given or "t_score" not in people:
+        return pd.Series(pd.NA, index=people.index, dtype="Int64")
+    positive = (people["t_score"] <= study.outcome.t_score_at_most).astype("Int64")
+    return positive.where(people["t_score"].notna())
+
+
+def outcome_rule(study: Study) -> str:
+    """What makes a patient a case of osteoporosis in this study, as a part of a sentence."""
+    if study.outcome.given:
+        return "what the hospital's own table says (its column osteoporosis)"
+    return f"a DXA T-score of {study.outcome.t_score_at_most:g} or lower, at whichever site it is lowest"
 
 
 def has_allocation(screened: pd.DataFrame, study: Study) -> bool:
@@ -136,7 +171,14 @@ def _split(outcome: pd.Series, training_share: float, rng: np.random.Generator) 
     return cohorts
 
 
-def _check_sizes(cohort: pd.DataFrame, study: Study) -> None:
+def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
+    """Stop when a set has fewer than two patients with, or without, osteoporosis.
+
+    Raises
+    ------
+    StudyError
+        Naming the sets and how many they have.
+    """
     expected = ["training", "internal"]
     expected += ["external"] if any(site.role == "external" for site in study.sites) else []
     counts = pd.crosstab(cohort["cohort"], cohort["osteoporosis"])
@@ -154,7 +196,7 @@ def _check_sizes(cohort: pd.DataFrame, study: Study) -> None:
 
 
 def has_second_reading(cohort: pd.DataFrame, run: Run) -> pd.Series:
-    """Whether a second reader's mask can be had for each patient (boolean, indexed as ``cohort``)."""
+    """Whether a second reader's masks can be had for each patient (boolean, indexed as ``cohort``)."""
     sites = {site.name: site for site in run.study.sites}
     raw = privacy.raw_ids(run)
 
@@ -162,9 +204,11 @@ def has_second_reading(cohort: pd.DataFrame, run: Run) -> pd.Series:
         site = sites[patient["site"]]
         if site.virtual is not None or site.second_reader is None:
             return site.virtual is not None
-        return run.study.path(site.second_reader.format(patient_id=raw[patient["patient_id"]])).exists()
+        masks = site.second_reader if isinstance(site.second_reader, dict) else {"": site.second_reader}
+        number = raw[patient["patient_id"]]
+        return any(run.study.path(one.replace("{patient_id}", number)).exists() for one in masks.values())
 
-    return cohort.apply(available, axis=1).astype(bool)
+    return pd.Series([available(row) for _, row in cohort.iterrows()], index=cohort.index, dtype=bool)
 
 
 def draw_second_reader(cohort: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.Series:
@@ -183,22 +227,79 @@ def draw_second_reader(cohort: pd.DataFrame, n: int, rng: np.random.Generator) -
     return pd.Series(cohort.index.isin(drawn), index=cohort.index)
 
 
-def flow_chart(screened: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
-    """Counts of Figure 1.
+def final_flow_chart(run: Run) -> pd.DataFrame:
+    """Counts of Figure 1 when features are there (notebook 03): `flow_chart` with those who dropped out."""
+    cohort, features = run.read("cohort"), run.read("features")
+    quality = None if run.study.has_features else run.read("preprocessing")
+    unusable = unusable_patients(cohort, features, quality)
+    return flow_chart(run.read("screened"), cohort, unusable, run.study.min_cell)
+
+
+def unusable_patients(
+    cohort: pd.DataFrame, features: pd.DataFrame, quality: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Who of the cohort drops out, and why, in categories that name nobody.
+
+    Parameters
+    ----------
+    cohort, features : DataFrame
+        Artifacts of these names.
+    quality : DataFrame or None
+        Artifact "preprocessing"; None where features came ready-made.
 
     Returns
     -------
     DataFrame
-        One row a box or reason, in reading order: site, stage ("screened", "excluded", "included", or a
-        cohort), reason (of an exclusion), patients, osteoporosis (how many of them; included only).
+        patient_id, reason.
+    """
+    lost = cohort.loc[~cohort["patient_id"].isin(features["patient_id"]), ["patient_id"]]
+    if quality is None:
+        return lost.assign(reason="no features in the feature table")
+    refused = quality[quality["status"] == "refused"].set_index("patient_id")["reason"]
+    reasons = lost["patient_id"].map(refused.map(refusal_category))
+    return lost.assign(reason=reasons.fillna("features cannot be computed"))
+
+
+def refusal_category(reason: str) -> str:
+    """Short category of a refused patient's reason."""
+    return next(
+        (name for name, pattern in REFUSALS.items() if pattern.search(reason)), "other technical reason"
+    )
+
+
+def flow_chart(
+    screened: pd.DataFrame, cohort: pd.DataFrame, unusable: pd.DataFrame | None = None, min_cell: int = 0
+) -> pd.DataFrame:
+    """Counts of Figure 1.
+
+    Parameters
+    ----------
+    screened, cohort : DataFrame
+        As in their contracts.
+    unusable : DataFrame, optional
+        From `unusable_patients`; without it images have not been looked at yet.
+    min_cell : int
+        Reasons of fewer patients are taken together as "other reasons".
+
+    Returns
+    -------
+    DataFrame
+        One row a box or reason, in reading order: site, stage ("screened", "excluded", "included",
+        "unusable", "analysed", or a cohort), reason (of an exclusion), patients, osteoporosis (how many of
+        them; of those included and after).
     """
     rows = []
     for site, people in screened.groupby("site", sort=False):
         stayed = cohort[cohort["site"] == site]
         rows.append((site, "screened", "", len(people), pd.NA))
-        reasons = people.loc[people["exclusion"] != "", "exclusion"].value_counts()
-        rows += [(site, "excluded", reason, count, pd.NA) for reason, count in reasons.items()]
+        rows += _reason_rows(site, "excluded", people.loc[people["exclusion"] != "", "exclusion"], min_cell)
         rows.append((site, "included", "", len(stayed), stayed["osteoporosis"].sum()))
+        if unusable is not None:
+            lost = stayed["patient_id"].isin(unusable["patient_id"])
+            reasons = unusable.loc[unusable["patient_id"].isin(stayed["patient_id"]), "reason"]
+            rows += _reason_rows(site, "unusable", reasons, min_cell)
+            stayed = stayed[~lost]
+            rows.append((site, "analysed", "", len(stayed), stayed["osteoporosis"].sum()))
         for name in [name for name in schemas.COHORTS if name in set(stayed["cohort"])]:
             members = stayed.loc[stayed["cohort"] == name, "osteoporosis"]
             rows.append((site, name, "", len(members), members.sum()))
@@ -206,45 +307,85 @@ def flow_chart(screened: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     return flow.astype({"patients": int, "osteoporosis": "Int64"})
 
 
+def _reason_rows(site: str, stage: str, reasons: pd.Series, min_cell: int) -> list[tuple]:
+    """A row a reason, the most frequent first, rare ones taken together at the end."""
+    counts = reasons.value_counts()
+    rare = int(counts[counts < min_cell].sum())
+    rows = [(site, stage, reason, count, pd.NA) for reason, count in counts.items() if count >= min_cell]
+    return rows + ([(site, stage, OTHER_REASONS, rare, pd.NA)] if rare else [])
+
+
 def plot_flow_chart(flow: pd.DataFrame) -> Figure:
-    """Draw Figure 1: one column a site, from those screened to the cohorts."""
+    """Draw Figure 1: one column a site, from those screened to the cohorts.
+
+    Parameters
+    ----------
+    flow : DataFrame
+        From `flow_chart`, or as `Run.write_table` returns it, with small counts as text.
+    """
     sites = flow["site"].unique()
-    figure, axes = plt.subplots(1, len(sites), figsize=(4.9 * len(sites), 4.8), squeeze=False)
+    height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
+    figure, axes = plt.subplots(1, len(sites), figsize=(4.9 * len(sites), height), squeeze=False)
     for axis, site in zip(axes[0], sites, strict=True):
         _draw_site(axis, flow[flow["site"] == site])
     return figure
 
 
 def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
-    axis.set(xlim=(0, 10), ylim=(0, 10))
-    axis.axis("off")
     count = flow.set_index("stage")["patients"]
-    screened = _box(axis, (2.3, 9.2), f"{flow['site'].iloc[0]}\nscreened: {count['screened']}")
-    excluded = _box(axis, (7.1, 6.35), _excluded_text(flow[flow["stage"] == "excluded"]), align="left")
-    included = _box(axis, (2.3, 3.4), f"Included: {count['included']}")
-    _arrow(axis, screened, included)
-    corner = axis.text(2.3, 6.35, "")
-    _arrow(axis, corner, excluded)
-    cohorts = flow[flow["stage"].isin(schemas.COHORTS)]
+    steps = [("Included", "excluded", "Excluded", count["included"])]
+    if "analysed" in count:
+        steps.append(("Analysed", "unusable", "Image, mask or features unusable", count["analysed"]))
+    top = 4 + 6 * len(steps)
+    axis.set(xlim=(0, 10), ylim=(0, top))
+    axis.axis("off")
+    box = _box(axis, (2.3, top - 0.8), f"{flow['site'].iloc[0]}\nscreened: {count['screened']}")
+    for number, (title, stage, leaving, staying) in enumerate(steps):
+        height = top - 3.65 - 6 * number
+        gone = _box(axis, (7.1, height), _gone_text(leaving, flow[flow["stage"] == stage]), align="left")
+        stayed = _box(axis, (2.3, height - 2.95), f"{title}: {staying}")
+        _arrow(axis, box, stayed)
+        _arrow(axis, axis.text(2.3, height, ""), gone)
+        box = stayed
+    _draw_cohorts(axis, box, flow[flow["stage"].isin(schemas.COHORTS)])
+
+
+def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
     places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
-    for place, row in zip(places, cohorts.itertuples(), strict=True):
+    height = above.get_position()[1] - 2.6
+    for place, row in zip(places, cohorts.itertuples(), strict=False):
         text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.osteoporosis}"
-        _arrow(axis, included, _box(axis, (place, 0.8), text))
+        _arrow(axis, above, _box(axis, (place, height), text))
 
 
-def _excluded_text(excluded: pd.DataFrame) -> str:
+def _gone_text(title: str, gone: pd.DataFrame) -> str:
     """Total and reasons, the rarer ones taken together where there are many."""
-    lines = [f"Excluded: {excluded['patients'].sum()}"]
-    for row in excluded.head(_REASONS_SHOWN).itertuples():
+    total = _sum(gone["patients"])
+    lines = [title if total is None else f"{title}: {total}"]
+    for row in gone.head(_REASONS_SHOWN).itertuples():
         lines += textwrap.wrap(f"{row.reason}: {row.patients}", 38, subsequent_indent="   ")
-    rest = excluded["patients"].iloc[_REASONS_SHOWN:].sum()
-    return "\n".join(lines + ([f"other reasons: {rest}"] if rest else []))
+    rest = _sum(gone["patients"].iloc[_REASONS_SHOWN:])
+    return "\n".join(lines + ([f"{OTHER_REASONS}: {rest}"] if rest else []))
+
+
+def _sum(counts: pd.Series) -> int | None:
+    """Sum of counts; None when one of them is not shown."""
+    numbers = pd.to_numeric(counts, errors="coerce")
+    return None if numbers.isna().any() else int(numbers.sum())
 
 
 def _box(axis: Axes, place: tuple[float, float], text: str, align: str = "center") -> Text:
     frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#555555"}
     return axis.text(
-        *place, text, ha="center", va="center", multialignment=align, fontsize=8.5, bbox=frame, zorder=3
+        *place,
+        text,
+        ha="center",
+        va="center",
+        multialignment=align,
+        fontsize=8.5,
+        fontfamily=font_families(text),
+        bbox=frame,
+        zorder=3,
     )
 
 
@@ -270,7 +411,7 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
     cohort : DataFrame
         With cohort, osteoporosis, age, sex and the predictors.
     predictors : list of str
-        Rows besides age and sex, which are always there.
+        Rows besides age and sex, which are there wherever the tables have them.
 
     Returns
     -------
@@ -284,7 +425,7 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
         rows += [
             (name, "patients", SUBJECTS[flag], "n", (people["osteoporosis"] == flag).sum()) for flag in (1, 0)
         ]
-        for characteristic in characteristics(predictors):
+        for characteristic in [name for name in characteristics(predictors) if name in cohort]:
             rows += [(name, characteristic, *row) for row in _compare_outcomes(people, characteristic)]
     table = pd.DataFrame(rows, columns=["cohort", "characteristic", "subject", "metric", "value"])
     printed = reported_values().query("item == 'Table 1'").set_index(["cohort", "subject", "metric"])["value"]
@@ -371,7 +512,7 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for (name, characteristic), part in table.groupby(["cohort", "characteristic"], sort=False):
         if characteristic == "patients":
-            sizes = part.set_index("subject")[["value", "paper"]].astype(float)
+            sizes = part.set_index("subject")[["value", "paper"]].apply(pd.to_numeric, errors="coerce")
             continue
         cells = part.set_index(["subject", "metric"])
         tests = _printed_tests(cells.loc[characteristic])
@@ -385,6 +526,8 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
             }
             rows[COHORT_TITLES[name], _row_title(metric)] = {**texts, **tests}
             tests = dict.fromkeys(tests, "")
+    if not rows:  # neither age nor sex nor other predictors
+        return pd.DataFrame()
     printed = pd.DataFrame.from_dict(rows, orient="index")
     return printed.rename_axis(index=["cohort", "characteristic"])
 
@@ -396,10 +539,10 @@ def _row_title(metric: str) -> str:
 
 
 def _printed_cell(values: pd.Series, metric: str, size: float) -> str:
-    """Mean ± SD or n (%) of one group; "" where there is no number."""
-    value = float(values[metric]) if pd.notna(values[metric]) else np.nan
+    """Mean ± SD or n (%) of one group; "" where there is no number, the text where a count is not shown."""
+    value = pd.to_numeric(values[metric], errors="coerce")
     if np.isnan(value):
-        return ""
+        return "" if pd.isna(values[metric]) else values[metric]
     if metric.endswith("_mean"):
         return f"{value:.2f} ± {float(values[metric.removesuffix('mean') + 'sd']):.2f}"
     return f"{value:.0f} ({100 * value / size:.2f}%)"
@@ -434,7 +577,11 @@ def compare_cohorts(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     """
     cohorts = dict(_by_cohort(cohort))
     return pd.DataFrame(
-        [_across(cohort, cohorts, name) for name in [*characteristics(predictors), "osteoporosis"]]
+        [
+            _across(cohort, cohorts, name)
+            for name in [*characteristics(predictors), "osteoporosis"]
+            if name in cohort
+        ]
     )
 
 

@@ -1,7 +1,7 @@
 """Areas under ROC curves and their comparison by DeLong's method (paper 2.6 and 3.4).
 
 Names for others: `delong_auc`, `delong_test`, `pairwise_tests`, `p_matrix`, `plot_p_matrices`,
-`plot_differences`, `probabilities_wide`, `present_cohorts`.
+`plot_differences`, `probabilities_wide`, `present_cohorts`, `present_models`.
 
 Equal to R pROC with ``direction = "<"``: a higher score always speaks for the disease, ties count one half,
 the variances of the placement values have n - 1 below, the confidence interval is Wald's, cut off at 0 and 1.
@@ -234,6 +234,11 @@ def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
 def present_cohorts(predictions: pd.DataFrame) -> list[str]:
     """The sets that have patients, in the order training, internal, external."""
     return [cohort for cohort in COHORTS if (predictions["cohort"] == cohort).any()]
+
+
+def present_models(predictions: pd.DataFrame, models: list[str]) -> list[str]:
+    """Those of ``models`` that the study has: without clinical predictors there is no clinical model."""
+    return [model for model in models if (predictions["model"] == model).any()]
 
 
 def holm(p_values: pd.Series) -> pd.Series:

@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 
 from helpers import laplacian, mesh, texture
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
+from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.preprocessing import Block, preparation, read_settings
 from helpers.reliability import icc
 from helpers.study import Run
 
+FEATURE_CLASSES = ("shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 _LOG_SIGMA = re.compile(r"log-sigma-(\d+)-(\d+)-mm")
 
 
@@ -92,7 +94,8 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
         settings=read_settings(run.study.path(run.study.extraction)),
         cache=CaseCache(run.cache),
     )
-    outcomes = map_cases(function, cases, workers, "Extracting features")
+    scheduler = scheduler_address(run.study)
+    outcomes = map_cases(function, cases, workers, "Extracting features", scheduler)
     require_some(outcomes)
     rows = [{"patient_id": o.case.patient_id} | o.value for o in outcomes if not o.refused]
     refused = [{"patient_id": o.case.patient_id, "reason": o.reason} for o in outcomes if o.refused]
@@ -113,13 +116,23 @@ def feature_dictionary(names: Sequence[str]) -> pd.DataFrame:
     DataFrame
         ``feature`` (the full name), ``image_type`` (Shape for what comes from the mask alone; Original,
         Wavelet, LoG, Square ...), ``image`` (the single image, such as wavelet-LLH), ``feature_class``,
-        ``name``, and ``log_sigma_mm`` (missing but for LoG).
+        ``name``, and ``log_sigma_mm`` (missing but for LoG). Names of another make: "other".
     """
     return pd.DataFrame([_dictionary_row(name) for name in names])
 
 
+def split_name(feature: str) -> tuple[str, str, str] | None:
+    """Image, class and name of a PyRadiomics feature; None for a name of another make."""
+    parts = tuple(feature.split("_", 2))
+    return parts if len(parts) == 3 and parts[1] in FEATURE_CLASSES else None
+
+
 def _dictionary_row(feature: str) -> dict[str, str | float]:
-    image, feature_class, name = feature.split("_", 2)
+    parts = split_name(feature)
+    if parts is None:  # another engine's name, in a table of ready features
+        unknown = dict.fromkeys(["image_type", "image", "feature_class"], "other")
+        return {"feature": feature, **unknown, "name": feature, "log_sigma_mm": np.nan}
+    image, feature_class, name = parts
     sigma = _LOG_SIGMA.match(image)
     family = {"log": "LoG"}.get(image.split("-")[0], image.split("-")[0].capitalize())
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from helpers.study import Run, replacing
@@ -29,6 +30,9 @@ MODEL_COLOURS = {
 }
 OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
 OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
+# What Linux, Windows and macOS bring along.
+CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei"]
+CHINESE_FONTS += ["PingFang SC", "Heiti SC"]
 
 
 def use_style() -> None:
@@ -36,12 +40,24 @@ def use_style() -> None:
     plt.style.use(Path(__file__).with_name("book.mplstyle"))
 
 
-def save_figure(run: Run, name: str, figure: Figure, single_patient: bool = False) -> None:
+def font_families(text: str) -> list[str]:
+    """Fonts to draw a hospital's own words with: the style's, and for Chinese one that this machine has."""
+    families = list(plt.rcParams["font.family"])
+    if all(ord(character) < 0x2E80 for character in text):
+        return families
+    installed = set(font_manager.get_font_names())
+    return families + [name for name in CHINESE_FONTS if name in installed][:1]
+
+
+def save_figure(
+    run: Run, name: str, figure: Figure, single_patient: bool = False, of_paper: bool = False
+) -> None:
     """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner.
 
-    A picture of a ``single_patient`` who is real goes to private/figures.
+    One that shows a ``single_patient`` who is real (a picture, a dot each, bars of few) goes to
+    private/figures. One ``of_paper`` shows nothing but printed numbers, no data of the run.
     """
-    if run.study.is_virtual:
+    if run.study.is_virtual and not of_paper:
         layout = figure.get_layout_engine()
         if layout is not None:  # a strip at the bottom stays free of labels
             layout.set(rect=(0, 0.03, 1, 0.97))

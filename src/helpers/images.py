@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import SimpleITK as sitk
 
-from helpers import privacy
+from helpers import privacy, segmenters
 from helpers.dicom import read_dicom
 from helpers.errors import StudyError
-from helpers.masks import layer_map, match_grid
+from helpers.mask_files import MaskFiles, read_bodies, read_codes
+from helpers.masks import check_regions, six_layers
 from helpers.study import Run, Site
+from helpers.volumes import read_volume
 
 if TYPE_CHECKING:
     from helpers.virtual import VirtualSite
@@ -34,14 +36,19 @@ class Scan:
     image : sitk.Image
         HU, 16-bit signed.
     mask : sitk.Image
-        8-bit labels on the same grid: 0 outside, 1 to 6 as in ``helpers.masks.LAYERS``.
+        8-bit labels on the same grid: 0 outside, 1 to 6 as in ``helpers.masks.LAYERS``. A vertebra may be
+        missing as a whole.
     facts : dict
-        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``; unknown ones are absent.
+        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; unknown ones
+        are absent.
+    notes : tuple of str
+        What was done to the mask, and what is doubtful about it.
     """
 
     image: sitk.Image
     mask: sitk.Image
     facts: dict[str, str | float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class ImageSource(Protocol):
@@ -105,69 +112,87 @@ class FileImages:
     raw_ids: dict[str, str] = field(repr=False)
 
     def load(self, patient_id: str, reader: int = 1) -> Scan:
-        """Read image and mask, and check that they belong together.
+        """Read image and regions, and check that they belong together.
 
         Raises
         ------
         StudyError
             Saying what is wrong with which file, as the study file names it, and the remedy.
         """
-        image_path, mask_path = self._paths(patient_id, reader)
-        image_name, mask_name = self._names(reader)
-        if image_path.is_dir():
-            image, facts = read_dicom(image_path, f"{patient_id}, folder '{image_name}'")
-        else:
-            image, facts = read_volume(image_path, f"{patient_id}, image '{image_name}'"), {}
-        place = f"{patient_id}, mask '{mask_name}'"
-        mask = match_grid(read_volume(mask_path, place), image, place)
-        labels = None if self.site.labels == "layers" else self.site.labels
-        return Scan(whole_hu(image, patient_id), layer_map(mask, labels, place), facts)
+        masks = self._masks(patient_id, reader)
+        image, facts = self._image(patient_id)
+        place = f"{patient_id}, mask '{next(iter(masks.names.values()))}'"
+        codes, moved = read_codes(masks, image, patient_id)
+        layers, cut = six_layers(codes, read_bodies(masks, image, patient_id), masks.erode_mm, place)
+        doubts = check_regions(layers, image, place)
+        return Scan(image, layers, facts, (*moved, *cut, *doubts))
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
-        """Hash of the mask's bytes and of the image files' names, sizes and times of change.
+        """Hash of the masks' bytes and of the image files' names, sizes and times of change.
 
         Masks are what people edit; hashing every image would read the whole archive on each run.
         """
-        image_path, mask_path = self._paths(patient_id, reader)
-        files = sorted(image_path.iterdir()) if image_path.is_dir() else [image_path]
-        parts = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-        parts += [hashlib.sha256(mask_path.read_bytes()).hexdigest(), repr(self.site.labels)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        masks = self._masks(patient_id, reader)
+        parts = [self._image_state(patient_id), self.site.series]
+        parts += [masks.labels, masks.bodies_name, masks.erode_mm]
+        parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in masks.paths]
+        return _hash(*parts, *masks.files)
 
-    def _paths(self, patient_id: str, reader: int) -> tuple[Path, Path]:
-        raw = self.raw_ids[patient_id]
-        paths = [self.run.study.path(name.replace("{patient_id}", raw)) for name in self._names(reader)]
-        for path, name in zip(paths, self._names(reader), strict=True):
-            if not path.exists():
-                raise StudyError(
-                    f"{patient_id}: there is no '{name}' for this patient. Add the file, or correct the "
-                    f"path pattern of site '{self.site.name}' in the study file."
-                )
-        return paths[0], paths[1]
+    def _image(self, patient_id: str) -> tuple[sitk.Image, dict[str, str | float]]:
+        path = self._path(self.site.images, patient_id)
+        if path.is_dir():
+            folder = f"{patient_id}, folder '{self.site.images}'"
+            image, facts = read_dicom(path, folder, series=self.site.series)
+        else:
+            image, facts = read_volume(path, f"{patient_id}, image '{self.site.images}'"), {}
+        return whole_hu(image, patient_id), facts
 
-    def _names(self, reader: int) -> tuple[str, str]:
-        masks = self.site.masks if reader == 1 else self.site.second_reader
-        if masks is None:
-            raise StudyError(f"Site '{self.site.name}' names no masks of a second reader (second_reader).")
-        return self.site.images, masks
+    def _image_state(self, patient_id: str) -> str:
+        path = self._path(self.site.images, patient_id)
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        return _hash(*(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files))
 
+    def _masks(self, patient_id: str, reader: int) -> MaskFiles:
+        """The mask files of one reader; drawn first where the site leaves that to a tool."""
+        site = self.site
+        patterns = site.masks if reader == 1 else site.second_reader
+        if reader == 1 and patterns is None:
+            return self._segmented(patient_id)
+        if patterns is None:
+            raise StudyError(f"Site '{site.name}' names no masks of a second reader (second_reader).")
+        patterns = patterns if isinstance(patterns, dict) else {"": patterns}
+        files = {name: self._path(pattern, patient_id, False) for name, pattern in patterns.items()}
+        there = {name: path for name, path in files.items() if path.exists()}
+        if not there:
+            raise self._absent(patient_id, " or ".join(f"'{pattern}'" for pattern in patterns.values()))
+        bodies = self._path(site.bodies, patient_id) if site.bodies else None
+        masks = MaskFiles(there, patterns, site.labels, bodies, site.bodies or "", site.erode_mm)
+        return masks.unpacked(patient_id)
 
-def read_volume(path: Path, place: str) -> sitk.Image:
-    """Read a three-dimensional NIfTI, NRRD or MHA file; ``place`` says in an error what it is."""
-    try:
-        volume = sitk.ReadImage(str(path))
-    except RuntimeError:
-        # ITK's own message holds the path, and with it the raw patient number.
-        raise StudyError(
-            f"{place}: the file cannot be read as NIfTI, NRRD or MHA. It may be damaged or of another "
-            "kind: export it again."
-        ) from None
-    if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
-        raise StudyError(
-            f"{place}: the file holds {volume.GetDimension()} dimensions and "
-            f"{volume.GetNumberOfComponentsPerPixel()} values a voxel; one 3D volume is needed."
+    def _segmented(self, patient_id: str) -> MaskFiles:
+        tool = segmenters.TOOLS[self.site.segmenter]
+        folder = self.run.segmentation(
+            patient_id, f"{self.site.segmenter}-{self._image_state(patient_id)[:16]}"
         )
-    return volume
+        if not folder.is_dir():
+            segmenters.draw(tool, self._image(patient_id)[0], folder, patient_id)
+        return tool.masks(folder, self.site.erode_mm)
+
+    def _path(self, pattern: str, patient_id: str, needed: bool = True) -> Path:
+        path = self.run.study.path(pattern.replace("{patient_id}", self.raw_ids[patient_id]))
+        if needed and not path.exists():
+            raise self._absent(patient_id, f"'{pattern}'")
+        return path
+
+    def _absent(self, patient_id: str, name: str) -> StudyError:
+        return StudyError(
+            f"{patient_id}: there is no {name} for this patient. Add the file, or correct the path pattern "
+            f"of site '{self.site.name}' in the study file."
+        )
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
 
 
 def whole_hu(image: sitk.Image, patient_id: str) -> sitk.Image:

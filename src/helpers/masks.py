@@ -1,11 +1,14 @@
-"""Regions as hospitals draw them: brought to the image's grid and to the six layers, or refused."""
+"""Regions as hospitals and segmentation tools draw them, turned into the six layers, or refused.
+
+A label is a layer (1 to 6) or a whole vertebra. Whole vertebrae are cut down to their bodies, shrunk away
+from the cortex, and divided in three along the spine.
+"""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from helpers.errors import StudyError
 
@@ -17,93 +20,350 @@ LAYERS = {
     5: "L1 middle",
     6: "L1 lower",
 }
-# File headers round positions (NIfTI to 32 bits); more than this is another grid, not rounding.
-GRID_TOLERANCE_MM = 0.01
+VERTEBRAE = {"T12": (1, 2, 3), "L1": (4, 5, 6)}
+# Codes of whole vertebrae, beside those of the layers.
+WHOLE = {"T12": 7, "L1": 8}
+# VerSe (doi 10.1016/j.media.2021.102166; also SPINEPS and spine-segment) and TotalSegmentator version 2.
+NUMBERINGS = {
+    "layers": {layer: layer for layer in LAYERS},
+    "verse": {19: "T12", 20: "L1"},
+    "totalsegmentator": {32: "T12", 31: "L1"},
+}
+# Regions beyond these are refused.
+REFUSED_BEYOND = {
+    "volume_mm3": 500.0,  # a vertebra smaller than this has lost its region, or another scale
+    "air_percent": 10.0,  # voxels below AIR_HU: the region lies in lung, bowel or outside the patient
+    "canal_mm2": 40.0,  # hole seen along the spine: the region surrounds the canal, so it is no body
+}
+# Regions beyond these are warned about.
+DOUBTFUL_BEYOND = {
+    "shell_hu": 80.0,  # bone lies in a brighter shell (95th percentile around it over median inside)
+    "levels_mm": 55.0,  # T12 and L1 are neighbours: 25 to 40 mm from centre to centre
+    "lost_percent": 1.0,  # of a vertebra, in pieces apart from its body
+}
+AIR_HU = -200
+FLIPS = ("left to right", "front to back", "top to bottom")
+_SHELL_MM = 6.0
 
 
-def match_grid(mask: sitk.Image, image: sitk.Image, place: str) -> sitk.Image:
-    """Mask with exactly the image's grid, when it lies there up to the rounding of file headers.
-
-    Raises
-    ------
-    StudyError
-        When size, spacing, origin or direction differ.
-    """
-    if mask.GetSize() != image.GetSize():
-        raise _other_grid(place, f"its size is {mask.GetSize()}, the image's {image.GetSize()}")
-    corners = list(itertools.product(*[(0, size - 1) for size in image.GetSize()]))
-    shift = max(_distance(mask, image, corner) for corner in corners)
-    if shift > GRID_TOLERANCE_MM:
-        differing = [
-            name
-            for name in ("Spacing", "Origin", "Direction")
-            if not np.allclose(getattr(mask, f"Get{name}")(), getattr(image, f"Get{name}")(), atol=1e-3)
-        ]
-        named = ", ".join(differing).lower() or "grid"
-        raise _other_grid(place, f"its {named} differs by up to {shift:.2f} mm at the corners")
-    mask.CopyInformation(image)
-    return mask
-
-
-def _distance(one: sitk.Image, other: sitk.Image, corner: tuple[int, ...]) -> float:
-    points = [np.array(volume.TransformIndexToPhysicalPoint(corner)) for volume in (one, other)]
-    return float(np.linalg.norm(points[0] - points[1]))
-
-
-def _other_grid(place: str, difference: str) -> StudyError:
-    return StudyError(
-        f"{place}: the mask does not lie on the image's grid: {difference}. Draw or save the mask on this "
-        "very image (in ITK-SNAP: open this image first, then save the segmentation)."
-    )
-
-
-def layer_map(mask: sitk.Image, labels: dict[int, int] | None, place: str) -> sitk.Image:
-    """Label map of the layers 1 to 6.
+def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
+    """Translate a label map's numbers.
 
     Parameters
     ----------
     mask : sitk.Image
         As drawn.
-    labels : dict or None
-        Mask label -> layer; other labels are left out. None: the labels are the layers already.
+    labels : str or dict
+        As in the study file: a numbering's name, or label -> layer or vertebra. Labels that it does not
+        name are left out; only "layers" allows no others.
     place : str
         What the mask is, for errors.
+
+    Returns
+    -------
+    sitk.Image
+        8 bits: the layers 1 to 6 and the codes of ``WHOLE``; empty when none of the labels is there.
     """
-    drawn = sitk.GetArrayFromImage(mask)
+    drawn = sitk.GetArrayViewFromImage(mask)
+    window = _box(drawn != 0)
+    part = drawn[window]
+    found = np.unique(part[part != 0])
+    numbers = {label: code for label, code in code_table(labels).items() if isinstance(label, int)}
+    _check_numbers(found, numbers, place)
+    if not numbers:
+        raise StudyError(
+            f"{place}: a label map has numbers, but the study file's 'labels' are names. Write numbers."
+        )
+    others = sorted(set(found.astype(int).tolist()) - set(numbers))
+    if labels == "layers" and others:
+        raise StudyError(
+            f"{place}: label(s) {', '.join(map(str, others))} are not layers (1 to 6). Say in the study "
+            "file's 'labels' which mask label is which layer, or correct the mask."
+        )
+    codes = np.zeros(drawn.shape, dtype=np.uint8)
+    for number, code in numbers.items():
+        codes[window][part == number] = code
+    return _like(codes, mask)
+
+
+def whole_vertebra(mask: sitk.Image, vertebra: str, place: str) -> sitk.Image:
+    """Codes of a mask that holds one vertebra as its only label; all zeros for an empty mask."""
+    drawn = sitk.GetArrayViewFromImage(mask)
     found = np.unique(drawn[drawn != 0])
+    if found.size > 1:
+        raise StudyError(
+            f"{place}: the file of {vertebra} has several labels ({', '.join(f'{v:g}' for v in found[:5])}). "
+            "Say in the study file's 'labels' what they are, or save the vertebra alone."
+        )
+    return _like(np.where(drawn != 0, WHOLE[vertebra], 0).astype(np.uint8), mask)
+
+
+def code_table(labels: str | dict) -> dict[int | str, int]:
+    """Code of each label or name, from the study file's ``labels``."""
+    table = NUMBERINGS[labels] if isinstance(labels, str) else labels
+    return {label: WHOLE.get(meaning, meaning) for label, meaning in table.items()}
+
+
+def _check_numbers(found: np.ndarray, numbers: dict[int, int], place: str) -> None:
     if found.size == 0:
-        raise StudyError(f"{place}: the mask is empty. Draw the six layers, or leave the patient out.")
+        raise StudyError(f"{place}: the mask is empty. Draw the regions, or leave the patient out.")
     if not np.array_equal(found, np.round(found)) or found.min() < 0:
         raise StudyError(
             f"{place}: the mask holds values such as {found[0]:.4g} instead of whole labels; it was "
             "rescaled when saved. Save it again as a label map."
         )
-    translation = labels or {layer: layer for layer in LAYERS}
-    _check_labels(set(found.astype(int).tolist()), translation, labels is not None, place)
-    layers = np.zeros(drawn.shape, dtype=np.uint8)
-    for label, layer in translation.items():
-        layers[drawn == label] = layer
-    translated = sitk.GetImageFromArray(layers)
-    translated.CopyInformation(mask)
-    return translated
+    if found.tolist() == [255] and 255 not in numbers:
+        raise StudyError(
+            f"{place}: the mask's only label is 255: it was saved as a black-and-white picture and its "
+            "labels are lost. Save the label map itself."
+        )
 
 
-def _check_labels(found: set[int], translation: dict[int, int], others_allowed: bool, place: str) -> None:
-    if found == {255}:
+def six_layers(
+    codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float, place: str
+) -> tuple[sitk.Image, list[str]]:
+    """Divide whole vertebrae into layers; layers that are drawn already stay as they are.
+
+    Parameters
+    ----------
+    codes : sitk.Image
+        As `label_codes` gives them.
+    bodies : sitk.Image or None
+        Not 0 in vertebral bodies, on the same grid.
+    erode_mm : float
+        No voxel whose centre lies within this distance of one outside the body is kept (mm).
+    place : str
+        What the mask is, for errors.
+
+    Returns
+    -------
+    layers : sitk.Image
+        8 bits: 0 outside, 1 to 6 as in ``LAYERS``.
+    notes : list of str
+
+    Raises
+    ------
+    StudyError
+        When neither vertebra is there, one lacks a layer, or nothing of it is left.
+    """
+    found = _found(codes)
+    if not found:
         raise StudyError(
-            f"{place}: the mask's only label is 255: it was saved as a black-and-white picture and the six "
-            "layers are lost. Save the label map itself, with the labels 1 to 6."
+            f"{place}: neither T12 nor L1 is in the mask. Look whether the scan shows them and whether "
+            "'labels' in the study file names the mask's labels; otherwise leave the patient out."
         )
-    others = sorted(found - set(translation))
-    if others and not others_allowed:
-        raise StudyError(
-            f"{place}: label(s) {', '.join(map(str, others))} are not layers (1 to 6). Say in the study "
-            "file's 'labels' which mask label is which layer, or correct the mask."
-        )
-    missing = sorted(set(LAYERS) - {translation[label] for label in found & set(translation)})
+    _check_layers(found, place)
+    if not found & set(WHOLE.values()):
+        return codes, []
+    drawn = sitk.GetArrayFromImage(codes)
+    whole = {vertebra: drawn == code for vertebra, code in WHOLE.items() if code in found}
+    drawn[drawn > max(LAYERS)] = 0
+    notes, kept = [], {}
+    for vertebra, region in whole.items():
+        kept[vertebra], remarks = _trabecular(region, codes, bodies, erode_mm, f"{place}: {vertebra}")
+        notes += [f"{vertebra} {remark}" for remark in remarks]
+    axis = _spine_axis([_points(region, codes) for region in kept.values()])
+    for vertebra, region in kept.items():
+        heights = _points(region, codes) @ axis
+        edges = np.linspace(heights.max(), heights.min(), 4)[1:3]
+        drawn[region] = np.choose(np.sum(heights[:, None] < edges, axis=1), VERTEBRAE[vertebra])
+        if not set(VERTEBRAE[vertebra]) <= set(drawn[region].tolist()):
+            raise StudyError(f"{place}: {vertebra} is too flat for three layers; look at its mask.")
+    return _like(drawn, codes), notes
+
+
+def _check_layers(found: set[int], place: str) -> None:
+    missing = [
+        LAYERS[layer]
+        for layers in VERTEBRAE.values()
+        for layer in layers
+        if found & set(layers) and layer not in found
+    ]
     if missing:
-        names = ", ".join(LAYERS[layer] for layer in missing)
         raise StudyError(
-            f"{place}: the mask lacks {names} (it has the labels {', '.join(map(str, sorted(found)))}). Draw "
-            "all six layers, or leave the patient out."
+            f"{place}: the mask lacks {', '.join(missing)}. Draw all three layers of a vertebra, or none."
         )
+
+
+def _trabecular(
+    region: np.ndarray, grid: sitk.Image, bodies: sitk.Image | None, erode_mm: float, place: str
+) -> tuple[np.ndarray, list[str]]:
+    """Cut a whole vertebra down to its body, shrunk, in one piece."""
+    window = _box(region)
+    notes = ["is cut off by the edge of the scan"] if _at_end(window, region.shape, grid) else []
+    # One voxel of background around, except at the edge of the scan, where nobody knows what follows.
+    window = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in window)
+    part = region[window]
+    if bodies is not None:
+        part = part & (sitk.GetArrayViewFromImage(bodies)[window] != 0)
+        if not part.any():
+            raise StudyError(f"{place} has no body in the file 'bodies'. Look at both masks.")
+    spacing = grid.GetSpacing()[::-1]
+    if erode_mm:
+        part = ndimage.distance_transform_edt(part, sampling=spacing) > erode_mm + 1e-6
+        if not part.any():
+            raise StudyError(f"{place}: nothing is left after shrinking by {erode_mm:g} mm (erode_mm).")
+    pieces, count = ndimage.label(part)
+    if count > 1:
+        sizes = np.bincount(pieces.ravel())[1:]
+        lost = 100 * (1 - sizes.max() / sizes.sum())
+        part = pieces == 1 + sizes.argmax()
+        if lost > DOUBTFUL_BEYOND["lost_percent"]:
+            notes.append(f"is in {count} pieces; the largest is kept, without {lost:.0f} % of the voxels")
+    kept = np.zeros_like(region)
+    kept[window] = part
+    return kept, notes
+
+
+def _at_end(window: tuple[slice, ...], shape: tuple[int, ...], grid: sitk.Image) -> bool:
+    """Whether a region touches the first or last slice along the patient."""
+    axis = _patient_axes(grid).index(2)
+    return window[axis].start == 0 or window[axis].stop == shape[axis]
+
+
+def _patient_axes(grid: sitk.Image) -> list[int]:
+    """Patient axis (0 left-right, 1 front-back, 2 head-foot) that each array axis is nearest to."""
+    directions = np.abs(np.array(grid.GetDirection()).reshape(3, 3))
+    return [int(directions[:, 2 - axis].argmax()) for axis in range(3)]
+
+
+def _box(region: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box around a region; nothing of an empty one."""
+    window = []
+    for axis in range(3):
+        occupied = np.flatnonzero(region.any(tuple(other for other in range(3) if other != axis)))
+        window.append(slice(occupied[0], occupied[-1] + 1) if occupied.size else slice(0, 0))
+        region = region[(slice(None),) * axis + (window[-1],)]  # the rest is empty
+    return tuple(window)
+
+
+def _found(labels: sitk.Image) -> set[int]:
+    drawn = sitk.GetArrayViewFromImage(labels)
+    return set(np.unique(drawn[_box(drawn != 0)]).tolist()) - {0}
+
+
+def _points(region: np.ndarray, grid: sitk.Image) -> np.ndarray:
+    """Positions (mm, LPS) of a region's voxels, shape (voxels, 3), in array order."""
+    index = np.argwhere(region)[:, ::-1] * grid.GetSpacing()
+    return index @ np.array(grid.GetDirection()).reshape(3, 3).T + grid.GetOrigin()
+
+
+def _spine_axis(vertebrae: list[np.ndarray]) -> np.ndarray:
+    """Unit vector to the head: through both centres, or the patient's own axis when there is one only."""
+    if len(vertebrae) < 2:
+        return np.array([0.0, 0.0, 1.0])
+    upwards = vertebrae[0].mean(axis=0) - vertebrae[1].mean(axis=0)
+    return upwards / np.linalg.norm(upwards)
+
+
+def missing_vertebrae(layers: sitk.Image) -> list[str]:
+    """Vertebrae without a voxel."""
+    found = _found(layers)
+    return [vertebra for vertebra, own in VERTEBRAE.items() if not found & set(own)]
+
+
+def check_regions(layers: sitk.Image, image: sitk.Image, place: str) -> list[str]:
+    """Look whether regions lie where T12 and L1 can lie.
+
+    What this cannot see: a mask one slice off in its content (not in its header), and a left-right flip
+    of a spine that lies in the middle of the image; the HU are plausible there.
+
+    Returns
+    -------
+    list of str
+        What is doubtful.
+
+    Raises
+    ------
+    StudyError
+        When the order of the layers is not that of a spine, or a limit of ``REFUSED_BEYOND`` is passed.
+    """
+    everything = sitk.GetArrayViewFromImage(layers) > 0
+    window = _box(everything)
+    box = layers[tuple(window[::-1])]
+    drawn = sitk.GetArrayViewFromImage(box)
+    found = [layer for layer in LAYERS if (drawn == layer).any()]
+    centres = {layer: _points(drawn == layer, box).mean(axis=0) for layer in found}
+    _check_order(centres, place)
+    voxel_mm3 = float(np.prod(layers.GetSpacing()))
+    for vertebra, own in VERTEBRAE.items():
+        region = np.isin(drawn, own)
+        volume = np.count_nonzero(region) * voxel_mm3
+        if 0 < volume < REFUSED_BEYOND["volume_mm3"]:
+            raise StudyError(
+                f"{place}: {vertebra} has only {volume:.0f} mm3 (at least {REFUSED_BEYOND['volume_mm3']:.0f} "
+                "are needed). Draw the region again."
+            )
+        _check_canal(region, box, f"{place}: {vertebra}")
+    return _check_levels(centres) + _check_tissue(everything, image, place)
+
+
+def _check_order(centres: dict[int, np.ndarray], place: str) -> None:
+    heights = [centres[layer][2] for layer in sorted(centres)]
+    if any(upper <= lower for upper, lower in zip(heights, heights[1:], strict=False)):
+        raise StudyError(
+            f"{place}: the regions do not run from T12 upper (head) down to L1 lower (foot). The mask was "
+            "flipped top to bottom when saved (ITK-SNAP 4.0 did this), or labels were mixed up: open it over "
+            "the image, correct it, save it again."
+        )
+
+
+def _check_levels(centres: dict[int, np.ndarray]) -> list[str]:
+    if len(centres) < len(LAYERS):
+        return []
+    apart = float(np.linalg.norm(centres[2] - centres[5]))
+    if apart <= DOUBTFUL_BEYOND["levels_mm"]:
+        return []
+    return [f"T12 and L1 lie {apart:.0f} mm apart, too far for neighbours: are the levels right?"]
+
+
+def _check_canal(region: np.ndarray, grid: sitk.Image, place: str) -> None:
+    axis = _patient_axes(grid).index(2)
+    seen = region.any(axis=axis)
+    hole = ndimage.binary_fill_holes(seen) & ~seen
+    pixel_mm2 = float(np.prod(np.delete(grid.GetSpacing()[::-1], axis)))
+    if np.count_nonzero(hole) * pixel_mm2 > REFUSED_BEYOND["canal_mm2"]:
+        raise StudyError(
+            f"{place}: the region surrounds the spinal canal, so it is the whole vertebra and not its body. "
+            "Name a mask of the vertebral bodies in the study file ('bodies'), or draw the bodies."
+        )
+
+
+def _check_tissue(region: np.ndarray, image: sitk.Image, place: str) -> list[str]:
+    hu, spacing = sitk.GetArrayViewFromImage(image), image.GetSpacing()[::-1]
+    air, shell = _air_and_shell(region, hu, spacing)
+    doubtful = shell < DOUBTFUL_BEYOND["shell_hu"]
+    if not doubtful and air <= REFUSED_BEYOND["air_percent"]:
+        return []
+    for axis in range(3):
+        flipped = _air_and_shell(np.flip(region, axis), hu, spacing)
+        if flipped[0] < 1 and flipped[1] >= DOUBTFUL_BEYOND["shell_hu"]:
+            raise StudyError(
+                f"{place}: the region does not lie on bone, but would if it were flipped "
+                f"{FLIPS[_patient_axes(image)[axis]]}. The mask was flipped when saved: open it over the "
+                "image, correct it, save it again."
+            )
+    if air > REFUSED_BEYOND["air_percent"]:
+        raise StudyError(
+            f"{place}: {air:.0f} % of the region is air or lung (below {AIR_HU} HU). The mask belongs to "
+            "another scan, or was shifted: open it over the image."
+        )
+    return ["no cortex around the region (its surroundings are hardly brighter): does it lie on the bone?"]
+
+
+def _air_and_shell(region: np.ndarray, hu: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float]:
+    """Air in the region (%), and by how much the brightest 5 % around it exceed its median (HU)."""
+    margin = [int(np.ceil(_SHELL_MM / step)) for step in spacing]
+    window = _box(region)
+    window = tuple(slice(max(p.start - m, 0), p.stop + m) for p, m in zip(window, margin, strict=True))
+    part, values = region[window], hu[window]
+    distance = ndimage.distance_transform_edt(~part, sampling=spacing)
+    shell = values[(distance > 0) & (distance <= _SHELL_MM)]
+    inside = values[part]
+    return 100 * float((inside < AIR_HU).mean()), float(np.percentile(shell, 95) - np.median(inside))
+
+
+def _like(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    volume = sitk.GetImageFromArray(array)
+    volume.CopyInformation(grid)
+    return volume

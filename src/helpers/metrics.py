@@ -197,6 +197,44 @@ def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, flo
     return row
 
 
+def sensitivity_analysis(predictions: pd.DataFrame, set_aside: pd.Series, models: list[str]) -> pd.DataFrame:
+    """Discrimination of the same models in each set without the patients whom a rule sets aside.
+
+    The models stay as they were fitted; only who is judged changes.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    set_aside : Series
+        Pseudonyms; no row comes out when there are none.
+    models : list of str
+        Models in the order of the rows.
+
+    Returns
+    -------
+    DataFrame
+        model, cohort, n, events (those who stay), set_aside (patients), auc, ci_low, ci_high (DeLong; missing
+        where one outcome is left), and auc_all, of everybody.
+    """
+    rows = []
+    for model in models if len(set_aside) else []:
+        for cohort in present_cohorts(predictions):
+            part = probabilities_wide(predictions, cohort, [model])
+            rows.append({"model": model, "cohort": cohort} | _without(part, set_aside, model))
+    columns = ["model", "cohort", "n", "events", "set_aside", "auc", "ci_low", "ci_high", "auc_all"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _without(part: pd.DataFrame, set_aside: pd.Series, model: str) -> dict[str, float]:
+    stay = part[~part["patient_id"].isin(set_aside)]
+    row = {"n": len(stay), "events": int(stay["osteoporosis"].sum()), "set_aside": len(part) - len(stay)}
+    if stay["osteoporosis"].nunique() == 2:
+        area = delong_auc(stay["osteoporosis"], stay[model])
+        row |= {"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
+    return row | {"auc_all": delong_auc(part["osteoporosis"], part[model]).auc}
+
+
 def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
     """Draw one ROC panel a set (paper Figures 4 and 6), AUC and DeLong interval in the legend.
 

@@ -20,17 +20,21 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from helpers.cases import Case, CaseCache, map_cases, source_hash
+from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.extraction import extract_case
 from helpers.images import ImageSource, Scan, image_sources
 from helpers.masks import LAYERS
 from helpers.outcomes import checked_outcome
-from helpers.preprocessing import prepare, read_settings, roi_box
+from helpers.preprocessing import prepare, read_settings
+from helpers.resampling import roi_box
 from helpers.selection import LimitedSmote, selection_pipeline
 from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.study import Run
 
 # HU of muscle in body composition analysis, and the mean of a plausible muscle.
+NO_IMAGES = "the study's features came ready-made, without images"
+SKIPPED = ["patient_id", "reason"]
 MUSCLE_HU = (-29, 150)
 MEAN_HU = (0, 100)
 SMOOTHING_MM = 1.5  # before a voxel is called muscle, else noise decides
@@ -210,15 +214,18 @@ def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.D
         Indexed by patient; first-order and texture features of the unfiltered image. Shape is left out
         because it is the vertebra's, filtered images because they see the bone near by.
     skipped : DataFrame
-        patient_id and reason of those without such a region.
+        patient_id and reason of those without such a region; everyone, in a study of ready features.
     """
+    if run.study.has_features:
+        skipped = [(case.patient_id, NO_IMAGES) for case in cases]
+        return pd.DataFrame(index=pd.Index([], name="patient_id")), pd.DataFrame(skipped, columns=SKIPPED)
     settings, cache = read_settings(run.study.path(run.study.extraction)), CaseCache(run.cache)
     sources = {name: MuscleImages(source) for name, source in image_sources(run).items()}
     preparation = partial(prepare, sources=sources, settings=settings, cache=cache)
     function = partial(extract_case, prepare_case=preparation, settings=settings, cache=cache)
-    outcomes = map_cases(function, cases, workers, "Muscle")
+    outcomes = map_cases(function, cases, workers, "Muscle", scheduler_address(run.study))
     rows = {outcome.case.patient_id: outcome.value for outcome in outcomes if not outcome.refused}
     skipped = [(outcome.case.patient_id, outcome.reason) for outcome in outcomes if outcome.refused]
     features = pd.DataFrame.from_dict(rows, orient="index").rename_axis("patient_id")
     features = features[[name for name in features if name.startswith("original_") and "_shape_" not in name]]
-    return features, pd.DataFrame(skipped, columns=["patient_id", "reason"])
+    return features, pd.DataFrame(skipped, columns=SKIPPED)

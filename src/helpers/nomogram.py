@@ -1,7 +1,9 @@
 """Odds ratios, the nomogram and its drawing (paper Tables 2 and 5, Figure 5).
 
-Names for others: `logistic_table`, `univariable_and_multivariable`, `printed_odds_ratios`, `Nomogram`,
-`plot_nomogram`, `with_models`, `typical_patient`, `describe`.
+Names for others: `logistic_table`, `univariable_and_multivariable`, `printed_odds_ratios`, `fit_models`,
+`formulas`, `hu_alone`, `Nomogram`, `plot_nomogram`, `with_models`, `typical_patient`, `describe`.
+
+A study without clinical predictors has no clinical model, and a nomogram of the Rad-score alone.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from helpers.errors import StudyError
-from helpers.logistic import LogisticModel, encode, fit_columns, levels_of
+from helpers.logistic import LogisticModel, encode, fit_columns, fit_logistic, levels_of
+from helpers.metrics import performance_table
 from helpers.outcomes import checked_outcome
+from helpers.study import Run
 
 ESTIMATES = [
     *("coefficient", "se", "odds_ratio", "wald_low", "wald_high", "profile_low", "profile_high"),
     *("p_value", "p_lr", "method"),
 ]
+ODDS_RATIO_COLUMNS = ["analysis", "term", "predictor", *ESTIMATES]
+NO_CLINICAL = "there is none, because the study names no clinical predictors"
 LEFT_OUT = "left out (the same for everyone)"
 RADIOMICS = "LR"
 MARK = "#D55E00"
@@ -92,8 +98,11 @@ def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: 
     Returns
     -------
     DataFrame
-        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable").
+        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable"); no row
+        without predictors.
     """
+    if not predictors:
+        return pd.DataFrame(columns=ODDS_RATIO_COLUMNS)
     alone = pd.concat([logistic_table(data, outcome, [name]) for name in predictors], ignore_index=True)
     together = logistic_table(data, outcome, predictors)
     alone.insert(0, "analysis", "univariable")
@@ -126,6 +135,39 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
             "paper 95 % CI": text("paper_ci_low", "paper_ci_high"),
         }
     )
+
+
+def fit_models(training: pd.DataFrame, predictors: list[str]) -> dict[str, LogisticModel]:
+    """The clinical model (where there are predictors) and the nomogram, fitted on the training patients.
+
+    Parameters
+    ----------
+    training : DataFrame
+        osteoporosis, rad_score and the predictors, one row a patient.
+    predictors : list of str
+        The study's clinical predictors.
+    """
+    used = {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
+    return {name: fit_logistic(training, "osteoporosis", names) for name, names in used.items() if names}
+
+
+def formulas(fitted: Mapping[str, LogisticModel]) -> dict[str, str]:
+    """The log odds of the clinical model and the nomogram written out, or why there is none."""
+    return {
+        name: fitted[name].formula() if name in fitted else NO_CLINICAL for name in ("clinical", "nomogram")
+    }
+
+
+def hu_alone(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Discrimination by mean HU of the region (lower meaning more risk), as `performance_table` gives it.
+
+    No row in a study of ready features, where nobody measured it.
+    """
+    if run.study.has_features:
+        return pd.DataFrame(columns=["model", "cohort", "auc", "ci_low", "ci_high"])
+    density = run.read("preprocessing")[["patient_id", "trabecular_hu"]]
+    alone = patients.merge(density, on="patient_id").assign(model="mean HU")
+    return performance_table(alone.assign(probability=-alone["trabecular_hu"]), ["mean HU"])
 
 
 def with_models(

@@ -58,6 +58,15 @@ def beside(
     return pd.Series(values.reindex(keys).to_numpy(), index=computed.index)
 
 
+def odds_ratios_beside(table: pd.DataFrame, field: Literal["value", "ci_low", "ci_high"]) -> pd.Series:
+    """The printed odds ratios of Table 2, for a table with the columns cohort, analysis and predictor."""
+    columns = [
+        beside(rows, "Table 2", f"{analysis}_or", "predictor", field)
+        for analysis, rows in table.groupby("analysis", sort=False)
+    ]
+    return pd.concat(columns) if columns else pd.Series(dtype=float)
+
+
 def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Computed and printed value of each metric in one cell, as "0.857 / 0.880", for reading.
 

@@ -21,24 +21,23 @@ import yaml
 from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from helpers import dicom, images, masks
+from helpers import dicom, grids, images, mask_files, masks, resampling, volumes
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
+from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.images import ImageSource, Scan, image_sources
-from helpers.masks import LAYERS
+from helpers.masks import LAYERS, missing_vertebrae
+from helpers.resampling import crop, resample_roi, roi_box
 from helpers.schemas import COHORTS
-from helpers.study import Run
-
-# The influence of a voxel on cubic B-spline coefficients fades by 0.27 a voxel: 0.27**40 is 2e-23, less
-# than the last bit of a double.
-SPLINE_MARGIN = 40
+from helpers.study import Rules, Run
 
 # What is out of the ordinary, and warned about.
 LIMITS = {
     "layer_volume_mm3": 500.0,  # smaller layers hold too few voxels for texture
     "hu_low": -100.0,  # mean HU of a layer below fat: not bone
     "hu_high": 400.0,  # above: cement, sclerosis or cortex in the layer
-    "metal_hu": 2000.0,  # anywhere in the block: scales the square, exponential and logarithm images
+    "air_percent": 1.0,  # voxels below -200 HU: lung or bowel drawn in
+    "cortex_percent": 5.0,  # voxels above 400 HU: end plate or cortex drawn in
     "spacing_mm": 3.0,  # thicker slices: texture along the spine is interpolated
     "kvp": 120.0,  # paper 2.2
 }
@@ -123,119 +122,45 @@ def preprocess(scan: Scan, settings: dict) -> Block:
     return Block(image, layers)
 
 
-def resample_roi(
-    image: sitk.Image, layers: sitk.Image, spacing: np.ndarray, interpolator: int, pad: float
-) -> tuple[sitk.Image, sitk.Image]:
-    """Resample the box around all labels and ``pad`` voxels of the new grid beyond it.
-
-    Parameters
-    ----------
-    image, layers : sitk.Image
-        On the same grid.
-    spacing : ndarray, shape (3,)
-        New spacing in mm; 0 keeps that of the image.
-    interpolator : int
-        SimpleITK's number of the interpolator of the image.
-    pad : float
-        Voxels of the new grid.
-    """
-    start, size = roi_box(layers)
-    old = np.array(image.GetSpacing())
-    # As PyRadiomics: 0 keeps the spacing, and a direction with a single slice of ROI is not resampled.
-    spacing = np.where((spacing == 0) | (size == 1), old, spacing)
-    if np.allclose(old, spacing):
-        return _crop(image, layers, start - pad, start + size + pad)
-    lower, upper = _new_box(start, size, np.array(image.GetSize()), old / spacing, pad)
-    origin = image.TransformContinuousIndexToPhysicalPoint(
-        (0.5 * (spacing - old) / old + lower / (old / spacing)).tolist()
-    )
-    resampler = sitk.ResampleImageFilter()
-    resampler.SetOutputSpacing(spacing.tolist())
-    resampler.SetOutputDirection(image.GetDirection())
-    resampler.SetOutputOrigin(origin)
-    resampler.SetSize((upper - lower + 1).astype(int).tolist())
-    if not _meets_old_voxels(lower, upper, old, spacing):
-        first, last = lower * spacing / old - SPLINE_MARGIN, (upper + 1) * spacing / old + SPLINE_MARGIN
-        image, layers = _crop(image, layers, np.floor(first), np.ceil(last))
-    resampler.SetInterpolator(interpolator)
-    resampled = resampler.Execute(image)
-    resampler.SetInterpolator(sitk.sitkNearestNeighbor)
-    return resampled, resampler.Execute(layers)
-
-
-def roi_box(layers: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
-    """First voxel and size (x, y, z) of the box around all labels."""
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.ComputePerimeterOff()
-    shape.Execute(layers > 0)
-    box = np.array(shape.GetBoundingBox(1))
-    return box[:3], box[3:]
-
-
-def _new_box(
-    start: np.ndarray, size: np.ndarray, image_size: np.ndarray, ratio: np.ndarray, pad: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """First and last voxel of the padded box on the new grid, within the image (PyRadiomics' rounding)."""
-    lower = np.floor((start - 0.5) * ratio - pad)
-    upper = np.ceil((start + size - 0.5) * ratio + pad)
-    return np.maximum(lower, 0), np.minimum(upper, np.ceil(image_size * ratio) - 1)
-
-
-def _meets_old_voxels(lower: np.ndarray, upper: np.ndarray, old: np.ndarray, new: np.ndarray) -> bool:
-    """Whether some new voxel lies exactly on an old one (as from 0.6 to 1 mm in every direction).
-
-    There the spline gives a whole number up to its last bit, ITK cuts off the decimals, and the value
-    depends by 1 HU on the rounding of positions: only the uncropped scan repeats PyRadiomics' value.
-    """
-
-    def meets(first: float, last: float, a: float, b: float) -> bool:
-        places = (np.arange(first, last + 1) + 0.5) * b / a - 0.5
-        return bool((np.abs(places - np.round(places)) < 1e-6).any())
-
-    return all(meets(*axis) for axis in zip(lower, upper, old, new, strict=True))
-
-
-def _crop(
-    image: sitk.Image, layers: sitk.Image, first: np.ndarray, stop: np.ndarray
-) -> tuple[sitk.Image, sitk.Image]:
-    first = np.maximum(first, 0).astype(int).tolist()
-    stop = np.minimum(stop, image.GetSize()).astype(int).tolist()
-    window = tuple(slice(a, b) for a, b in zip(first, stop, strict=True))
-    return image[window], layers[window]
-
-
 def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str | float]:
     """Measure a scan's regions and say what is out of the ordinary.
 
     Returns
     -------
     dict
-        ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel; spacing (mm) and size (voxels);
-        volume (mm3) and mean HU of each layer and of all, on the voxels as scanned; ``trabecular_hu``
-        (mean HU of the whole region); ``block_max_abs_hu`` and ``block_voxels`` after resampling.
+        ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount);
+        spacing (mm) and size (voxels); volume (mm3) and mean HU of each layer and of all, on the voxels as
+        scanned (missing for a vertebra that is not there, whose name is in ``missing_vertebra``);
+        ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` and ``cortex_percent`` (voxels below
+        -200 and above 400 HU); ``block_max_abs_hu`` and ``block_voxels`` after resampling.
     """
-    facts = {name: scan.facts.get(name) for name in ("scanner", "kvp", "kernel")}
+    facts = {name: scan.facts.get(name) for name in ("scanner", "kvp", "kernel", "contrast")}
+    facts["missing_vertebra"] = ", ".join(missing_vertebrae(scan.mask))
     for name, values in (("spacing", scan.image.GetSpacing()), ("size", scan.image.GetSize())):
         facts |= {f"{name}_{axis}": value for axis, value in zip("xyz", values, strict=True)}
     facts |= _layer_statistics(scan)
     facts["block_max_abs_hu"] = float(np.abs(sitk.GetArrayViewFromImage(block.image).astype(float)).max())
     facts["block_voxels"] = int(np.count_nonzero(sitk.GetArrayViewFromImage(block.layers)))
-    notes = _notes(facts) + _edge_note(scan, settings["setting"]["padDistance"])
+    notes = [*scan.notes, *_notes(facts)] + _edge_note(scan, settings["setting"]["padDistance"])
     return {"status": "warned" if notes else "ok", "reason": "; ".join(notes), **facts}
 
 
 def _layer_statistics(scan: Scan) -> dict[str, float]:
     start, size = roi_box(scan.mask)
-    image, mask = _crop(scan.image, scan.mask, start, start + size)
+    image, mask = (crop(volume, start, start + size) for volume in (scan.image, scan.mask))
     layers = sitk.GetArrayViewFromImage(mask).ravel()
     hu = sitk.GetArrayViewFromImage(image).ravel()
     voxels = np.bincount(layers, minlength=len(LAYERS) + 1)[1:]
     sums = np.bincount(layers, weights=hu, minlength=len(LAYERS) + 1)[1:]
     voxel_mm3 = float(np.prod(scan.image.GetSpacing()))
     facts = {"volume": voxels.sum() * voxel_mm3, "trabecular_hu": sums.sum() / voxels.sum()}
+    inside = hu[layers > 0]
+    facts["air_percent"] = 100 * np.mean(inside < masks.AIR_HU)
+    facts["cortex_percent"] = 100 * np.mean(inside > LIMITS["hu_high"])
     for layer in LAYERS:
-        facts[layer_column("volume", layer)] = voxels[layer - 1] * voxel_mm3
-        facts[layer_column("hu", layer)] = sums[layer - 1] / voxels[layer - 1]
+        drawn = voxels[layer - 1]
+        facts[layer_column("volume", layer)] = drawn * voxel_mm3 if drawn else np.nan
+        facts[layer_column("hu", layer)] = sums[layer - 1] / drawn if drawn else np.nan
     return {name: float(value) for name, value in facts.items()}
 
 
@@ -243,12 +168,16 @@ def _notes(facts: dict) -> list[str]:
     notes = []
     for layer, name in LAYERS.items():
         volume, hu = facts[layer_column("volume", layer)], facts[layer_column("hu", layer)]
+        if np.isnan(volume):
+            continue
         if volume < LIMITS["layer_volume_mm3"]:
             notes.append(f"{name}: only {volume:.0f} mm3 (limit {LIMITS['layer_volume_mm3']:.0f})")
         if not LIMITS["hu_low"] <= hu <= LIMITS["hu_high"]:
             notes.append(f"{name}: mean {hu:.0f} HU, not plain cancellous bone")
-    if facts["block_max_abs_hu"] > LIMITS["metal_hu"]:
-        notes.append(f"{facts['block_max_abs_hu']:.0f} HU near the region: metal or cement")
+    shares = {"air_percent": "is air or lung", "cortex_percent": "is as bright as cortex"}
+    for name, meaning in shares.items():
+        if facts[name] > LIMITS[name]:
+            notes.append(f"{facts[name]:.1f} % of the region {meaning} (limit {LIMITS[name]:.0f} %)")
     thickest = max(facts[f"spacing_{axis}"] for axis in "xyz")
     if thickest > LIMITS["spacing_mm"]:
         notes.append(f"voxels of {thickest:.1f} mm (limit {LIMITS['spacing_mm']:.1f} mm)")
@@ -277,9 +206,8 @@ class Prepared:
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
-    key = cache.key(
-        "block", fingerprint, settings["setting"], source_hash(images, dicom, masks, sys.modules[__name__])
-    )
+    code = source_hash(images, dicom, volumes, grids, mask_files, masks, resampling, sys.modules[__name__])
+    key = cache.key("block", fingerprint, settings["setting"], code)
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)
@@ -335,17 +263,107 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row a case in the order given: ``patient_id``, ``status`` (ok, warned, refused), ``reason`` and
-        what :func:`quality_control` measures (missing where refused).
+        One row a case in the order given: ``patient_id``, ``status`` (ok, warned, refused), ``reason``, an
+        empty ``sensitivity`` (see :func:`apply_rules`), and what :func:`quality_control` measures (missing
+        where refused).
     """
-    outcomes = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing")
+    scheduler = scheduler_address(run.study)
+    outcomes = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
     require_some(outcomes)
     rows = [
         {"patient_id": outcome.case.patient_id}
         | ({"status": "refused", "reason": outcome.reason} if outcome.refused else outcome.value)
         for outcome in outcomes
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.insert(3, "sensitivity", "")
+    return table
+
+
+def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Include, exclude or set aside usable scans that are out of the ordinary, as the study file says.
+
+    Works on measured facts alone: another rule needs no image again.
+
+    Parameters
+    ----------
+    quality : DataFrame
+        As :func:`quality_table` gives it.
+    cohort : DataFrame
+        ``patient_id``, and where the hospital's table has them ``fracture`` and ``contrast`` (booleans; the
+        latter counts instead of what DICOM headers say).
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        ``quality`` with ``status`` refused where a rule excludes and warned where it does not, the finding
+        in ``reason``, and in ``sensitivity`` the findings without which the main results are repeated.
+
+    Raises
+    ------
+    StudyError
+        When the rules leave nobody.
+    """
+    table = quality.copy()
+    usable = table["status"] != "refused"
+    for rule, findings in _findings(table, cohort, rules).items():
+        choice, hit = getattr(rules, rule), usable & (findings != "")
+        remark = findings + (f" (excluded by the rule '{rule}')" if choice == "exclude" else "")
+        _append(table, "reason", hit, remark)
+        table.loc[hit & (table["status"] == "ok"), "status"] = "warned"
+        if choice == "exclude":
+            table.loc[hit, "status"] = "refused"
+        if choice == "sensitivity":
+            _append(table, "sensitivity", hit, findings)
+    if usable.any() and (table["status"] == "refused").all():
+        raise StudyError(
+            f"The rules of the study file leave none of {usable.sum()} usable patients, for example: "
+            f"{table.loc[usable, 'reason'].iloc[0]}. Look at 'rules'."
+        )
+    return table
+
+
+def set_aside(run: Run) -> pd.Series:
+    """Pseudonyms of those without whom the main results are repeated (`Study.rules`, ``sensitivity``)."""
+    if run.study.has_features:
+        return pd.Series(dtype=str)
+    quality = run.read("preprocessing")
+    return quality.loc[_text(quality, "sensitivity") != "", "patient_id"]
+
+
+def _findings(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> dict[str, pd.Series]:
+    """What each rule finds in each patient, in words; empty where nothing."""
+    known = cohort.set_index("patient_id").reindex(quality["patient_id"]).reset_index(drop=True)
+    known.index = quality.index
+    unknown = pd.Series(False, index=quality.index)
+    injected = _text(quality, "contrast") != ""
+    if "contrast" in known:  # a site's table may say nothing
+        injected = known["contrast"].astype("boolean").fillna(injected)
+    missing = _text(quality, "missing_vertebra")
+    highest = quality.get("block_max_abs_hu", unknown).fillna(0)
+    words = {
+        "missing_vertebra": (missing != "", missing + " is missing"),
+        "fracture": (known.get("fracture", unknown), "vertebral fracture (table)"),
+        "metal": (
+            highest > rules.metal_hu,
+            highest.map("{:.0f} HU near the region: metal or cement".format),
+        ),
+        "contrast": (injected, "contrast-enhanced scan"),
+    }
+    found = {rule: hit.fillna(False).astype(bool) for rule, (hit, _) in words.items()}
+    return {
+        rule: pd.Series(text, index=quality.index).where(found[rule], "") for rule, (_, text) in words.items()
+    }
+
+
+def _text(table: pd.DataFrame, column: str) -> pd.Series:
+    return table.get(column, pd.Series("", index=table.index)).fillna("").astype(str)
+
+
+def _append(table: pd.DataFrame, column: str, rows: pd.Series, texts: pd.Series) -> None:
+    before = table.loc[rows, column]
+    table.loc[rows, column] = before + before.map(lambda text: "; " if text else "") + texts[rows]
 
 
 def _quality(prepare_case: partial, case: Case) -> dict[str, str | float]:

@@ -11,12 +11,12 @@ import nbformat
 import pandas as pd
 import yaml
 
-from helpers import figures, schemas
+from helpers import figures, interactive, privacy, reporting, schemas
 from helpers.errors import StudyError
 from helpers.study import REPOSITORY, Run, replacing
 
 VIRTUAL_BANNER = (
-    "Virtual cohort: simulated patients and simulated CT. No number on this page is about real patients."
+    "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers are about real people."
 )
 BY_CONSTRUCTION = (
     "The virtual patients were built so that their Table 1 equals the paper's and their images tell about as "
@@ -33,7 +33,8 @@ def build_book(run: Run) -> Path:
     Raises
     ------
     StudyError
-        When Sphinx warns or fails, with the lines that say where.
+        When Sphinx warns or fails, with the lines that say where; when raw patient identifiers stand outside
+        private/ (`helpers.privacy.find_leaks`): then there is no book.
     """
     source = run.book / "source"
     stage(run, source)
@@ -49,6 +50,13 @@ def build_book(run: Run) -> Path:
             shutil.rmtree(run.book / "doctrees", ignore_errors=True)
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
+    try:
+        privacy.require_no_leaks(run)
+    except StudyError:
+        # The pages go, and with them what Sphinx would leave lying when the leak is mended.
+        for folder in ("html", "doctrees"):
+            shutil.rmtree(run.book / folder, ignore_errors=True)
+        raise
     return book_page(run)
 
 
@@ -60,6 +68,7 @@ def book_page(run: Run) -> Path:
 def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
     wanted = _prose() | _notebooks(run) | _shared(run) | {"summary.md": _summary(run)}
+    wanted |= interactive.staged_files(run) | reporting.staged_files(run)
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:

@@ -17,7 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from helpers.figures import COHORT_COLOURS, COHORT_TITLES
 from helpers.images import Scan
-from helpers.masks import LAYERS
+from helpers.masks import LAYERS, missing_vertebrae
 from helpers.preprocessing import Block, layer_column
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
@@ -85,10 +85,14 @@ def layer_centre(layers: sitk.Image, chosen: tuple[int, ...] = tuple(LAYERS)) ->
 
 def roi_figure(scan: Scan) -> Figure:
     """Draw the six layers on axial slices of T12 and L1, a sagittal and a coronal slice (paper Figure 2)."""
-    views = [("axial", (2,), "Axial, T12"), ("axial", (5,), "Axial, L1")]
+    middles = {"T12": 2, "L1": 5}
+    there = [vertebra for vertebra in middles if vertebra not in missing_vertebrae(scan.mask)]
+    views = [("axial", (middles[vertebra],), f"Axial, {vertebra}") for vertebra in there]
     views += [("sagittal", tuple(LAYERS), "Sagittal"), ("coronal", tuple(LAYERS), "Coronal")]
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 7.6))
-    for ax, (plane, chosen, title) in zip(axes.flat, views, strict=True):
+    for ax in axes.flat[len(views) :]:
+        ax.set_axis_off()
+    for ax, (plane, chosen, title) in zip(axes.flat, views, strict=False):
         view = cut(scan.image, scan.mask, plane, layer_centre(scan.mask, chosen))
         draw_hu(ax, view)
         shown = np.ma.masked_equal(view.layers, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import hashlib
 import json
@@ -18,16 +19,23 @@ from typing import Any
 import papermill
 import yaml
 
+from helpers import privacy
 from helpers.errors import StudyError
+from helpers.feature_tables import check_feature_tables
+from helpers.new_hospital import check_before_applying
 from helpers.preprocessing import read_settings
 from helpers.rendering import build_book
-from helpers.study import REPOSITORY, STEPS, Run, load_study, open_run, replacing
+from helpers.study import REPOSITORY, STEPS, Run, Study, load_study, open_run, replacing
 from helpers.tables import check_tables
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
 RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
 # These read the study's own files: they run each time, and take from the cache what did not change.
 PER_CASE_STEPS = ("01", "02", "03")
+NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
+IMAGE_STEPS = ("02", "03")
+APPLY_STEP = "11"
+NOT_NEEDED = "not needed"
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,9 @@ def run_study(
     memory = Memory.of(run)
     results = []
     for step in steps:
+        if not is_needed(run.study, step, parameters[step]):
+            results.append(StepResult(STEPS[step], NOT_NEEDED, 0.0))
+            continue
         if memory.holds(step, parameters[step]):
             results.append(StepResult(STEPS[step], "as before", 0.0))
             continue
@@ -94,6 +105,57 @@ def run_study(
     return results
 
 
+def apply_bundle(
+    bundle: Path | str,
+    study_file: Path | str,
+    run_dir: Path | str | None = None,
+    accept_differences: bool = False,
+    workers: int = 0,
+) -> Run:
+    """Score the patients of a study with a frozen model: notebook 11 and its book.
+
+    Parameters
+    ----------
+    bundle : path
+        The folder with model.json.
+    study_file : path
+        The new patients; all their sites count as external.
+    run_dir : path, optional
+        ``runs/<name of the study>-applied`` by default, beside the study's own run if there is one.
+    accept_differences : bool
+        Go on when settings, engine or outcome are not the bundle's; the page then tells.
+    workers : int
+        Parallel processes; 0 means one per core.
+
+    Raises
+    ------
+    StudyError
+        Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
+    """
+    run = open_run(study_file, run_dir or REPOSITORY / "runs" / f"{load_study(study_file).name}-applied")
+    check_before_applying(run, _shown(bundle), accept_differences)
+    common = {"study": _shown(study_file), "run_dir": _shown(run.folder), "workers": workers}
+    parameters = notebook_parameters({}, (), common)[APPLY_STEP]
+    parameters |= {"bundle": _shown(bundle), "new_study": common["study"]}
+    parameters |= {"accept_differences": accept_differences}
+    record(run, study_file, execute(run, APPLY_STEP, parameters))
+    build_book(run)
+    return run
+
+
+def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
+    """Whether a study has work for a notebook.
+
+    Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
+    virtual one beside two virtual ones.
+    """
+    if step in IMAGE_STEPS:
+        return not study.has_features
+    if step == APPLY_STEP:
+        return bool(parameters.get("new_study")) or any(site.virtual for site in study.sites)
+    return True
+
+
 def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:
     """The run folder asked for, or ``runs/<name of the study>``."""
     return open_run(study_file, run_dir or REPOSITORY / "runs" / load_study(study_file).name)
@@ -102,11 +164,11 @@ def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run
 def problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[str]:
     """Everything that would stop a study: settings, tables, parameter names; empty when all is well."""
     study = load_study(study_file)
-    found = check_tables(study)
+    found = check_tables(study) + (check_feature_tables(study) if study.has_features else [])
     if not any(site.role == "development" for site in study.sites):
-        found.append("No site has the role 'development': name one, or apply a frozen model (radbook apply).")
+        found.append(NO_DEVELOPMENT)
     checks = [
-        lambda: read_settings(study.path(study.extraction)),
+        lambda: study.extraction and read_settings(study.path(study.extraction)),
         lambda: notebook_parameters(study.parameters, overrides, {}),
     ]
     for check in checks:
@@ -179,8 +241,16 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
         record(run, None, failed)
+        _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
     return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def _blot(run: Run, notebook: Path) -> None:
+    """Take raw identifiers out of a notebook that failed: a library's error may quote a path."""
+    text = notebook.read_text(encoding="utf-8")
+    with replacing(notebook) as path:
+        path.write_text(privacy.redacted(run, text), encoding="utf-8")
 
 
 def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
@@ -189,7 +259,7 @@ def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> s
     return "\n".join(
         [
             f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
-            f"{error.ename}: {' '.join(str(error.evalue).split())}",
+            f"{error.ename}: {privacy.redacted(run, ' '.join(str(error.evalue).split()))}",
             f"The notebook with the error: {_shown(run.notebooks / STEPS[step])}.ipynb",
             f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
             f"When it is mended, go on with: radbook run ... --from {step}",
@@ -199,7 +269,7 @@ def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> s
 
 def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
-    path = run.record
+    path, now = run.record, datetime.datetime.now(datetime.UTC)
     content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if study_file is not None:
         content["study_file"] = _shown(study_file)
@@ -211,14 +281,28 @@ def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in RECORDED},
-        "updated": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "updated": now.isoformat(timespec="seconds"),
     }
     content.setdefault("notebooks", {})[result.name] = {
         "status": result.status,
         "seconds": round(result.seconds, 1),
+        "started": (now - datetime.timedelta(seconds=result.seconds)).isoformat(timespec="seconds"),
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def cache_needed_since(run: Run) -> float | None:
+    """When the notebook that has stood unchanged for longest began (seconds since the epoch).
+
+    Cached cases that no notebook has looked at since then are not what the run's results follow from. None
+    when the last run did not finish: then it may not have come to all patients yet.
+    """
+    recorded = json.loads(run.record.read_text(encoding="utf-8"))["notebooks"]
+    executed = [recorded[name] for name in STEPS.values() if name in recorded]
+    if not executed or any(entry["status"] != "ok" or "started" not in entry for entry in executed):
+        return None
+    return min(datetime.datetime.fromisoformat(entry["started"]).timestamp() for entry in executed)
 
 
 def summary(results: list[StepResult]) -> str:
@@ -260,7 +344,8 @@ class Memory:
         # A notebook that failed leaves its results as they were, but is itself the one with the error.
         there = (self.run.notebooks / f"{STEPS[step]}.ipynb").is_file() and not _failed(self.run, step)
         same = self.origins.get(step) == _origin(self.run, step, parameters)
-        return step not in PER_CASE_STEPS and self.trusted and there and same
+        looks_at_files = step in PER_CASE_STEPS or bool(parameters.get("new_study"))
+        return not looks_at_files and self.trusted and there and same
 
     def after(self, step: str, parameters: dict[str, Any]) -> Memory:
         """Memory after ``step`` was executed: when it changed a result, later notebooks run too."""
@@ -281,21 +366,22 @@ def _failed(run: Run, step: str) -> bool:
 
 
 def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
-    """Hash of everything but earlier results; the number of workers changes nothing."""
+    """Hash of everything but earlier results; who computes changes nothing."""
     package = sorted(Path(__file__).parent.rglob("*.py"))
-    files = [
-        _source(step),
-        run.study.path(run.study.extraction),
-        *package,
-    ]
+    settings = [run.study.path(run.study.extraction)] if run.study.extraction else []
+    printed = sorted((REPOSITORY / "data" / "paper").iterdir())
+    files = [_source(step), *settings, *printed, *package]
     values = {name: value for name, value in parameters.items() if name != "workers"}
-    values |= {"study": run.study.model_dump_json(), "versions": {name: version(name) for name in RECORDED}}
+    values |= {
+        "study": run.study.model_dump_json(exclude={"scheduler"}),
+        "versions": {name: version(name) for name in RECORDED},
+    }
     return _hash([json.dumps(values, sort_keys=True).encode(), *(path.read_bytes() for path in files)])
 
 
 def _results_hash(run: Run) -> str:
-    """Hash of all artifacts, tables and figures, but not of the cache."""
-    skipped = {run.cache, run.private / "memory.json"}
+    """Hash of all artifacts, tables and figures, but not of the cache and exported files."""
+    skipped = {run.cache, run.check_page, run.handed_over, run.private / "memory.json"}
     files = [
         path
         for path in sorted([*run.private.rglob("*"), *(run.folder / "share").rglob("*")])
@@ -306,6 +392,12 @@ def _results_hash(run: Run) -> str:
 
 def _hash(parts: list[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def default_parameters(number: str) -> dict[str, Any]:
+    """What a notebook's parameters are when nobody says otherwise."""
+    declared = papermill.inspect_notebook(_source(number))
+    return {name: ast.literal_eval(parameter["default"]) for name, parameter in declared.items()}
 
 
 def _declared(number: str) -> list[str]:
@@ -336,8 +428,10 @@ def _commit() -> str | None:
 
 
 def _shown(path: Path | str) -> str:
-    """A path as it may stand in a notebook: relative to the repository, without the user's folders."""
+    """A path as it may stand in a notebook: from the repository, or from the home folder (``~``)."""
     absolute = Path(path) if Path(path).is_absolute() else _existing(Path(path))
+    if not absolute.is_relative_to(REPOSITORY) and absolute.is_relative_to(Path.home()):
+        return (Path("~") / absolute.relative_to(Path.home())).as_posix()
     try:
         return Path(os.path.relpath(absolute, REPOSITORY)).as_posix()
     except ValueError:  # another drive on Windows

@@ -15,19 +15,42 @@ _outcome = {
     "cohort": pa.Column(str, pa.Check.isin(COHORTS)),
     "osteoporosis": pa.Column(int, pa.Check.isin([0, 1]), coerce=True),
 }
-_person = {
+_known = {
     "site": pa.Column(str),
-    "age": pa.Column(float, pa.Check.in_range(18, 110), coerce=True),
-    "sex": pa.Column(str, pa.Check.isin(SEXES)),
-    "t_score": pa.Column(float, pa.Check.in_range(-8, 8), coerce=True),
+    # A table may give the outcome itself, or none where a model is only applied.
+    "t_score": pa.Column(float, pa.Check.in_range(-8, 8), coerce=True, required=False, nullable=True),
+    # Missing where a site's table does not say.
+    "fracture": pa.Column("boolean", required=False, nullable=True, coerce=True),
+    "contrast": pa.Column("boolean", required=False, nullable=True, coerce=True),
     "interval_days": pa.Column(float, pa.Check.in_range(0, 3650), coerce=True, required=False, nullable=True),
     "scanner": pa.Column(str, required=False, nullable=True),
+}
+_person = {
+    **_known,
+    # A study may do without them as predictors.
+    "age": pa.Column(float, pa.Check.in_range(18, 110), coerce=True, required=False),
+    "sex": pa.Column(str, pa.Check.isin(SEXES), required=False),
 }
 _unit = pa.Check.in_range(0, 1)
 
 CONTRACTS = {
-    # Everyone who was screened, in every site; `exclusion` is empty for those who stay.
-    "screened": pa.DataFrameSchema({**_patient, **_person, "exclusion": pa.Column(str)}),
+    # Everyone who was screened, in every site; `exclusion` is empty for those who stay. Of the others less
+    # may be known.
+    "screened": pa.DataFrameSchema(
+        {
+            **_patient,
+            **_known,
+            "age": pa.Column(float, pa.Check.in_range(0, 120), coerce=True, nullable=True, required=False),
+            "sex": pa.Column(str, pa.Check.isin(SEXES), nullable=True, required=False),
+            "exclusion": pa.Column(str),
+        },
+        checks=pa.Check(
+            lambda people: (
+                people.loc[people["exclusion"] == ""].filter(["age", "sex"]).notna().all(axis=None)
+            ),
+            name="everyone who stays has age and sex where there are such columns",
+        ),
+    ),
     # Those who stay, with their cohort and outcome; `second_reader` marks the cases drawn for the ICC.
     "cohort": pa.DataFrameSchema(
         {**_patient, **_person, **_outcome, "second_reader": pa.Column(bool)},
@@ -38,6 +61,8 @@ CONTRACTS = {
             **_patient,
             "status": pa.Column(str, pa.Check.isin(["ok", "warned", "refused"])),
             "reason": pa.Column(str),
+            # What sets a patient aside in the sensitivity analysis; empty for the others.
+            "sensitivity": pa.Column(str, required=False),
             "trabecular_hu": pa.Column(float, nullable=True),
         },
     ),
@@ -64,6 +89,17 @@ CONTRACTS = {
         },
         unique=["patient_id", "model"],
     ),
+    # New patients as a frozen model sees them.
+    "scores": pa.DataFrameSchema(
+        {
+            **_patient,
+            "rad_score": pa.Column(float),
+            "radiomics": pa.Column(float, _unit),
+            "nomogram": pa.Column(float, _unit),
+            "total_points": pa.Column(float),
+            "positive": pa.Column(bool),
+        },
+    ),
 }
 WRITTEN_BY = {
     "screened": "01_cohort",
@@ -74,6 +110,7 @@ WRITTEN_BY = {
     "icc": "03_extraction",
     "rad_score": "04_selection",
     "predictions": "05_models and 06_nomogram",
+    "scores": "11_new_hospital",
 }
 
 

@@ -276,14 +276,14 @@ class IccFilter(_Filter):
         self.threshold = threshold
 
     def _decide(self, table):
+        if self.threshold is None:
+            return np.ones(table.shape[1], dtype=bool)
         unknown = [name for name in table if name not in self.icc]
         if unknown:
             raise StudyError(
                 f"{len(unknown)} feature(s) have no ICC, for example '{unknown[0]}': run 03_extraction "
                 "again, so that features and ICC come from the same settings."
             )
-        if self.threshold is None:
-            return np.ones(table.shape[1], dtype=bool)
         support = np.array([self.icc[name] > self.threshold for name in table])
         if np.isnan([self.icc[name] for name in table]).all():
             raise StudyError(
@@ -513,6 +513,8 @@ class Selection:
     def notes(self) -> list[str]:
         """Which of the rules for empty steps were used, in words."""
         notes = []
+        if self.settings.icc_threshold is None:
+            notes.append("No ICC: no feature was left out for the disagreement of two readers.")
         if self.pipeline["mann_whitney"].p_values_.min() >= self.settings.mann_whitney_p:
             notes.append("No feature passed the Mann-Whitney U test; the one with the smallest P was kept.")
         if self.lasso.fell_back_:
@@ -537,6 +539,11 @@ class Selection:
             "settings": asdict(self.settings),
             "notes": self.notes,
         }
+
+
+def usable_threshold(icc: pd.Series, threshold: float | None) -> float | None:
+    """The ICC's threshold; None when no two patients were read twice, so that reliability is unknown."""
+    return threshold if icc.notna().any() else None
 
 
 def select_features(

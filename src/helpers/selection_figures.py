@@ -14,6 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.extraction import split_name
 from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES
 from helpers.lasso import LassoCv, LassoPath
 from helpers.selection import Selection
@@ -26,8 +27,11 @@ MOST_FREQUENT = 25
 
 
 def readable_name(feature: str) -> str:
-    """A PyRadiomics name for an axis, such as ``GLSZM Zone Entropy, LoG 3 mm``."""
-    image, feature_class, name = feature.split("_", 2)
+    """A PyRadiomics name for an axis, such as ``GLSZM Zone Entropy, LoG 3 mm``; others as they are."""
+    parts = split_name(feature)
+    if parts is None:
+        return feature
+    image, feature_class, name = parts
     image = re.sub(r"log-sigma-(\d+)-(\d+)-mm-3D", r"LoG \1.\2 mm", image).replace(".0 mm", " mm")
     group = {"firstorder": "First-order", "shape": "Shape"}.get(feature_class, feature_class.upper())
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)

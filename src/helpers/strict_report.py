@@ -1,7 +1,7 @@
 """Tables and figures of strict validation (chapter 10).
 
 Names for others: `strict_models`, `paper_beside_strict`, `subgroup_table`, `plot_stability`, `plot_permuted`,
-`region_row`, `plot_bands`, `plot_subgroups`, `plot_muscle`.
+`region_row`, `plot_bands`, `plot_subgroups`, `plot_muscle`, `with_mean_hu`, `subgroups_of`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from helpers.metrics import confusion_metrics, youden_cutoff
 from helpers.nomogram import logistic_table
 from helpers.selection_figures import readable_name
 from helpers.strict_validation import Nested, nested_auc
+from helpers.study import Run
 
 COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
 SMALL = 10  # patients of a class below which an AUC is only a hint
+AGE_LIMITS, AGE_BANDS = [0, 60, 70, 200], ["59 and under", "60 to 69", "70 and over"]
 LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
 
 
@@ -36,7 +38,8 @@ def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     Parameters
     ----------
     patients : DataFrame
-        Indexed by patient: cohort, osteoporosis, the predictors, trabecular_hu (mean HU of the region), and
+        Indexed by patient: cohort, osteoporosis, the predictors, trabecular_hu (mean HU of the region; a
+        study of ready features has no such column), and
         radiomics (predicted risk; of training patients by models that never saw them).
     predictors : list of str
         Clinical predictors.
@@ -44,26 +47,26 @@ def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        Models as in `COMPARED`. The nomogram is a logistic regression on the predictors and the log odds of
-        ``radiomics``: being out-of-fold on training patients, these are not flattered there.
+        Models as in `COMPARED`, less those that the study has no predictors or no HU for. The nomogram is a
+        logistic regression on the predictors and the log odds of ``radiomics``: being out-of-fold on training
+        patients, these are not flattered there.
     """
     table = patients.reset_index(names="patient_id")
     table["radiomics_log_odds"] = logit(table["radiomics"].clip(1e-6, 1 - 1e-6))
-    columns = {
-        "nomogram": [*predictors, "radiomics_log_odds"],
-        "clinical": predictors,
-        "HU alone": ["trabecular_hu"],
-        "HU and clinical": ["trabecular_hu", *predictors],
-    }
+    columns = {"nomogram": [*predictors, "radiomics_log_odds"], "clinical": predictors}
+    if "trabecular_hu" in table:
+        columns |= {"HU alone": ["trabecular_hu"], "HU and clinical": ["trabecular_hu", *predictors]}
     training = table[table["cohort"] == "training"]
     risks = {
         name: fit_logistic(training, "osteoporosis", used).probability(table)
         for name, used in columns.items()
+        if used
     }
     risks["radiomics"] = table["radiomics"].to_numpy()
     keys = table[["patient_id", "cohort", "osteoporosis"]]
     return pd.concat(
-        [keys.assign(model=name, probability=risks[name]) for name in COMPARED], ignore_index=True
+        [keys.assign(model=name, probability=risks[name]) for name in COMPARED if name in risks],
+        ignore_index=True,
     )
 
 
@@ -114,6 +117,23 @@ def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, fl
         "calibration in the large": summary.in_the_large,
         "Brier score": summary.brier,
     }
+
+
+def with_mean_hu(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The patients (index) with their mean HU as ``trabecular_hu``, unless the features came ready-made."""
+    if run.study.has_features:
+        return patients.copy()
+    hu = run.read("preprocessing").set_index("patient_id")["trabecular_hu"]
+    return patients.assign(trabecular_hu=hu.reindex(patients.index))
+
+
+def subgroups_of(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:
+    """Sex, age band and scanner of each patient (index), as far as the study knows them."""
+    groups = patients[patients.columns.intersection(["sex"])].copy()
+    if "age" in patients:
+        bands = pd.cut(patients["age"], AGE_LIMITS, right=False, labels=AGE_BANDS)
+        groups["age"] = bands.astype(str)
+    return groups.assign(scanner=scanners)
 
 
 def subgroup_table(predictions: pd.DataFrame, model: str, groups: pd.DataFrame) -> pd.DataFrame:
@@ -217,6 +237,8 @@ def plot_bands(
 ) -> Figure:
     """Calibration and decision curves of one model with 95 % bootstrap bands, one column a set.
 
+    A single set has its two panels side by side.
+
     Parameters
     ----------
     predictions : DataFrame
@@ -228,7 +250,10 @@ def plot_bands(
     curves : int
         Of how many resamples the calibration curve is smoothed (each takes a millisecond).
     """
-    figure, axes = plt.subplots(2, len(weights), figsize=(3.7 * len(weights), 6.4), squeeze=False)
+    single = len(weights) == 1
+    size = (7.4, 3.6) if single else (3.7 * len(weights), 6.4)
+    figure, axes = plt.subplots(*((1, 2) if single else (2, len(weights))), figsize=size)
+    axes = axes.reshape(2, len(weights))
     for column, (cohort, drawn) in enumerate(weights.items()):
         wide = probabilities_wide(predictions, cohort, [model])
         y, p = wide["osteoporosis"].to_numpy(), wide[model].to_numpy()

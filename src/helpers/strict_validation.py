@@ -73,7 +73,9 @@ class Procedure:
         return Pipeline([*harmonise, *steps, ("model", search)]).fit(features, y)
 
     def agreement(self, features: pd.DataFrame) -> Mapping[str, float]:
-        """ICC(2,1) of each feature, for the patients in ``features``."""
+        """ICC(2,1) of each feature, for the patients in ``features``; empty when it is not asked for."""
+        if self.settings.icc_threshold is None:
+            return {}
         if not isinstance(self.icc, pd.DataFrame):
             return self.icc
         both = sorted(set(features.index) & set(self.icc.index))

@@ -24,7 +24,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from helpers import schemas
+from helpers import disclosure, schemas
 from helpers.errors import StudyError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,6 +32,7 @@ STEPS = {path.name[:2]: path.stem for path in sorted((REPOSITORY / "notebooks").
 
 
 Vertebra = Literal["T12", "L1"]
+Layer = Annotated[int, Field(ge=1, le=6)]
 Masks = str | dict[Vertebra, str]
 Choice = Literal["include", "exclude", "sensitivity"]
 
@@ -86,7 +87,7 @@ class Site(Strict):
     series: str | None = None
     masks: Masks | None = None
     second_reader: Masks | None = None
-    labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, int | Vertebra] = "layers"
+    labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, Layer | Vertebra] = "layers"
     bodies: str | None = None
     erode_mm: Annotated[float, Field(ge=0)] = 0.0
     segmenter: Literal["totalsegmentator", "spine-segment"] | None = None
@@ -101,6 +102,8 @@ class Site(Strict):
             raise ValueError(f"site '{self.name}' has both 'virtual' and files of its own: keep one of them")
         if self.virtual is None and (missing := self._missing()):
             raise ValueError(f"site '{self.name}' needs {', '.join(missing)} (or 'virtual')")
+        if self.masks is not None and self.segmenter is not None:
+            raise ValueError(f"site '{self.name}' has both 'masks' and a 'segmenter': keep one of them")
         if self.features is not None and len(given) > 2:
             raise ValueError(f"site '{self.name}' has both 'features' and images: keep one of them")
         return self
@@ -155,6 +158,7 @@ class Study(Strict):
     """A study file, read and checked.
 
     ``simulated`` says that files of a site come from a simulator too; the book then says so everywhere.
+    ``extraction`` may be left out when ready features come from settings that nobody knows any more.
     Counts below ``min_cell`` are not shown in share/. ``scheduler`` is the address of a dask cluster.
     """
 
@@ -162,7 +166,7 @@ class Study(Strict):
     title: str
     simulated: bool = False
     seed: int
-    extraction: Path
+    extraction: Path | None = None
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
     rules: Rules = Rules()
@@ -184,6 +188,8 @@ class Study(Strict):
             raise ValueError("two sites have the same name")
         if len({site.features is None for site in self.sites}) > 1:
             raise ValueError("either all sites bring ready 'features', or none does")
+        if self.extraction is None and not self.has_features:
+            raise ValueError("'extraction' is missing; name the file with the extraction settings")
         return self
 
     @property
@@ -211,7 +217,7 @@ def _entropy(part: str | int) -> int:
 
 def resolve(path: Path | str) -> Path:
     """A path as the user gave it: from the working folder, else from the top of the repository."""
-    path = Path(path)
+    path = Path(path).expanduser()
     return path if path.is_absolute() or path.exists() else REPOSITORY / path
 
 
@@ -268,6 +274,20 @@ class Run:
     def cache(self) -> Path:
         """Per-case results keyed by content."""
         return _made(self.private / "cache")
+
+    @property
+    def check_page(self) -> Path:
+        """What `radbook check` found, with pictures of patients."""
+        return self.private / "check.html"
+
+    def segmentation(self, patient_id: str, content: str) -> Path:
+        """Folder of the masks that a tool drew of a patient's image, which ``content`` identifies."""
+        return _made(self.private / "segmentations" / patient_id) / content
+
+    @property
+    def handed_over(self) -> Path:
+        """Files of a virtual hospital, exported as a real one would hand them over."""
+        return self.private / "handed_over"
 
     @property
     def bundle(self) -> Path:
@@ -332,17 +352,34 @@ class Run:
             )
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def write_table(self, name: str, frame: pd.DataFrame) -> None:
-        """Write an aggregate table to share/tables/<name>.csv; its first column says whose data it is."""
-        labelled = frame.copy()
-        labelled.insert(0, "data", "virtual" if self.study.is_virtual else self.study.name)
-        with replacing(self.table_path(name)) as path:
-            labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+    def write_table(self, name: str, frame: pd.DataFrame, data: str | None = None) -> pd.DataFrame:
+        """Write an aggregate table to share/tables/<name>.csv; its first column says whose ``data`` it is.
+
+        Counts below ``min_cell`` are left out there; the whole table is then in private/tables. Returned is
+        the table as it may be shown.
+        """
+        label = data or ("virtual" if self.study.is_virtual else self.study.name)
+        shown = disclosure.protect(name, frame, self.study.min_cell, self._sizes())
+        tables = {self.table_path(name): shown}
+        if shown is not frame:
+            tables[_made(self.private / "tables") / f"{name}.csv"] = frame
+        for target, table in tables.items():
+            labelled = table.copy()
+            labelled.insert(0, "data", label)
+            with replacing(target) as path:
+                labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        return shown
+
+    def _sizes(self) -> pd.DataFrame | None:
+        """Patients and those with the outcome in each cohort; None before features are selected."""
+        if not self.artifact_path("rad_score").is_file():
+            return None
+        return self.read("rad_score").groupby("cohort")["osteoporosis"].agg(n="size", events="sum")
 
 
 def open_run(study: Path | str, run_dir: Path | str) -> Run:
     """Open the run folder ``run_dir`` of the study file ``study`` (made when it is not there)."""
-    folder = Path(run_dir)
+    folder = Path(run_dir).expanduser()
     if not folder.is_absolute() and not folder.parent.exists():
         folder = REPOSITORY / folder
     return Run(study=load_study(study), folder=_made(folder.resolve()))

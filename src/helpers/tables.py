@@ -1,40 +1,95 @@
-"""Hospitals' own tables: read, checked as a whole, brought to our columns and spellings."""
+"""Hospitals' own tables: read, checked as a whole, brought to our columns and spellings.
+
+Dates and raw patient numbers stay behind this module: what leaves it are days between dates, and pseudonyms.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 import pandas as pd
 
-from helpers import privacy, schemas
+from helpers import privacy, spellings
 from helpers.errors import StudyError
 from helpers.study import Run, Site, Study
+from helpers.table_columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
+from helpers.table_columns import faults as column_faults
+from helpers.table_columns import values as column_values
+from helpers.table_files import read_cells, same_header
 
-SEX_SPELLINGS = {
-    **dict.fromkeys(["female", "f", "woman", "女", "女性"], "female"),
-    **dict.fromkeys(["male", "m", "man", "男", "男性"], "male"),
-}
-REQUIRED = ["patient_id", "age", "sex", "t_score"]
-OPTIONAL = ["interval_days", "scanner", "exclusion", "allocation"]
+_ROWS_TOLD = 10
+_T_SCORE_ROUNDING = 0.05
 
 
 def check_tables(study: Study) -> list[str]:
     """Everything that is wrong in the sites' tables, one sentence a problem; empty when all is well.
 
-    Raw patient numbers do not appear: rows are named as a spreadsheet numbers them (the header is row 1).
+    Raw patient numbers do not appear: rows are named as a spreadsheet numbers them.
     """
-    problems = []
+    problems = _predictor_names(study)
     for site in study.sites:
         if site.virtual is not None:
             problems += _virtual_problems(study, site)
             continue
         try:
-            table = _read_csv(study, site)
+            table = _HospitalTable.read(study, site)
         except StudyError as error:
             problems.append(str(error))
             continue
-        found = _table_problems(table, study, site) or _missing_files(table, study, site)
+        found = table.problems() or _missing_files(table)
         problems += [f"Table '{site.table.path}': {problem}" for problem in found]
     return problems
+
+
+def read_table(run: Run, site: Site) -> pd.DataFrame:
+    """One site's table, which `check_tables` has passed, with pseudonyms for raw patient numbers.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, site, age (years), sex, exclusion, and as far as the table has them: t_score (the lowest
+        given), osteoporosis (0/1; where the study file says that it is given), interval_days, scanner,
+        allocation, fracture and contrast (booleans), and the study's predictors. A table without outcomes
+        gives neither t_score nor osteoporosis.
+    """
+    people = _HospitalTable.read(run.study, site).people()
+    people["patient_id"] = privacy.pseudonyms(run, site.name, people["patient_id"].tolist())
+    return people.assign(site=site.name).reset_index(drop=True)
+
+
+def needs_outcome(study: Study) -> bool:
+    """Whether every patient needs an outcome: a model is fitted here, not only applied."""
+    return any(site.role == "development" for site in study.sites)
+
+
+def _required(study: Study) -> list[str]:
+    """Columns that every table has: age and sex unless the study does without them as predictors."""
+    return [name for name in REQUIRED if name not in ("age", "sex") or name in study.predictors]
+
+
+def _extra(study: Study) -> list[str]:
+    """Clinical predictors beyond age and sex."""
+    return [name for name in study.predictors if name not in ("age", "sex")]
+
+
+def _outcome(study: Study) -> list[str]:
+    """Columns of which one gives the outcome."""
+    return ["osteoporosis"] if study.outcome.given else T_SCORES
+
+
+def _known(study: Study) -> list[str]:
+    """Our columns."""
+    return list(dict.fromkeys([*REQUIRED, *_outcome(study), *T_SCORES, *OPTIONAL, *_extra(study)]))
+
+
+def _predictor_names(study: Study) -> list[str]:
+    taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis", "site", "cohort", "second_reader", "rad_score"}
+    return [
+        f"The predictor '{name}' has the name of a column with another meaning: call it otherwise, for "
+        f"example {name}_history, and map that name under columns."
+        for name in _extra(study)
+        if name in taken
+    ]
 
 
 def _virtual_problems(study: Study, site: Site) -> list[str]:
@@ -42,6 +97,8 @@ def _virtual_problems(study: Study, site: Site) -> list[str]:
         f"Site '{site.name}': virtual patients have no predictor '{name}'; they have age and sex."
         for name in _extra(study)
     ]
+    if study.outcome.given:
+        problems.append(f"Site '{site.name}': virtual patients have T-scores: leave out 'given' of outcome.")
     if not study.path(site.virtual.protocol).is_file():
         problems.append(
             f"Site '{site.name}': there is no protocol '{site.virtual.protocol}'. Check its path."
@@ -49,112 +106,202 @@ def _virtual_problems(study: Study, site: Site) -> list[str]:
     return problems
 
 
-def read_table(run: Run, site: Site) -> pd.DataFrame:
-    """One site's table, which `check_tables` has passed, with pseudonyms for raw patient numbers."""
-    table = _read_csv(run.study, site)
-    known = [column for column in [*REQUIRED, *OPTIONAL, *_extra(run.study)] if column in table]
-    people = table[known].assign(site=site.name, sex=_sex(table["sex"]))
-    for column in people.columns.intersection(["age", "t_score", "interval_days"]):
-        people[column] = pd.to_numeric(people[column])
-    for column in _extra(run.study):
-        people[column] = _predictor(people[column])
-    people["exclusion"] = people["exclusion"] if "exclusion" in people else ""
-    people["patient_id"] = privacy.pseudonyms(run, site.name, people["patient_id"].tolist())
-    return people
+@dataclass(frozen=True)
+class _HospitalTable:
+    """A site's table as text, under our column names.
+
+    Attributes
+    ----------
+    texts : DataFrame
+        Our columns that the table has; the index is the row number in the spreadsheet.
+    headers : list of str
+        All headers of the table.
+    """
+
+    study: Study
+    site: Site
+    texts: pd.DataFrame
+    headers: list[str]
+
+    @classmethod
+    def read(cls, study: Study, site: Site) -> _HospitalTable:
+        path = study.path(site.table.path)
+        if not path.is_file():
+            raise StudyError(f"Site '{site.name}': there is no table '{site.table.path}'. Check its path.")
+        cells = read_cells(path, site.table.sheet, f"Table '{site.table.path}'")
+        headers = list(cells.columns)
+        places = {same_header(header): place for place, header in reversed([*enumerate(headers)])}
+        wanted = {name: same_header(site.table.columns.get(name, name)) for name in _known(study)}
+        texts = {name: cells.iloc[:, places[key]] for name, key in wanted.items() if key in places}
+        return cls(study, site, pd.DataFrame(texts, index=cells.index), headers)
+
+    def problems(self) -> list[str]:
+        """What is wrong: headers first, then column by column, then what columns say of each other."""
+        found = self._header_problems()
+        if "patient_id" not in self.texts:
+            return found
+        for name in self.texts:
+            must_be_filled = self.staying & self._is_needed(name)
+            for fault in column_faults(self.texts[name], name, must_be_filled):
+                found.append(f"column '{self.header(name)}': {self._told(fault)}")
+        rows = [*self._t_score_faults(), *self._interval_faults()]
+        return found + [self._told(fault) for fault in rows if fault.wrong.any()]
+
+    def people(self) -> pd.DataFrame:
+        """The table in our words; patient numbers are still raw."""
+        carried = [*REQUIRED, "scanner", "allocation", *YES_NO, "osteoporosis", *_extra(self.study)]
+        people = pd.DataFrame({name: self.values(name) for name in carried if name in self.texts})
+        people["exclusion"] = self.reasons
+        for name, values in (("t_score", self._t_scores()), ("interval_days", self._intervals())):
+            if values is not None:
+                people[name] = values
+        if not self.has_outcome:
+            people = people.drop(columns=["t_score", "osteoporosis"], errors="ignore")
+        return people
+
+    def header(self, name: str) -> str:
+        """What the hospital calls our column ``name``."""
+        return self.site.table.columns.get(name, name)
+
+    def values(self, name: str) -> pd.Series:
+        """Our column ``name``, read."""
+        return column_values(self.texts[name], name)
+
+    @property
+    def reasons(self) -> pd.Series:
+        """Why a patient is excluded; "" for those who stay."""
+        if "exclusion" in self.texts:
+            return self.values("exclusion")
+        return pd.Series("", index=self.texts.index)
+
+    @property
+    def staying(self) -> pd.Series:
+        """Who has no written reason to go."""
+        return self.reasons == ""
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether the outcome of anyone who stays is known."""
+        columns = self.texts.columns.intersection(_outcome(self.study))
+        return any((~is_missing(self.texts.loc[self.staying, name])).any() for name in columns)
+
+    def _is_needed(self, name: str) -> bool:
+        """Whether everyone who stays needs a value in this column."""
+        if name == "osteoporosis":
+            return needs_outcome(self.study) or self.has_outcome
+        return name in ("age", "sex", *YES_NO, *_extra(self.study))
+
+    def _lowest_of_sites(self) -> pd.Series | None:
+        measured = [self.values(name) for name in T_SCORES[1:] if name in self.texts]
+        return pd.concat(measured, axis=1).min(axis=1) if measured else None
+
+    def _t_scores(self) -> pd.Series | None:
+        """The T-score given, else the lowest of the measured sites."""
+        given = self.values("t_score") if "t_score" in self.texts else None
+        lowest = self._lowest_of_sites()
+        return lowest if given is None else given if lowest is None else given.fillna(lowest)
+
+    def _intervals(self) -> pd.Series | None:
+        """Days between CT and DXA: those given, else between the two dates."""
+        given = self.values("interval_days") if "interval_days" in self.texts else None
+        between = self._days_between()
+        return between if given is None else given if between is None else given.fillna(between)
+
+    def _days_between(self) -> pd.Series | None:
+        if not set(DATES) <= set(self.texts):
+            return None
+        ct, dxa = map(self.values, DATES)
+        return (ct - dxa).dt.days.abs().astype(float)
+
+    def _header_problems(self) -> list[str]:
+        known = _known(self.study)
+        found = [
+            f"the study file maps '{name}', which is none of our columns ({', '.join(known)}) "
+            "and no predictor; remove it or name it under predictors."
+            for name in sorted(set(self.site.table.columns) - set(known))
+        ]
+        if sum(spellings.number(header) is not None for header in self.headers) > 1:
+            return [*found, "its first row holds numbers, not headers. Add a row that names the columns."]
+        asked = [*_required(self.study), *_extra(self.study), *self.site.table.columns]
+        missing = [name for name in known if name in asked and name not in self.texts]
+        found += [
+            f"column '{self.header(name)}' ({name}) is missing; add it, or name the right one under columns. "
+            f"The table has: {', '.join(self.headers)}."
+            for name in missing
+        ]
+        outcome = _outcome(self.study)
+        if needs_outcome(self.study) and not set(outcome) & {*self.texts, *missing}:
+            found.append(
+                f"no column gives the outcome ({' or '.join(outcome)}); add one, or name it under columns. "
+                f"The table has: {', '.join(self.headers)}."
+            )
+        if len(set(DATES) & set(self.texts)) == 1 and "interval_days" not in self.texts:
+            found.append("of ct_date and dxa_date only one is there; add the other, or interval_days.")
+        return found + self._twice()
+
+    def _twice(self) -> list[str]:
+        """Headers of ours that stand over two columns."""
+        keys = [same_header(header) for header in self.headers]
+        ours = dict.fromkeys(self.header(name) for name in self.texts)
+        return [
+            f"two columns are called '{header}'; rename the one that is not meant."
+            for header in ours
+            if keys.count(same_header(header)) > 1
+        ]
+
+    def _t_score_faults(self) -> list[Fault]:
+        given = [name for name in T_SCORES if name in self.texts]
+        found = []
+        if given and not self.study.outcome.given and (needs_outcome(self.study) or self.has_outcome):
+            headers = " or ".join(f"'{self.header(name)}'" for name in given)
+            remedy = f"no T-score in {headers}; fill it in, or write under exclusion why not"
+            blank = pd.concat([is_missing(self.texts[name]) for name in given], axis=1).all(axis=1)
+            found.append(Fault(blank & self.staying, remedy))
+        lowest = self._lowest_of_sites()
+        if "t_score" in given and lowest is not None:
+            differs = (self.values("t_score") - lowest).abs() > _T_SCORE_ROUNDING
+            found.append(Fault(differs, f"'{self.header('t_score')}' is not the lowest T-score; correct one"))
+        return found
+
+    def _interval_faults(self) -> list[Fault]:
+        between = self._days_between()
+        if between is None:
+            return []
+        found = [Fault(between > LIMITS["interval_days"][1], "CT and DXA lie more than 10 years apart")]
+        if "interval_days" in self.texts:
+            differs = (self.values("interval_days") - between).abs() > 1
+            found.append(Fault(differs, "interval_days is not the time between the two dates; correct one"))
+        return found
+
+    def _told(self, fault: Fault) -> str:
+        """A sentence with the rows concerned, and what they hold unless it is a patient's number."""
+        numbers = set(self.texts["patient_id"])
+        rows = fault.wrong.index[fault.wrong]
+        hidden = fault.shown is None
+        told = [
+            f"row {row}" + ("" if hidden or fault.shown[row] in numbers else f" ('{fault.shown[row]}')")
+            for row in rows[:_ROWS_TOLD]
+        ]
+        more = f" and {len(rows) - _ROWS_TOLD} more rows" if len(rows) > _ROWS_TOLD else ""
+        return f"{', '.join(told)}{more}: {fault.remedy}."
 
 
-def _extra(study: Study) -> list[str]:
-    """Clinical predictors beyond age and sex."""
-    return [name for name in study.predictors if name not in REQUIRED]
-
-
-def _predictor(texts: pd.Series) -> pd.Series:
-    """Numbers where every value is one, else the words as they are."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    return texts if numbers.isna().any() else numbers
-
-
-def _sex(texts: pd.Series) -> pd.Series:
-    return texts.str.lower().map(SEX_SPELLINGS)
-
-
-def _read_csv(study: Study, site: Site) -> pd.DataFrame:
-    """A site's table as text, with our column names where the study file maps them."""
-    path = study.path(site.table.path)
-    if not path.is_file():
-        raise StudyError(f"Site '{site.name}': there is no table '{site.table.path}'. Check its path.")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise StudyError(f"Table '{site.table.path}' is not UTF-8: save it as 'CSV UTF-8'.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise StudyError(f"Table '{site.table.path}' is no comma-separated table: {error}.") from None
-    table.columns = table.columns.str.strip()
-    names = {header: name for name, header in site.table.columns.items()}
-    return table.apply(lambda column: column.str.strip()).rename(columns=names)
-
-
-def _table_problems(table: pd.DataFrame, study: Study, site: Site) -> list[str]:
-    headers = {**{name: name for name in [*REQUIRED, *OPTIONAL, *_extra(study)]}, **site.table.columns}
-    unknown = sorted(set(site.table.columns) - {*REQUIRED, *OPTIONAL, *_extra(study)})
-    problems = [
-        f"the study file maps '{name}', which is none of our columns ({', '.join([*REQUIRED, *OPTIONAL])}) "
-        "and no predictor; remove it or name it under predictors."
-        for name in unknown
-    ]
-    asked = [*REQUIRED, *_extra(study), *(name for name in site.table.columns if name in OPTIONAL)]
-    problems += [
-        f"column '{headers[name]}' ({name}) is missing; add it, or name the right one under columns. "
-        f"The table has: {', '.join(table.columns)}."
-        for name in asked
-        if name not in table
-    ]
-    return problems + [
-        f"column '{headers[name]}': {fault}"
-        for name in headers
-        if name in table
-        for fault in _column_faults(table[name], name)
-    ]
-
-
-def _column_faults(texts: pd.Series, name: str) -> list[str]:
-    """What is wrong in one column: a sentence with all rows concerned, or nothing."""
-    if name in ("scanner", "exclusion"):
-        return []
-    if name == "allocation":
-        known = texts.isin(["", *schemas.COHORTS])
-        return _fault(~known, texts, "write training or internal, or leave the cell empty")
-    if name == "patient_id":
-        twice = texts.duplicated(keep=False) & (texts != "")
-        return _fault(texts == "", texts, "every row needs a patient number", show=False) + _fault(
-            twice, texts, "the same patient stands in several rows; keep one row a patient", show=False
-        )
-    if name == "sex":
-        return _fault(_sex(texts).isna(), texts, "write female or male, F or M, 女 or 男")
-    if name in ("age", "t_score", "interval_days"):
-        limits = schemas.CONTRACTS["screened"].columns[name].checks[0].statistics
-        low, high = limits["min_value"], limits["max_value"]
-        possible = pd.to_numeric(texts, errors="coerce").between(low, high)
-        if name == "interval_days":  # an unknown interval excludes the patient, it stops nobody
-            possible |= texts == ""
-        return _fault(~possible, texts, f"needs a number from {low} to {high}")
-    return _fault(texts == "", texts, "a predictor needs a value for every patient", show=False)
-
-
-def _fault(wrong: pd.Series, texts: pd.Series, remedy: str, show: bool = True) -> list[str]:
-    if not wrong.any():
-        return []
-    rows = [f"row {row + 2}" + (f" ('{texts[row]}')" if show else "") for row in np.flatnonzero(wrong)]
-    return [f"{', '.join(rows)}: {remedy}."]
-
-
-def _missing_files(table: pd.DataFrame, study: Study, site: Site) -> list[str]:
+def _missing_files(table: _HospitalTable) -> list[str]:
     """A pattern that finds no file at all is a slip in the study file; single missing files go to QC."""
-    staying = (
-        table.loc[table["exclusion"] == "", "patient_id"] if "exclusion" in table else table["patient_id"]
-    )
+    numbers = table.values("patient_id")[table.staying]
+    hint = ""
+    if numbers.str.fullmatch(r"\d+").all():
+        hint = " If Excel has dropped leading zeros of the patient numbers, format that column as text."
     return [
-        f"none of the {len(staying)} patients has {key} at '{pattern}'; check that path in the study file."
-        for key, pattern in (("images", site.images), ("masks", site.masks))
-        if not any(study.path(pattern.format(patient_id=raw)).exists() for raw in staying)
+        f"none of the {len(numbers)} patients has {key} at '{pattern}'; check that path in the study file."
+        + hint
+        for key, pattern in _patterns(table.site)
+        if not any(table.study.path(pattern.replace("{patient_id}", raw)).exists() for raw in numbers)
     ]
+
+
+def _patterns(site: Site) -> list[tuple[str, str]]:
+    """Path patterns of a site's images and masks, with their keys in the study file."""
+    masks = site.masks if isinstance(site.masks, dict) else {"": site.masks}
+    named = [("images", site.images), *((f"masks {key}".strip(), one) for key, one in masks.items())]
+    return [(key, pattern) for key, pattern in named if pattern is not None]

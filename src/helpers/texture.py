@@ -221,6 +221,34 @@ class GLCM(_FromROI, RadiomicsGLCM):
         pairs = np.ascontiguousarray((pairs + pairs.transpose(0, 2, 1)).transpose(1, 2, 0), float)[None]
         return pairs / pairs.sum((1, 2))
 
+    def _cluster(self, power):
+        """Moment of the sum of two grey levels: a sum over their sums, not over all pairs."""
+        known = self.coefficients
+        deviation = known["kValuesSum"][:, None] - (known["ux"] + known["uy"])[0, 0]
+        return np.nanmean((known["pxAddy"] * deviation**power).sum(1), 1)
+
+    def getClusterTendencyFeatureValue(self):
+        """Variance of the sum of two neighbours' grey levels."""
+        return self._cluster(2)
+
+    def getClusterShadeFeatureValue(self):
+        """Third moment of the sum of two neighbours' grey levels."""
+        return self._cluster(3)
+
+    def getClusterProminenceFeatureValue(self):
+        """Fourth moment of the sum of two neighbours' grey levels."""
+        return self._cluster(4)
+
+    def getMCCFeatureValue(self):
+        """Maximal correlation coefficient: PyRadiomics' Q by one product of matrices for each angle."""
+        pairs, px, py = (
+            a[0].transpose(2, 0, 1) for a in (self.P_glcm, *map(self.coefficients.get, ("px", "py")))
+        )
+        if pairs.shape[1] < 2:
+            return 1  # flat region, as in PyRadiomics
+        q = (pairs / (px * py + self.coefficients["eps"])) @ pairs.transpose(0, 2, 1)
+        return np.nanmean(np.sqrt(np.sort(np.linalg.eigvals(q))[:, -2]), keepdims=True).real
+
 
 class GLRLM(_FromROI, RadiomicsGLRLM):
     """Runs of equal grey level, 13 angles."""

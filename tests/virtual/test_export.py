@@ -8,10 +8,11 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+from helpers.cohort import load_screened
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, load_study
+from helpers.study import REPOSITORY, load_study, open_run
 from helpers.virtual import VirtualSite
-from helpers.virtual.export import export_virtual
+from helpers.virtual.export import chinese_table, export_virtual
 
 SITE = VirtualSite(REPOSITORY / "data" / "virtual" / "protocol.yml", "development", 12, 3)
 
@@ -105,3 +106,32 @@ def test_a_small_export_asks_for_fewer_folds_and_says_that_it_is_simulated(expor
     study = load_study(exported / "study.yml")
     assert study.is_virtual
     assert study.parameters["04"]["folds"] < 10
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "hospital"
+    export_virtual(VirtualSite(SITE.protocol, "external", 12, 3), out, 1, chinese=True)
+    return out
+
+
+def test_a_chinese_table_is_gbk_with_chinese_headers(chinese):
+    header = (chinese / "dxa.csv").read_bytes().decode("gbk").splitlines()[0]
+    assert header == "患者编号,年龄,性别,T值（腰椎）,T值（股骨颈）,T值（全髋）,CT日期,DXA日期,扫描仪,排除原因"
+
+
+def test_a_chinese_table_reads_back_as_the_same_patients(chinese, tmp_path):
+    run = open_run(chinese / "study.yml", tmp_path / "run")
+    people = load_screened(run)
+    virtual = VirtualSite(SITE.protocol, "external", 12, 3).screened().head(len(people))
+    for column in ("age", "sex", "t_score", "interval_days", "scanner", "exclusion"):
+        assert people[column].tolist() == virtual[column].tolist(), column
+    assert run.study.sites[0].role == "external"
+
+
+def test_sites_of_a_chinese_table_differ_and_some_were_not_measured():
+    people = VirtualSite(SITE.protocol, "external", 200, 3).screened()
+    scores = chinese_table(people, 3).filter(like="T值")
+    assert scores.idxmin(axis=1).nunique() == 3
+    assert 0.01 < scores["T值（全髋）"].isna().mean() < 0.08
+    pd.testing.assert_frame_equal(chinese_table(people, 3), chinese_table(people, 3))

@@ -24,9 +24,26 @@ from helpers.virtual import VirtualSite
 _INTERCEPT = -1024  # stored value 0 is air, as most scanners have it
 _SECOND_READER_CASES = 40  # as in the paper
 _DATE = "20240101"  # invented; the same for all
+# A Chinese hospital's headers for our columns.
+CHINESE = {
+    "patient_id": "患者编号",
+    "age": "年龄",
+    "sex": "性别",
+    "t_score_lumbar": "T值（腰椎）",
+    "t_score_femoral_neck": "T值（股骨颈）",
+    "t_score_total_hip": "T值（全髋）",
+    "ct_date": "CT日期",
+    "dxa_date": "DXA日期",
+    "scanner": "扫描仪",
+    "exclusion": "排除原因",
+    "allocation": "分组",
+}
+_CHINESE_SEXES = {"female": "女", "male": "男"}
+_ABOVE_LOWEST = 2.0  # how far, at most, T-scores of the same patient lie above the lowest (assumption)
+_HIP_UNMEASURED = 0.1  # share of patients, as with hip prostheses (assumption)
 
 
-def export_virtual(site: VirtualSite, out: Path, n: int) -> None:
+def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) -> None:
     """Write the first ``n`` included patients of a virtual hospital, and everyone screened before them.
 
     Makes ``out/ct/<id>/*.dcm``, ``out/masks/<id>.nii.gz``, ``out/masks_reader2/<id>.nii.gz``,
@@ -39,6 +56,9 @@ def export_virtual(site: VirtualSite, out: Path, n: int) -> None:
         A folder that is not there yet, or empty.
     n : int
         How many included patients, at most ``site.patients``.
+    chinese : bool
+        The table as a Chinese hospital's: GBK, Chinese headers (`CHINESE`), a T-score for each site that
+        DXA measured, and dates instead of days.
 
     Raises
     ------
@@ -56,8 +76,33 @@ def export_virtual(site: VirtualSite, out: Path, n: int) -> None:
     for patient_id in tqdm(table.loc[included, "patient_id"], desc="export", unit="patient"):
         _write_patient(site, out, patient_id, table)
     table = table if site.role == "development" else table.drop(columns="allocation")
-    table.to_csv(out / "dxa.csv", index=False, lineterminator="\n")
-    _write_study(site, out, table)
+    if chinese:
+        foreign = chinese_table(table, site.seed)
+        foreign.to_csv(out / "dxa.csv", index=False, lineterminator="\n", encoding="gbk")
+    else:
+        table.to_csv(out / "dxa.csv", index=False, lineterminator="\n")
+    _write_study(site, out, table, chinese)
+
+
+def chinese_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The table of a virtual hospital as a Chinese hospital would write it; the same seed, the same table.
+
+    The lowest of a patient's T-scores is the virtual one, and the dates lie as many days apart as the virtual
+    interval says; which site is lowest, the other sites and the order of CT and DXA are made up.
+    """
+    rng = np.random.default_rng([seed, len(table)])
+    sites = [name for name in CHINESE if name.startswith("t_score_")]
+    above = rng.uniform(0, _ABOVE_LOWEST, (len(table), len(sites))).round(1)
+    lowest = rng.integers(len(sites), size=len(table))
+    above[np.arange(len(table)), lowest] = 0
+    scores = pd.DataFrame(table["t_score"].to_numpy()[:, None] + above, table.index, sites).round(1)
+    unmeasured = (rng.random(len(table)) < _HIP_UNMEASURED) & (lowest == 0)
+    scores.loc[unmeasured, sites[1:]] = np.nan
+    days = pd.to_timedelta(rng.choice([-1, 1], len(table)) * table["interval_days"], unit="D")
+    dates = {"ct_date": pd.Timestamp(_DATE), "dxa_date": pd.Timestamp(_DATE) + days}
+    foreign = table.assign(sex=table["sex"].map(_CHINESE_SEXES), **scores, **dates)
+    foreign[list(dates)] = foreign[list(dates)].apply(lambda column: column.dt.strftime("%Y/%m/%d"))
+    return foreign[[name for name in CHINESE if name in foreign]].rename(columns=CHINESE)
 
 
 def _write_patient(site: VirtualSite, out: Path, patient_id: str, table: pd.DataFrame) -> None:
@@ -69,14 +114,14 @@ def _write_patient(site: VirtualSite, out: Path, patient_id: str, table: pd.Data
         sitk.WriteImage(drawn, str(out / folder / f"{patient_id}.nii.gz"), useCompression=True)
 
 
-def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame) -> None:
-    """A study file with this one hospital; a study needs a development site, whatever the role here."""
+def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame, chinese: bool) -> None:
+    """A study file with this one hospital: to develop a model on, or for a model made elsewhere."""
     shutil.copy(REPOSITORY / "data" / "extraction" / "paper.yml", out / "extraction.yml")
     training = int((table["allocation"] == "training").sum()) if "allocation" in table else len(table) // 2
     hospital = {
         "name": "Exported virtual hospital",
-        "role": "development",
-        "table": {"path": "dxa.csv"},
+        "role": site.role,
+        "table": {"path": "dxa.csv"} | ({"columns": _columns(table)} if chinese else {}),
         "images": "ct/{patient_id}",
         "masks": "masks/{patient_id}.nii.gz",
         "second_reader": "masks_reader2/{patient_id}.nii.gz",
@@ -89,8 +134,16 @@ def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame) -> None:
         "extraction": "extraction.yml",
         "second_reader_cases": max(4, min(_SECOND_READER_CASES, training)),
         "sites": [hospital],
-    } | _fewer_folds(table)
-    (out / "study.yml").write_text(yaml.safe_dump(study, sort_keys=False, width=100), encoding="utf-8")
+    }
+    if site.role == "development":
+        study |= _fewer_folds(table)
+    text = yaml.safe_dump(study, sort_keys=False, width=100, allow_unicode=True)
+    (out / "study.yml").write_text(text, encoding="utf-8")
+
+
+def _columns(table: pd.DataFrame) -> dict[str, str]:
+    """The study file's ``columns`` of the Chinese table."""
+    return {name: header for name, header in CHINESE.items() if name != "allocation" or name in table}
 
 
 def _fewer_folds(table: pd.DataFrame) -> dict:

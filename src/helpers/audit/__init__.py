@@ -1,0 +1,106 @@
+"""Does a paper's arithmetic hold? Every check here needs its printed numbers only, no patient.
+
+Names for others: `read_publication`, `audit`, `verdict_counts`, `VERDICTS`; `confusion_matrices`,
+`auc_intervals`, `simulate_clinical_aucs` for the numbers behind single checks; `helpers.audit.figures`.
+
+`helpers.audit.printed` describes the CSV of printed numbers, `helpers.audit.publication` the metrics that are
+understood and the design file. Each function ``check_...`` takes a publication and gives rows.
+
+Every printed number stands for the range of values that round to it, and every recomputed number for the
+range that such inputs allow. Verdicts:
+
+- consistent: the two ranges meet;
+- rounding: they miss each other by no more than one unit of the last printed digit;
+- inconsistent: they miss each other by more;
+- cannot be checked: the printed numbers do not decide it. A stand-in (a t test for a Mann-Whitney test) can
+  confirm a printed value but not refute it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers.audit.baseline import (
+    check_baseline_p,
+    check_cohorts_p,
+    check_odds_ratios,
+    check_percentages,
+    check_pooled,
+    check_ranges,
+    check_sums,
+)
+from helpers.audit.clinical import check_clinical, simulate_clinical_aucs
+from helpers.audit.performance import (
+    auc_intervals,
+    check_auc_bounds,
+    check_auc_differences,
+    check_auc_symmetry,
+    check_auc_width,
+    check_confusion,
+    check_delong_z,
+    confusion_matrices,
+)
+from helpers.audit.places import check_choice, check_events, check_features, check_lambda, check_repeated
+from helpers.audit.printed import INCONSISTENT
+from helpers.audit.publication import UNDECIDED, VERDICTS, Check, Publication, read_publication
+
+__all__ = [
+    "VERDICTS",
+    "Check",
+    "Publication",
+    "audit",
+    "auc_intervals",
+    "confusion_matrices",
+    "read_publication",
+    "simulate_clinical_aucs",
+    "verdict_counts",
+]
+
+CHECKS = [
+    check_sums,
+    check_percentages,
+    check_pooled,
+    check_ranges,
+    check_baseline_p,
+    check_cohorts_p,
+    check_odds_ratios,
+    check_confusion,
+    check_delong_z,
+    check_auc_symmetry,
+    check_auc_width,
+    check_auc_bounds,
+    check_auc_differences,
+    check_repeated,
+    check_features,
+    check_lambda,
+    check_events,
+    check_choice,
+]
+
+
+def audit(paper: Publication, simulated: pd.DataFrame) -> pd.DataFrame:
+    """All checks of a paper's printed numbers.
+
+    Parameters
+    ----------
+    paper : Publication
+        From `read_publication`.
+    simulated : DataFrame
+        From `simulate_clinical_aucs`.
+
+    Returns
+    -------
+    DataFrame
+        check, where, reported, recomputed, verdict, sentence: one row a check.
+    """
+    rows = [row for check in CHECKS for row in check(paper)]
+    return pd.DataFrame([*rows, *check_clinical(paper, simulated)], columns=Check._fields)
+
+
+def verdict_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Number of rows by check and verdict, the checks that hold throughout first."""
+    counts = pd.crosstab(table["check"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
+    counts = counts.reindex(dict.fromkeys(table["check"]))
+    open_questions = np.sign(counts[[INCONSISTENT, UNDECIDED]].sum(axis=1))
+    return counts.loc[open_questions.sort_values(kind="stable").index].rename_axis(columns=None)

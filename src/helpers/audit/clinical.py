@@ -1,0 +1,178 @@
+"""The clinical model's AUC, simulated from the baseline table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import root
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from helpers.audit.printed import CONSISTENT, INCONSISTENT, compare
+from helpers.audit.publication import Check, Publication, capital
+from helpers.delong import placement_values
+from helpers.logistic import maximum_likelihood
+
+# Within a group, those of the first level (men) are younger, of the same age, or older.
+CORRELATIONS = (-0.3, 0.0, 0.3)
+LAWS = ("normal", "range")
+COLUMNS = ["law", "correlation", "cohort", "draw", "auc"]
+
+
+class Group(NamedTuple):
+    """Patients of one cohort with, or without, the disease, as the baseline table prints them."""
+
+    size: int
+    first_level: int
+    mean: float
+    sd: float
+    limits: tuple[float, float] | None
+
+
+def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: int = 400) -> pd.DataFrame:
+    """AUCs of the clinical model in studies drawn from the printed counts, means and SDs.
+
+    Each draw has the printed numbers of patients by cohort, group and level. The continuous characteristic is
+    drawn within each group by one of two laws: "normal", or "range", the law of maximal entropy on the whole
+    numbers between the smallest and the largest printed value that has the printed mean and SD. Within a
+    group it is independent of the level, or goes with it (Gaussian copula, correlation -0.3 or 0.3). A
+    logistic regression is fitted on the drawn patients of one cohort and judged on all.
+
+    Parameters
+    ----------
+    paper : Publication
+        Without a ``clinical`` key in its design nothing is simulated.
+    rng : Generator
+        Random numbers.
+    draws : int
+        Studies for each law and each correlation.
+
+    Returns
+    -------
+    DataFrame
+        law, correlation, cohort, draw, auc.
+    """
+    groups = _groups(paper)
+    frames = [
+        _simulate(groups, paper.design.clinical.fitted_on, law, correlation, draws, rng)
+        for law in _possible_laws(groups)
+        for correlation in CORRELATIONS
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+
+
+def _groups(paper: Publication) -> dict[str, list[Group]]:
+    """Groups of each cohort that the baseline table describes in full, cases first."""
+    clinical = paper.design.clinical
+    if clinical is None:
+        return {}
+    found = {}
+    for entry in paper.reported.select(item=paper.design.baseline, subject=paper.design.cases, metric="n"):
+        moments = paper.moments(entry.cohort, clinical.continuous)
+        counts = paper.counts_by_group(entry.cohort, clinical.category)
+        if moments is not None and counts is not None:
+            limits = paper.limits(entry.cohort, clinical.continuous)
+            found[entry.cohort] = [
+                Group(size, int(first), mean.number, sd.number, limits)
+                for size, first, mean, sd in zip(moments.sizes, counts[0], *moments[1:], strict=True)
+            ]
+    return found if clinical.fitted_on in found else {}
+
+
+def _possible_laws(groups: dict[str, list[Group]]) -> list[str]:
+    """Without printed limits, or where no law fits them, ages are normal."""
+    everyone = [group for pair in groups.values() for group in pair]
+    ranged = everyone and all(group.limits and entropy_law(*group.limits, *group[2:4]) for group in everyone)
+    return list(LAWS) if ranged else list(LAWS[:1]) if everyone else []
+
+
+def _simulate(
+    groups: dict[str, list[Group]], fitted_on: str, law: str, correlation: float, draws: int, rng
+) -> pd.DataFrame:
+    drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
+    coefficients, _ = maximum_likelihood(*drawn[fitted_on])
+    blocks = []
+    for cohort, (regressors, outcome) in drawn.items():
+        scores = (regressors @ coefficients[:, :, None])[..., 0]
+        aucs = placement_values(outcome, scores)[0].mean(axis=1)
+        blocks.append(pd.DataFrame({"cohort": cohort, "draw": range(draws), "auc": aucs}))
+    return pd.concat(blocks).assign(law=law, correlation=correlation)[COLUMNS]
+
+
+def _draw(
+    groups: list[Group], law: str, correlation: float, draws: int, rng: np.random.Generator
+) -> tuple[NDArray, NDArray]:
+    """Regressors, shape (draws, patients, 3), and outcome, shape (patients,), of one cohort."""
+    ages, first_level = [], []
+    for group in groups:
+        age = _ages(group, law, draws, rng)
+        # Those of the first level are the highest in a latent variable that follows the rank of age.
+        rank = ndtri((rankdata(age, axis=1) - 0.5) / group.size)
+        latent = correlation * rank + np.sqrt(1 - correlation**2) * rng.standard_normal(age.shape)
+        first_level.append(rankdata(-latent, axis=1, method="ordinal") <= group.first_level)
+        ages.append(age)
+    age, level = np.hstack(ages).astype(float), np.hstack(first_level).astype(float)
+    outcome = np.repeat([1, 0], [group.size for group in groups])
+    return np.stack([np.ones_like(age), age, level], axis=-1), outcome
+
+
+def _ages(group: Group, law: str, draws: int, rng: np.random.Generator) -> NDArray:
+    if law == "normal":
+        return rng.normal(group.mean, group.sd, (draws, group.size))
+    values, chances = entropy_law(*group.limits, group.mean, group.sd)
+    return rng.choice(values, (draws, group.size), p=chances)
+
+
+def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArray, NDArray] | None:
+    """Whole numbers and their chances: the law of maximal entropy with this range, mean and SD.
+
+    It is proportional to exp(a x + b x^2); None where no such law exists.
+    """
+    values = np.arange(round(low), round(high) + 1)
+    scaled = (values - mean) / sd
+
+    def chances(exponents: NDArray) -> NDArray:
+        exponent = exponents @ np.stack([scaled, scaled**2])
+        weights = np.exp(exponent - exponent.max())
+        return weights / weights.sum()
+
+    def misfit(exponents: NDArray) -> list[float]:
+        return [chances(exponents) @ scaled, chances(exponents) @ scaled**2 - 1]
+
+    solved = root(misfit, np.array([0.0, -0.5]))
+    return (values, chances(solved.x)) if np.abs(misfit(solved.x)).max() < 1e-6 else None
+
+
+def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Check]:
+    """The clinical model's AUC lies where 95 % of simulated ones do, under one assumption at least.
+
+    Parameters
+    ----------
+    paper : Publication
+        The paper.
+    simulated : DataFrame
+        From `simulate_clinical_aucs`.
+    """
+    if simulated.empty:
+        return
+    clinical = paper.design.clinical
+    what = f"{clinical.continuous} and {clinical.category} drawn from {paper.design.baseline}"
+    for entry in paper.reported.select(metric="auc", subject=clinical.model):
+        part = simulated[simulated["cohort"] == entry.cohort]
+        if part.empty or not entry.in_table:
+            continue
+        limits = part.groupby(["law", "correlation"])["auc"].quantile([0.025, 0.975]).unstack()
+        inside = any(compare(entry.value, *pair) == CONSISTENT for pair in limits.to_numpy())
+        middle = part.loc[part["correlation"] == 0, "auc"].median()
+        widest = f"{limits[0.025].min():.3f} to {limits[0.975].max():.3f}"
+        sentence = (
+            f"{capital(what)} give about {middle:.3f}, and {widest} over all assumptions: {entry.value.text} "
+            f"{'can' if inside else 'does not'} follow from them."
+        )
+        verdict = CONSISTENT if inside else INCONSISTENT
+        found = f"{middle:.3f} ({widest})"
+        yield Check("clinical AUC by simulation", entry.where, entry.value.text, found, verdict, sentence)

@@ -1,0 +1,380 @@
+"""A frozen model meets a new hospital's patients (chapter 11, `radbook apply`).
+
+Names for others: `open_bundle`, `open_hospital`, `new_patients`, `measure`, `origins`, `require_same`,
+`positions`, `predictions_of`, `can_be_judged`, `frozen_performance`, `calibration_with_intervals`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from helpers import disclosure
+from helpers.bootstrap import bootstrap_performance, performance_intervals
+from helpers.bundle import Bundle, load_bundle, outcome_rule, require_predictors
+from helpers.calibration import calibration_summary
+from helpers.cohort import apply_inclusion, load_screened
+from helpers.delong import delong_auc, probabilities_wide
+from helpers.errors import StudyError
+from helpers.extraction import features_table
+from helpers.feature_tables import check_feature_tables, engine_of, features_for
+from helpers.metrics import PROPORTIONS, confusion_metrics
+from helpers.preprocessing import apply_rules, cases_of, quality_table
+from helpers.study import Run, Study, load_study, resolve
+from helpers.tables import check_tables
+from helpers.virtual import VirtualSite
+from helpers.virtual.export import export_virtual
+
+NOT_STATED = "not stated"
+FEWEST_OF_A_CLASS = 2
+
+
+def open_bundle(run: Run, folder: str) -> Bundle:
+    """The bundle in ``folder``, or the run's own when no folder is named."""
+    if folder and not resolve(folder).is_dir():
+        raise StudyError(f"There is no bundle '{folder}'. Name the folder that holds model.json.")
+    return load_bundle(resolve(folder) if folder else run.bundle)
+
+
+def open_hospital(run: Run, new_study: str, bundle: Bundle, patients: int) -> Run:
+    """Run of the new hospital, all of whose sites are external.
+
+    Parameters
+    ----------
+    run : Run
+        The book's run.
+    new_study : str
+        The new hospital's study file; its pseudonyms join the run's. Empty: a third virtual hospital is
+        exported first, and read as any hospital's files are, in a folder of its own.
+    bundle : Bundle
+        Its extraction settings are handed to the virtual hospital.
+    patients : int
+        How many virtual patients.
+    """
+    if new_study:
+        return Run(_all_external(load_study(new_study)), run.folder)
+    study = load_study(_exported(run, bundle, patients))
+    return Run(_all_external(study), run.private / "new_hospital")
+
+
+def _all_external(study: Study) -> Study:
+    sites = [site if site.virtual else site.model_copy(update={"role": "external"}) for site in study.sites]
+    return study.model_copy(update={"sites": sites})
+
+
+def _exported(run: Run, bundle: Bundle, patients: int) -> Path:
+    """Study file of a third virtual hospital, written once as DICOM, masks and a table."""
+    virtual = next((site.virtual for site in run.study.sites if site.virtual), None)
+    if virtual is None:
+        raise StudyError("Name the new hospital's study file: -p 11.new_study=their_study.yml.")
+    seed = int(run.study.rng("new hospital").integers(2**31))
+    hospital = VirtualSite(run.study.path(virtual.protocol), "external", patients, seed)
+    parts = [hospital.simulator(), seed, patients, bundle.extraction.read_text(encoding="utf-8")]
+    folder = run.handed_over / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    if not folder.is_dir():
+        shutil.rmtree(run.handed_over, ignore_errors=True)  # of an earlier simulator, or unfinished
+        unfinished = folder.with_suffix(".part")
+        export_virtual(hospital, unfinished, patients, chinese=True)
+        shutil.copyfile(bundle.extraction, unfinished / "extraction.yml")
+        unfinished.rename(folder)
+    return folder / "study.yml"
+
+
+def new_patients(new: Run) -> pd.DataFrame:
+    """Everyone screened in the new hospital, with ``exclusion`` and, where it is known, ``osteoporosis``.
+
+    Raises
+    ------
+    StudyError
+        Listing everything that is wrong in the tables, or when nobody stays.
+    """
+    screened = apply_inclusion(load_screened(new), new.study)
+    if not (screened["exclusion"] == "").any():
+        reasons = screened["exclusion"].value_counts().index[:3]
+        raise StudyError(f"Nobody is left of {len(screened)} screened patients: {'; '.join(reasons)}.")
+    if "osteoporosis" not in screened and "t_score" in screened:
+        limit = new.study.outcome.t_score_at_most
+        known = screened["t_score"].notna()
+        screened["osteoporosis"] = (screened["t_score"] <= limit).astype(float).where(known)
+    return screened
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of the new patients' features.
+
+    Attributes
+    ----------
+    features : DataFrame
+        patient_id and raw features of everyone who has them.
+    quality : DataFrame or None
+        Their rows of quality control; None where features came ready-made.
+    refused : DataFrame
+        patient_id and reason of the others.
+    """
+
+    features: pd.DataFrame
+    quality: pd.DataFrame | None
+    refused: pd.DataFrame
+
+
+def measure(new: Run, people: pd.DataFrame, names: list[str], workers: int) -> Measured:
+    """Features of the new patients: from images, or from the ready table.
+
+    Parameters
+    ----------
+    new : Run
+    people : DataFrame
+        patient_id and site of those included.
+    names : list of str
+        The model's features.
+    workers : int
+        Processes; 0 means one a core.
+    """
+    if new.study.has_features:
+        features, refused = features_for(new, people, names)
+        return Measured(features, None, refused)
+    quality = apply_rules(quality_table(new, cases_of(people), workers), people, new.study.rules)
+    unusable = quality["status"] == "refused"
+    usable = people[people["patient_id"].isin(quality.loc[~unusable, "patient_id"])]
+    features, failed = features_table(new, cases_of(usable), workers)
+    refused = pd.concat([quality.loc[unusable, ["patient_id", "reason"]], failed], ignore_index=True)
+    return Measured(features, quality[quality["patient_id"].isin(features["patient_id"])], refused)
+
+
+def origins(bundle: Bundle, new: Run) -> pd.DataFrame:
+    """How the model's features and outcome came about, beside those of the new hospital.
+
+    Returns
+    -------
+    DataFrame
+        what, model, here, same: the outcome rule, the engines' versions, and each extraction setting that
+        differs (one row for all of them when none does).
+    """
+    rows = [("outcome", bundle.model["outcome"], outcome_rule(new.study))]
+    engine = engine_of(new.study)
+    rows += [
+        (f"version of {name}", bundle.model["engine"].get(name, NOT_STATED), engine.get(name, NOT_STATED))
+        for name in sorted({*bundle.model["engine"], *engine})
+    ]
+    settings = [_flat(_settings(path)) for path in (bundle.extraction, _settings_file(new.study))]
+    keys = [
+        key for key in sorted({*settings[0], *settings[1]}) if settings[0].get(key) != settings[1].get(key)
+    ]
+    rows += [
+        (f"extraction: {key}", *(str(setting.get(key, NOT_STATED)) for setting in settings)) for key in keys
+    ]
+    if not keys:
+        word = "stated, and the same" if settings[0] else NOT_STATED
+        rows.append(("extraction settings", word, word))
+    table = pd.DataFrame(rows, columns=["what", "model", "here"])
+    return table.assign(same=table["model"] == table["here"])
+
+
+def _settings_file(study: Study) -> Path | None:
+    return study.path(study.extraction) if study.extraction else None
+
+
+def _settings(path: Path | None) -> dict:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) if path else None) or {}
+
+
+def _flat(settings: Mapping, prefix: str = "") -> dict[str, object]:
+    """Nested settings as ``setting.binWidth``: value."""
+    flat = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+    return flat
+
+
+def require_same(table: pd.DataFrame, accept_differences: bool) -> None:
+    """Stop when anything in `origins` differs, unless the differences are accepted.
+
+    Raises
+    ------
+    StudyError
+        Naming every difference and the way out.
+    """
+    different = table[~table["same"]]
+    if len(different) and not accept_differences:
+        lines = [
+            f"{row.what}: the model has {row.model}, here it is {row.here}" for row in different.itertuples()
+        ]
+        raise StudyError(
+            "The frozen model was made otherwise than these data, so its risks would not mean the same. "
+            f"{'; '.join(lines)}. Use the bundle's extraction.yml and engine; or, knowing what you do, say "
+            "--accept-differences (accept_differences in notebook 11), and the page will tell."
+        )
+
+
+def in_words(bundle: Bundle, new: Run, checks: pd.DataFrame) -> dict[str, str]:
+    """What a page says of the model and the new hospital, by glue's names."""
+    kind = {True: "virtual patients", False: "real patients"}
+    different = checks[~checks["same"]]
+    told = "; ".join(
+        f"{row.what}: {row.model} in the model, {row.here} here" for row in different.itertuples()
+    )
+    same = "Outcome rule, engine and extraction settings are the same as far as they are stated."
+    return {
+        "model-title": bundle.model["title"],
+        "model-patients": f"{bundle.model['training']['patients']}",
+        "model-kind": kind[bundle.model["virtual"]],
+        "model-features": f"{len(bundle.features)}",
+        "model-predictors": ", ".join(bundle.model["predictors"]) or "none",
+        "new-title": new.study.title,
+        "new-kind": kind[new.study.is_virtual],
+        "differences": f"Accepted differences: {told}. Read every number below with them in mind."
+        if len(different)
+        else same,
+    }
+
+
+def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
+    """Of how many patients the outcome is known, and whether that is enough to judge the model."""
+    known = people["osteoporosis"].notna() if "osteoporosis" in people else pd.Series(False, people.index)
+    if not known.any():
+        return "No outcomes are known: the model cannot be judged here, only its predictions are given."
+    n, cases = int(known.sum()), int(people.loc[known, "osteoporosis"].sum())
+    # A small rest would tell the number with osteoporosis too.
+    shown = disclosure.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
+    text = f"The outcome of {disclosure.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
+    if can_be_judged(people):
+        return text
+    return f"{text} Fewer than {FEWEST_OF_A_CLASS} of a kind: too few to judge the model."
+
+
+def check_before_applying(run: Run, bundle: str, accept_differences: bool) -> None:
+    """Everything that would stop notebook 11 on the study of ``run``, before anything is measured.
+
+    Raises
+    ------
+    StudyError
+        Listing what is wrong with the bundle, the tables, or the way the data were made.
+    """
+    frozen = open_bundle(run, bundle)
+    study = _all_external(run.study)
+    found = check_tables(study) + (check_feature_tables(study) if study.has_features else [])
+    if found:
+        raise StudyError("\n".join(found))
+    require_same(origins(frozen, run), accept_differences)
+    require_predictors(frozen, study.predictors)
+
+
+def positions(bundle: Bundle, people: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Each patient's scores, points on the nomogram, and side of the frozen cut-off.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``scores``, points_<predictor>, total_points, and positive (risk by the nomogram equal
+        to or above its cut-off).
+    """
+    chart = bundle.chart
+    rows = people.reset_index(drop=True).assign(rad_score=scores["rad_score"].to_numpy())
+    points = pd.DataFrame([chart.points(row) for row in rows[chart.predictors].to_dict("records")])
+    positive = scores["nomogram"] >= bundle.model["cutoffs"]["nomogram"]
+    return scores.join(points.add_prefix("points_")).assign(
+        total_points=points.sum(axis=1), positive=positive
+    )
+
+
+def middle_patient(table: pd.DataFrame) -> str:
+    """The patient whose risk by the nomogram is nearest to the median: nobody chooses."""
+    return table.loc[(table["nomogram"] - table["nomogram"].median()).abs().idxmin(), "patient_id"]
+
+
+def predictions_of(people: pd.DataFrame, scores: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Risks in the format of the ``predictions`` artifact, of patients whose outcome is known."""
+    known = people.loc[people["osteoporosis"].notna(), ["patient_id", "osteoporosis"]]
+    rows = known.astype({"osteoporosis": int}).assign(cohort="external").merge(scores, on="patient_id")
+    return rows.melt(
+        ["patient_id", "cohort", "osteoporosis"], models, var_name="model", value_name="probability"
+    )
+
+
+def can_be_judged(people: pd.DataFrame) -> bool:
+    """Whether there are outcomes, with at least two patients of each kind."""
+    if "osteoporosis" not in people:
+        return False
+    counts = people["osteoporosis"].value_counts().reindex([0, 1], fill_value=0)
+    return bool(counts.min() >= FEWEST_OF_A_CLASS)
+
+
+def frozen_performance(predictions: pd.DataFrame, cutoffs: Mapping[str, float]) -> pd.DataFrame:
+    """Discrimination on the new patients, and what the frozen cut-offs give there.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As `predictions_of` gives them.
+    cutoffs : mapping of str to float
+        The bundle's.
+
+    Returns
+    -------
+    DataFrame
+        model, n, events, auc, auc_low, auc_high (DeLong), cutoff, and sensitivity, specificity, accuracy,
+        ppv, npv, each with _low and _high (Wilson).
+    """
+    rows = []
+    for model in predictions["model"].unique():
+        part = probabilities_wide(predictions, "external", [model])
+        area = delong_auc(part["osteoporosis"], part[model])
+        row = {"model": model, "n": len(part), "events": int(part["osteoporosis"].sum()), "auc": area.auc}
+        row |= {"auc_low": area.ci_low, "auc_high": area.ci_high, "cutoff": cutoffs[model]}
+        found = confusion_metrics(part["osteoporosis"], part[model], cutoffs[model])
+        for name in PROPORTIONS:
+            row[name] = found.loc[name, "estimate"]
+            row |= {f"{name}_{end}": found.loc[name, f"wilson_{end}"] for end in ("low", "high")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def with_intervals(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The columns ``names`` as "0.85 (0.62 to 0.95)", from their _low and _high, for reading."""
+    shown = table.drop(columns=[f"{name}_{end}" for name in names for end in ("low", "high")])
+    for name in names:
+        rows = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
+        shown[name] = [
+            "not estimable" if np.isnan(row[0]) else f"{row[0]:.2f} ({row[1]:.2f} to\xa0{row[2]:.2f})"
+            for row in rows
+        ]
+    return shown
+
+
+def calibration_with_intervals(
+    predictions: pd.DataFrame, models: list[str], weights: NDArray
+) -> pd.DataFrame:
+    """Calibration of every model with bootstrap intervals, as measure and model in rows.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+    models : list of str
+    weights : ndarray, shape (resamples, patients)
+        As :func:`helpers.bootstrap.stratified_weights` gives them.
+
+    Returns
+    -------
+    DataFrame
+        model, measure (in_the_large, slope, brier), estimate, low, high.
+    """
+    rows = []
+    for model in models:
+        part = probabilities_wide(predictions, "external", [model])
+        data = part["osteoporosis"], part[model]
+        limits = performance_intervals(bootstrap_performance(*data, weights, [0.5]))
+        summary = calibration_summary(*data)
+        for name in ("in_the_large", "slope", "brier"):
+            rows.append((model, name, getattr(summary, name), *limits.loc[name]))
+    return pd.DataFrame(rows, columns=["model", "measure", "estimate", "low", "high"])

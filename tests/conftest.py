@@ -1,0 +1,24 @@
+"""What several test modules share: one finished run of the tiny study, one hospital with broken patients."""
+
+import pytest
+from broken_hospital import write_hospital
+
+from helpers import runner
+from helpers.study import REPOSITORY, STEPS, open_run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The tiny study, run from the first notebook to the book."""
+    study = REPOSITORY / "tests" / "data" / "tiny.yml"
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    results = runner.run_study(study, folder, workers=2)
+    assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
+    return open_run(study, folder)
+
+
+@pytest.fixture(scope="session")
+def broken_hospital(tmp_path_factory):
+    """Folder of a study (study.yml) with 20 patients, and what is broken in 8 of them, by raw number."""
+    folder = tmp_path_factory.mktemp("broken")
+    return folder, write_hospital(folder)

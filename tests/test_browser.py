@@ -1,0 +1,313 @@
+"""The book as a reader meets it: in a browser, opened from the disk, without the network."""
+
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import expit
+
+from helpers import interactive
+from helpers.bundle import load_bundle
+from helpers.decision_curves import net_benefit, treat_all
+from helpers.logistic import LogisticModel
+from helpers.metrics import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
+from helpers.roi_views import LAYER_COLOURS
+from helpers.study import REPOSITORY
+
+WIDTHS = {1280: 900, 390: 844}
+READY = ".radbook-app[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
+    options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def html(finished):
+    return finished.book / "html"
+
+
+class Watched:
+    """A page that remembers what went wrong on it, and from which the network cannot be reached."""
+
+    def __init__(self, browser, **options):
+        self.page = browser.new_page(**options)
+        self.problems = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.problems.append(f"not loaded: {request.url}"))
+        self.page.route(re.compile("^(https?|wss?):"), self._refuse)
+
+    def _console(self, message):
+        if message.type == "error":
+            self.problems.append(message.text)
+
+    def _refuse(self, route):
+        self.problems.append(f"asked the network: {route.request.url}")
+        route.abort()
+
+
+@pytest.fixture
+def opened(chromium, html):
+    """Open an interactive page and wait until it works; nothing may have gone wrong by the end."""
+    pages = []
+
+    def open_page(name, **options):
+        watched = Watched(chromium, **options)
+        pages.append(watched)
+        watched.page.goto((html / f"{name}.html").as_uri())
+        watched.page.wait_for_selector(READY, state="attached", timeout=30_000)
+        return watched.page
+
+    yield open_page
+    for watched in pages:
+        watched.page.close()
+    assert not [problem for watched in pages for problem in watched.problems]
+
+
+def test_every_page_loads_without_errors_offline_and_fits_a_phone(chromium, html, tmp_path):
+    """Screenshots of every page, wide and narrow, are left in the test's folder."""
+    pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
+    assert len(pages) > 10
+    problems = {}
+    watched = Watched(chromium)
+    for path in pages:
+        watched.problems = problems.setdefault(path.name, [])
+        for width, height in WIDTHS.items():
+            watched.page.set_viewport_size({"width": width, "height": height})
+            if width == max(WIDTHS):
+                watched.page.goto(path.as_uri(), wait_until="load")
+                if watched.page.locator(".radbook-app").count():
+                    watched.page.wait_for_selector(READY, state="attached", timeout=30_000)
+            watched.page.screenshot(path=tmp_path / f"{path.stem}_{width}.png")
+        if (wide := watched.page.evaluate("document.documentElement.scrollWidth")) > width:
+            watched.problems.append(f"{wide} px wide on a phone of {width} px")
+    watched.page.close()
+    assert not {name: found for name, found in problems.items() if found}
+
+
+def test_the_calculator_gives_the_models_risk(opened, finished):
+    """Twenty random patients, to 1e-6, and the points that the drawing shows."""
+    page = opened("nomogram_calculator")
+    bundle = load_bundle(finished.bundle)
+    frozen = bundle.model["nomogram"]
+    model = LogisticModel(frozen["coefficients"], frozen["levels"], frozen["method"])
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        patient = {name: drawn(rng, axis) for name, axis in frozen["axes"].items()}
+        for name, value in patient.items():
+            field = page.locator(f"#nomogram-{name}")
+            field.select_option(value) if isinstance(value, str) else field.fill(str(value))
+        people = pd.DataFrame([patient])
+        answer = page.locator("#nomogram-answer")
+        risk = float(answer.get_attribute("data-probability"))
+        assert risk == pytest.approx(float(np.ravel(model.probability(people))[0]), abs=1e-6)
+        points = float(answer.get_attribute("data-points"))
+        assert points == pytest.approx(bundle.chart.total_points(people)[0], abs=1e-6)
+        assert f"{points:.1f} points" in answer.text_content()
+
+
+def drawn(rng, axis):
+    numeric = not isinstance(axis[0], str)
+    return round(float(rng.uniform(min(axis), max(axis))), 4) if numeric else str(rng.choice(axis))
+
+
+def test_the_markers_follow_the_keyboard(opened):
+    """The sliders work without a mouse; the drawn markers move, the answer is announced."""
+    page = opened("nomogram_calculator")
+    places = "[...document.querySelectorAll('.radbook-marker')].map((dot) => dot.getAttribute('cx'))"
+    before = page.evaluate(places)
+    page.locator("#nomogram-rad_score-range").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    after = page.evaluate(places)
+    assert len(before) == len(after) == 5  # age, sex, Rad-score, total, risk
+    assert before[:2] == after[:2]
+    assert all(float(new) > float(old) for old, new in zip(before[2:], after[2:], strict=True))
+    assert page.locator("#nomogram-answer").get_attribute("aria-live") == "polite"
+
+
+def test_a_value_beyond_the_axis_is_not_taken(opened):
+    page = opened("nomogram_calculator")
+    answer = page.locator("#nomogram-answer")
+    before = answer.get_attribute("data-probability")
+    page.locator("#nomogram-age").fill("140")
+    assert answer.get_attribute("data-probability") == before
+    page.locator("#nomogram-age").blur()
+    assert float(page.locator("#nomogram-age").input_value()) < 140
+
+
+def test_the_cutoff_explorers_numbers_are_those_of_metrics(opened, finished):
+    """Every model and set, at cut-offs between, at and beyond the observed risks."""
+    page = opened("cutoff_explorer")
+    predictions = finished.read("predictions")
+    rng = np.random.default_rng(11)
+    for (model, cohort), part in predictions.groupby(["model", "cohort"]):
+        page.locator("#cutoff-model").select_option(model)
+        page.locator("#cutoff-cohort").select_option(cohort)
+        y, p = part["osteoporosis"].to_numpy(), part["probability"].to_numpy()
+        for cutoff in [0, *rng.uniform(0.02, 0.98, 2).round(3), float(f"{rng.choice(p):.10f}"), 0.999]:
+            shown = asked(page, cutoff)
+            assert shown["cutoff"] == cutoff
+            same_as_metrics(shown, y, p, cutoff)
+        page.locator("#cutoff-youden").click()
+        assert {name: numbers(page)[name] for name in ("tp", "fp", "tn", "fn")} == vars(
+            confusion_counts(y, p, youden_cutoff(y, p))
+        )
+
+
+def asked(page, cutoff):
+    """Type a cut-off, read all numbers."""
+    typing = """(text) => {
+        const field = document.getElementById("cutoff-value");
+        field.value = text;
+        field.dispatchEvent(new Event("input"));
+        return document.getElementById("cutoff-answer").dataset.numbers;
+    }"""
+    return json.loads(page.evaluate(typing, f"{cutoff:.10f}"))
+
+
+def numbers(page):
+    return json.loads(page.locator("#cutoff-answer").get_attribute("data-numbers"))
+
+
+def same_as_metrics(shown, y, p, cutoff):
+    counted = confusion_counts(y, p, cutoff)
+    assert {name: shown[name] for name in ("tp", "fp", "tn", "fn")} == vars(counted)
+    expected = confusion_metrics(y, p, cutoff)["estimate"]
+    for name in PROPORTIONS:
+        given = np.nan if shown[name] is None else shown[name]
+        assert given == pytest.approx(expected[name], abs=1e-12, nan_ok=True), name
+    assert shown["net_benefit"] == pytest.approx(net_benefit(y, p, [cutoff])[0], abs=1e-12)
+    assert shown["treat_all"] == pytest.approx(treat_all(y, [cutoff])[0], abs=1e-9)
+
+
+def test_in_groups_the_slider_stops_only_where_groups_are_large(chromium, tmp_path):
+    """The page of a hospital's book: any cut-off asked for gives way to the nearest offered one."""
+    rng = np.random.default_rng(2)
+    y = rng.binomial(1, 0.4, 300)
+    ids = [f"P{i}" for i in range(300)]
+    people = {"patient_id": ids, "cohort": "training", "osteoporosis": y, "model": "nomogram"}
+    table = pd.DataFrame(people | {"probability": expit(rng.normal(2 * y - 1, 1))})
+    data = interactive.cutoff_data(table, grouped=True)
+    shutil.copytree(REPOSITORY / "book" / "extra" / "interactive", tmp_path / "interactive")
+    body = '<div class="radbook-app" id="cutoff-app"></div>'
+    body += f'<script type="application/json" id="cutoff-app-data">{json.dumps(data)}</script>'
+    body += "".join(
+        f'<script src="interactive/{name}.js"></script>' for name in ("shared", "cutoff_explorer")
+    )
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8><body>{body}", encoding="utf-8")
+    watched = Watched(chromium)
+    watched.page.goto((tmp_path / "page.html").as_uri())
+    offered = data["curves"]["nomogram"]["training"]["cutoffs"]
+    for cutoff in np.linspace(0, 1, 23):
+        shown = asked(watched.page, cutoff)
+        assert shown["cutoff"] in offered
+        same_as_metrics(shown, y, table["probability"].to_numpy(), shown["cutoff"])
+    watched.page.close()
+    assert not watched.problems
+
+
+def test_the_viewer_shows_ct_and_regions(opened):
+    """Each region's colour is on the screen when colours are on, and none when they are off."""
+    page = opened("volume_viewer", viewport={"width": 390, "height": 844})
+    colours = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in LAYER_COLOURS]
+    page.add_style_tag(content=".radbook-legend { visibility: hidden; }")
+
+    def seen():
+        shot = Image.open(io.BytesIO(page.locator(".radbook-volume").screenshot())).convert("RGB")
+        pixels = np.asarray(shot, dtype=int).reshape(-1, 3)
+        near = [int((np.abs(pixels - colour).max(axis=1) <= 3).sum()) for colour in colours]
+        grey = (np.ptp(pixels, axis=1) <= 3) & (pixels.mean(axis=1) > 40)
+        return near, int(grey.sum())
+
+    page.locator("#volume-opacity").fill("100")
+    near, grey = seen()
+    # The three planes through the middle of L1 cross all six layers.
+    assert min(near) > 100
+    assert grey > 5_000
+    page.locator("#volume-opacity").fill("0")
+    assert max(seen()[0]) < 20
+    answer = page.locator("#volume-answer")
+    assert "L1 middle" in answer.text_content()
+    page.locator("#volume-axis-2").fill("0")
+    assert "outside the regions" in answer.text_content()
+
+
+def test_the_viewer_turns(opened):
+    page = opened("volume_viewer", viewport={"width": 390, "height": 844})
+    page.locator("#volume-view").select_option("turn")
+    before = page.locator(".radbook-volume").screenshot()
+    page.locator("#volume-azimuth").fill("90")
+    after = page.locator(".radbook-volume").screenshot()
+    assert before != after
+
+
+@pytest.mark.parametrize("name", ["nomogram_calculator", "cutoff_explorer", "volume_viewer"])
+def test_without_scripts_a_picture_stands_in(chromium, html, name):
+    page = chromium.new_page(java_script_enabled=False)
+    page.goto((html / f"{name}.html").as_uri())
+    picture = page.locator("img.radbook-static")
+    assert picture.is_visible()
+    assert picture.bounding_box()["height"] > 100
+    assert page.locator("article noscript p").is_visible()
+    banner = "const style = getComputedStyle(document.querySelector('.bd-header-announcement'));"
+    assert (
+        contrast(page.evaluate(f"() => {{ {banner} return [style.color, style.backgroundColor]; }}")) >= 4.5
+    )
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["nomogram_calculator", "cutoff_explorer", "volume_viewer"])
+def test_on_paper_a_picture_stands_in(opened, name):
+    page = opened(name)
+    assert page.locator(".radbook-app").is_visible()
+    assert page.locator("img.radbook-static").is_hidden()
+    page.emulate_media(media="print")
+    assert page.locator(".radbook-app").is_hidden()
+    assert page.locator("img.radbook-static").is_visible()
+
+
+def test_formulas_are_set_without_the_network(opened):
+    page = opened("cutoff_explorer")
+    page.wait_for_selector("mjx-container svg", timeout=30_000)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_in_the_drawing_stand_out_from_the_page(opened, theme):
+    """Contrast of at least 4.5 (WCAG AA) between the drawing's labels and the page, in both themes."""
+    page = opened("nomogram_calculator")
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    colours = page.evaluate(
+        "[getComputedStyle(document.querySelector('.radbook-chart text')).fill,"
+        " getComputedStyle(document.body).backgroundColor]"
+    )
+    assert contrast(colours) >= 4.5
+
+
+def contrast(colours):
+    """Contrast ratio of two colours as WCAG 2 defines it."""
+    light, dark = sorted((luminance(colour) for colour in colours), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    """Relative luminance of ``rgb(r, g, b)`` as WCAG 2 defines it."""
+    channels = np.array([int(part) for part in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

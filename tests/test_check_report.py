@@ -1,0 +1,136 @@
+"""`radbook check` tells everything at once, shows each region, and lets no raw number out."""
+
+import io
+import re
+import shutil
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from broken_hospital import BREAKS
+from matplotlib.colors import to_rgb
+from synthetic_scan import synthetic_scan
+from typer.testing import CliRunner
+
+from helpers import check_report, cli
+from helpers.preprocessing import preprocess, read_settings
+from helpers.roi_views import LAYER_COLOURS
+from helpers.study import REPOSITORY, load_study, open_run
+
+
+@pytest.fixture(scope="module")
+def checked(broken_hospital):
+    """The command, run on the hospital with 8 broken patients: exit status, text, page."""
+    folder, _ = broken_hospital
+    options = ["--run-dir", str(folder / "run"), "--workers", "1"]
+    result = CliRunner().invoke(cli.app, ["check", str(folder / "study.yml"), *options])
+    page = (folder / "run" / "private" / "check.html").read_text(encoding="utf-8")
+    return result.exit_code, result.stdout, page
+
+
+def test_every_broken_patient_is_told_with_the_reason(checked):
+    _, text, page = checked
+    refused = [line for line in text.splitlines() if line.startswith("refused: ")]
+    assert len(refused) == len(BREAKS)
+    for kind, (reason, _) in BREAKS.items():
+        assert sum(reason in line for line in refused) == 1, kind
+    assert page.count('<article class="refused">') == len(BREAKS)
+    assert "Patients: 8 refused" in text
+
+
+def test_refused_patients_do_not_stop_a_study_that_goes_on_without_them(checked):
+    status, text, page = checked
+    assert status == 0
+    assert "nothing stops this study" in text and "nothing stops this study" in page
+
+
+def test_every_usable_patient_has_a_picture_and_refused_ones_come_first(checked):
+    _, _, page = checked
+    assert page.count('src="data:image/jpeg;base64,') >= 12
+    classes = re.findall(r'<article class="(\w+)">', page)
+    assert classes == sorted(classes, key=["refused", "warned", "ok"].index)
+    assert len(classes) == 20
+
+
+def test_no_raw_number_and_no_other_file_is_in_the_page(checked):
+    _, text, page = checked
+    assert "MRN-" not in text and "MRN-" not in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_tables_and_settings_that_are_wrong_stop_it_before_images(broken_hospital, tmp_path):
+    folder, _ = broken_hospital
+    table = (folder / "dxa.csv").read_text(encoding="utf-8").replace(",female,", ",2,")
+    (tmp_path / "dxa.csv").write_text(table, encoding="utf-8")
+    study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+    study["parameters"]["04"]["fold"] = 3
+    study["extraction"] = "none.yml"
+    (tmp_path / "study.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    arguments = ["check", str(tmp_path / "study.yml"), "--run-dir", str(tmp_path / "run")]
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 1
+    for part in ("3 problems would stop", ": write female or male", "'none.yml'", "no parameter 'fold'"):
+        assert part in result.stdout
+    page = (tmp_path / "run" / "private" / "check.html").read_text(encoding="utf-8")
+    assert "no parameter &#39;fold&#39;" in page and "<article" not in page
+
+
+def test_rules_that_leave_nobody_stop_it(broken_hospital):
+    folder, _ = broken_hospital
+    study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+    file = folder / "strict_rules.yml"
+    file.write_text(yaml.safe_dump(study | {"rules": {"metal": "exclude", "metal_hu": 0}}), encoding="utf-8")
+    report = check_report.check_study(file, open_run(file, folder / "run"), workers=1)
+    assert "The rules of the study file leave none" in report.problems[0]
+    assert len(report.people) == 20
+
+
+def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital):
+    folder, _ = broken_hospital
+    study = load_study(folder / "study.yml")
+    cohorts, outcome = np.repeat(["training", "internal"], [10, 6]), np.tile([0, 1], 8)
+    usable = pd.DataFrame({"cohort": cohorts, "osteoporosis": outcome})
+    assert check_report.too_few(usable, study) == []
+    (sizes,) = check_report.too_few(usable.iloc[:12], study)
+    assert "internal validation has 1 patients with osteoporosis" in sizes
+    folds = check_report.too_few(usable.iloc[6:], study)
+    assert [problem.split(",")[0] for problem in folds] == [
+        "Training has 2 usable patients of the rarer outcome"
+    ] * 3
+
+
+def test_a_picture_is_as_large_as_the_region_and_shows_its_layers_from_head_to_foot():
+    scan = synthetic_scan(size=(50, 46, 52), spacing=(1.0, 1.0, 1.5), radius_mm=(11, 8, 30))
+    block = preprocess(scan, read_settings(REPOSITORY / "data" / "extraction" / "paper.yml"))
+    picture = matplotlib.image.imread(io.BytesIO(check_report.thumbnail(block)), format="jpg") / 255
+    mm = np.array(block.image.GetSize()) * block.image.GetSpacing()
+    assert picture.shape == (4 * mm[2], 4 * mm[1], 3)
+    heights = []
+    for colour in LAYER_COLOURS:
+        near = np.abs(picture - to_rgb(colour)).max(axis=-1) < 0.15
+        assert near.sum() > 50, colour
+        heights.append(np.flatnonzero(near.any(axis=1)).mean())
+    assert heights == sorted(heights)
+
+
+def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_path):
+    folder, _ = broken_hospital
+    shutil.copy(folder / "dxa.csv", tmp_path)
+    numbers = pd.read_csv(folder / "dxa.csv")["patient_id"]
+    values = np.random.default_rng(1).normal(size=(len(numbers), 3))
+    features = pd.DataFrame(
+        values, columns=[f"original_firstorder_{name}" for name in ("Mean", "Max", "Min")]
+    )
+    features.assign(patient_id=numbers).iloc[1:].to_csv(tmp_path / "features.csv", index=False)
+    study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+    site = {"name": "Ours", "role": "development", "table": {"path": "dxa.csv"}}
+    study |= {"sites": [site | {"features": {"path": "features.csv"}}], "extraction": None}
+    (tmp_path / "study.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    report = check_report.check_study(
+        tmp_path / "study.yml", open_run(tmp_path / "study.yml", tmp_path / "run")
+    )
+    assert report.people["status"].tolist() == ["refused", *["ok"] * 19]
+    assert "no features in the feature table" in check_report.as_text(report)
+    assert report.counts["usable"].sum() == 19

@@ -1,0 +1,198 @@
+"""What leaves the hospital shows no small group of patients: no count below the limit, and nothing from which
+one could be worked out. Expected tables are written by hand; random tables are attacked by subtraction."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import disclosure
+from helpers.study import REPOSITORY, Run, load_study
+
+NA = pd.NA
+
+
+def test_a_count_below_the_limit_is_a_bound_and_zero_stays():
+    assert [disclosure.shown_count(n, 10) for n in (0, 1, 9, 10, 431)] == ["0", "<10", "<10", "10", "431"]
+    assert disclosure.shown_count(3, 0) == "3"
+
+
+def test_without_a_limit_the_table_is_the_same():
+    table = pd.DataFrame({"cohort": ["training"], "n": [3]})
+    assert disclosure.protect("scanners", table, 0) is table
+
+
+def test_a_single_small_count_takes_the_second_smallest_with_it():
+    scanners = pd.DataFrame(
+        {
+            "cohort": ["training"] * 3 + ["external"] * 2,
+            "scanner": ["A", "B", "C", "A", "B"],
+            "patients": [80, 4, 30, 60, 50],
+            "tube_kv": ["120", "100", "120", "120", "120"],
+        }
+    )
+    shown = disclosure.protect("scanners", scanners, 10)
+    assert shown["patients"].tolist() == [80, "<10", "hidden", 60, 50]
+    assert shown["tube_kv"].isna().tolist() == [False, True, False, False, False]
+    assert scanners["patients"].tolist() == [80, 4, 30, 60, 50]
+
+
+def test_two_small_counts_that_are_few_together_take_a_third_with_them():
+    table = pd.DataFrame({"cohort": "training", "scanner": list("ABC"), "patients": [1, 1, 50]})
+    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", "hidden"]
+    table["patients"] = [6, 7, 50]
+    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", 50]
+
+
+def test_status_of_the_images_hides_along_rows_and_columns():
+    quality = pd.DataFrame(
+        {
+            "cohort": ["training", "internal", "external", "all"],
+            "patients": [100, 50, 80, 230],
+            "ok": [95, 50, 60, 205],
+            "warned": [5, 0, 20, 25],
+            "refused": [0, 0, 0, 0],
+            "volume_mean": [2.0, 3.0, 4.0, 3.1],
+        }
+    )
+    shown = disclosure.protect("preprocessing_summary", quality, 10)
+    assert shown["warned"].tolist() == ["<10", 0, "hidden", 25]
+    assert shown["ok"].tolist() == ["hidden", 50, "hidden", 205]
+    assert shown["patients"].tolist() == [100, 50, 80, 230]
+    assert shown["volume_mean"].tolist() == [2.0, 3.0, 4.0, 3.1]
+
+
+def test_few_with_or_few_without_the_outcome_hide_the_rows_results():
+    table = pd.DataFrame({"group": list("ABC"), "n": [40, 40, 40], "events": [3, 36, 20], "auc": 0.8})
+    shown = disclosure.protect("any", table, 10)
+    assert shown["events"].tolist() == ["<10", "hidden", 20]
+    assert shown["auc"].isna().tolist() == [True, True, False]
+    assert shown["n"].tolist() == [40, 40, 40]
+
+
+def flow(*rows):
+    return pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
+
+
+def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
+    shown = disclosure.protect(
+        "flow_chart",
+        flow(
+            ("A", "screened", "", 130, NA),
+            ("A", "excluded", "young", 3, NA),
+            ("A", "excluded", "metal", 15, NA),
+            ("A", "excluded", "fracture", 27, NA),
+            ("A", "included", "", 85, 28),
+            ("A", "training", "", 60, 20),
+            ("A", "internal", "", 25, 8),
+        ),
+        10,
+    )
+    assert shown["patients"].tolist() == [130, "<10", "hidden", 27, 85, 60, 25]
+    assert shown["osteoporosis"].astype(str).tolist()[4:] == ["hidden", "20", "<10"]
+
+
+def test_a_single_small_exclusion_takes_the_number_screened_with_it():
+    shown = disclosure.protect(
+        "flow_chart",
+        flow(
+            ("A", "screened", "", 63, NA),
+            ("A", "excluded", "young", 3, NA),
+            ("A", "included", "", 60, 30),
+            ("A", "analysed", "", 60, 30),
+            ("A", "external", "", 60, 30),
+        ),
+        10,
+    )
+    assert shown["patients"].tolist() == ["hidden", "<10", 60, 60, 60]
+    assert shown["osteoporosis"].tolist()[2:] == [30, 30, 30]
+
+
+def test_table_1_hides_a_characteristic_with_its_test_and_the_moments_of_a_small_group():
+    rows = [
+        ("patients", "cohort", "n", 50),
+        ("patients", "osteoporosis", "n", 8),
+        ("patients", "non-osteoporosis", "n", 42),
+        *[
+            ("age", group, f"age_{kind}", 60)
+            for group in ("osteoporosis", "non-osteoporosis")
+            for kind in ("mean", "sd")
+        ],
+        ("age", "age", "p_value", 0.01),
+        ("sex", "osteoporosis", "male", 0),
+        ("sex", "osteoporosis", "female", 8),
+        ("sex", "non-osteoporosis", "male", 20),
+        ("sex", "non-osteoporosis", "female", 22),
+        ("sex", "sex", "smd", 0.5),
+    ]
+    table = pd.DataFrame(rows, columns=["characteristic", "subject", "metric", "value"]).assign(
+        cohort="internal"
+    )
+    shown = disclosure.protect("table_1", table, 10)["value"].tolist()
+    assert shown[:3] == [50, "<10", "hidden"]
+    assert np.isnan(shown[3:5] + shown[7:8]).all()
+    assert shown[5:7] == [60, 60]
+    assert shown[8:12] == ["hidden", "<10", "hidden", "hidden"]
+    assert np.isnan(shown[12])
+
+
+def test_counts_inside_texts_are_found():
+    table = pd.DataFrame(
+        {
+            "characteristic": ["male", "diabetes", "age"],
+            "training": ["94 (22.38%)", "7 (1.67%)", "61.43 ± 8.87"],
+            "external": ["78 (29.66%)", "258 (98.10%)", "61.76 ± 11.63"],
+            "p_value": [0.1, 0.2, 0.3],
+            "smd_external": [0.1, 0.2, 0.3],
+        }
+    )
+    shown = disclosure.protect("table_1_cohorts", table, 10)
+    assert shown["training"].tolist() == ["94 (22.38%)", "<10", "61.43 ± 8.87"]
+    assert shown["external"].tolist() == ["78 (29.66%)", "hidden", "61.76 ± 11.63"]
+    assert shown["smd_external"].isna().tolist() == shown["p_value"].isna().tolist() == [False, True, False]
+
+
+def test_a_sensitivity_that_tells_a_few_missed_patients_is_left_out():
+    sizes = pd.DataFrame({"n": [180, 180], "events": [58, 8]}, index=["internal", "external"])
+    table = pd.DataFrame(
+        {
+            "model": "LR",
+            "cohort": ["internal", "internal", "external"],
+            "auc": 0.8,
+            "sensitivity": [52 / 58, 40 / 58, 1.0],
+            "specificity": [100 / 122, 100 / 122, 100 / 172],
+            "accuracy": 0.8,
+            "paper_auc": 0.85,
+        }
+    )
+    shown = disclosure.protect("table_5", table, 10, sizes)
+    assert shown["sensitivity"].isna().tolist() == shown["accuracy"].isna().tolist() == [True, False, True]
+    assert shown["auc"].isna().tolist() == [False, False, True]  # 8 events in all
+    assert shown["paper_auc"].tolist() == [0.85] * 3
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_hidden_cell_can_be_had_by_subtraction(seed):
+    """Hidden cells of a known sum are 10 patients in 2 cells or more."""
+    rng = np.random.default_rng(seed)
+    parts = rng.integers(0, 40, (4, 3))
+    table = pd.DataFrame(parts, columns=["ok", "warned", "refused"])
+    table.insert(0, "patients", parts.sum(1))
+    table.insert(0, "cohort", list("ABCD"))
+    shown = disclosure.protect("preprocessing_summary", table, 10).iloc[:, 2:]
+    hidden = shown.map(lambda cell: isinstance(cell, str)).to_numpy()
+    assert not ((parts > 0) & (parts < 10) & ~hidden).any()
+    for cells, covered in [*zip(parts, hidden, strict=True), *zip(parts.T, hidden.T, strict=True)]:
+        unknown = covered & (cells > 0)
+        shown = ~covered & (cells > 0)
+        assert not unknown.any() or not shown.any() or (unknown.sum() > 1 and cells[unknown].sum() >= 10)
+
+
+def test_share_gets_the_protected_table_and_private_the_whole(tmp_path):
+    study = load_study(REPOSITORY / "data" / "studies" / "quick.yml").model_copy(update={"min_cell": 10})
+    run = Run(study, tmp_path)
+    table = pd.DataFrame({"cohort": "training", "scanner": ["A", "B"], "patients": [40, 4], "tube_kv": "120"})
+    shown = run.write_table("scanners", table)
+    assert shown["patients"].tolist() == ["hidden", "<10"]
+    written = run.table_path("scanners").read_text(encoding="utf-8")
+    assert "<10" in written and ",4," not in written
+    assert ",4," in (run.private / "tables" / "scanners.csv").read_text(encoding="utf-8")

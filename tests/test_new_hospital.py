@@ -1,0 +1,260 @@
+"""A frozen model at a new hospital: the same risks whatever way the images come, refusal where features are
+not the same features, honest numbers where outcomes are known, and predictions only where they are not."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from small_bundle import make_bundle
+from typer.testing import CliRunner
+
+from helpers import cli, privacy, runner
+from helpers import new_hospital as hospital
+from helpers.bundle import Bundle, load_bundle, score
+from helpers.delong import delong_auc
+from helpers.errors import StudyError
+from helpers.extraction import features_table
+from helpers.metrics import confusion_metrics
+from helpers.preprocessing import cases_of
+from helpers.study import REPOSITORY, Run, load_study, open_run
+from helpers.virtual import VirtualSite
+
+COARSE = REPOSITORY / "tests" / "data" / "coarse.yml"
+RNG = np.random.default_rng(2)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Run of the hospital that made the model."""
+    return make_bundle(tmp_path_factory.mktemp("made"), COARSE)
+
+
+@pytest.fixture(scope="module")
+def bundle(made):
+    return load_bundle(made.bundle)
+
+
+@pytest.fixture(scope="module")
+def exported(made, bundle):
+    """A third virtual hospital, handed over as files, and measured."""
+    new = hospital.open_hospital(made, "", bundle, 8)
+    people = hospital.new_patients(new).query("exclusion == ''").reset_index(drop=True)
+    return new, people, hospital.measure(new, people, bundle.features, 1)
+
+
+@pytest.fixture
+def ready(made, bundle, tmp_path):
+    """Write a study of ready features, the made ones under new numbers; give back its file."""
+
+    def write(outcomes=True, engine=None, name="theirs", **keys):
+        people, values = made.read("cohort"), made.read("features")
+        numbers = [f"MRN-55{i:04d}" for i in range(len(people))]
+        table = people[["age", "sex", "t_score"]].assign(number=numbers)
+        table.drop(columns=[] if outcomes else "t_score").to_csv(tmp_path / "dxa.csv", index=False)
+        stated = bundle.model["engine"] if engine is None else engine
+        versions = {
+            "diagnostics_Versions_PyRadiomics": stated.get("pyradiomics-bhklab"),
+            "diagnostics_Versions_PyWavelet": stated.get("PyWavelets"),
+            "diagnostics_Versions_SimpleITK": stated.get("SimpleITK"),
+        }
+        values = values.drop(columns="patient_id").assign(number=numbers, **versions)
+        values.dropna(axis=1).to_csv(tmp_path / "features.csv", index=False)
+        site = {
+            "name": "Theirs",
+            "role": "external",
+            "features": {"path": "features.csv", "patient_id": "number"},
+        }
+        site["table"] = {"path": "dxa.csv", "columns": {"patient_id": "number"}}
+        study = {"name": name, "title": "Their hospital", "seed": 1, "extraction": str(COARSE)}
+        (tmp_path / "study.yml").write_text(yaml.safe_dump(study | {"sites": [site]} | keys))
+        return tmp_path / "study.yml"
+
+    return write
+
+
+def altered(bundle, **changes):
+    return Bundle(bundle.folder, bundle.model | changes)
+
+
+def test_dicom_and_masks_give_the_risks_of_the_images_in_memory(made, bundle, exported):
+    """The way through files: DICOM, label maps and a GBK table, against the simulator's own images."""
+    new, people, measured = exported
+    assert (new.study.path("dxa.csv")).read_bytes().decode("gbk").startswith("患者编号")
+    through_files = score(bundle, people, measured.features)
+    raw = privacy.raw_ids(new)
+    seed = int(made.study.rng("new hospital").integers(2**31))
+    protocol = made.study.path(made.study.sites[0].virtual.protocol)
+    site = VirtualSite(protocol, "external", 8, seed)
+    in_memory = site.screened().set_index("patient_id").loc[[raw[number] for number in people["patient_id"]]]
+    virtual = {"name": "H", "role": "external", "virtual": {"protocol": str(protocol), "patients": 8}}
+    study = made.study.model_copy(update={"seed": seed, "sites": [type(made.study.sites[0])(**virtual)]})
+    run = Run(study, new.folder / "in_memory")
+    in_memory = in_memory.reset_index().assign(site="H")
+    features, refused = features_table(run, cases_of(in_memory), 1)
+    assert refused.empty
+    expected = score(bundle, in_memory, features)
+    columns = ["rad_score", *bundle.models]
+    np.testing.assert_allclose(through_files[columns], expected[columns], rtol=1e-9)
+    np.testing.assert_array_equal(people["osteoporosis"], in_memory["t_score"] <= -2.5)
+
+
+def test_the_exported_hospital_is_written_once(made, bundle, exported):
+    folder = exported[0].study.folder
+    before = (folder / "dxa.csv").stat().st_mtime_ns
+    again = hospital.open_hospital(made, "", bundle, 8)
+    assert again.study == exported[0].study and (folder / "dxa.csv").stat().st_mtime_ns == before
+
+
+def test_the_same_settings_and_engine_pass(bundle, exported):
+    checks = hospital.origins(bundle, exported[0])
+    assert checks["same"].all()
+    hospital.require_same(checks, accept_differences=False)
+
+
+def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bundle, exported, tmp_path):
+    new = exported[0]
+    settings = yaml.safe_load(COARSE.read_text())
+    settings["setting"]["binWidth"] = 20
+    settings["imageType"]["LoG"] = {"sigma": [1.0]}
+    (tmp_path / "other.yml").write_text(yaml.safe_dump(settings))
+    outcome = new.study.outcome.model_copy(update={"t_score_at_most": -2.0})
+    study = new.study.model_copy(update={"extraction": tmp_path / "other.yml", "outcome": outcome})
+    engine = bundle.model["engine"] | {"pyradiomics-bhklab": "3.0.1"}
+    checks = hospital.origins(altered(bundle, engine=engine), Run(study, new.folder))
+    different = checks[~checks["same"]].set_index("what")
+    assert set(different.index) == {
+        "outcome",
+        "version of pyradiomics-bhklab",
+        "extraction: setting.binWidth",
+        "extraction: imageType.LoG.sigma",
+    }
+    assert tuple(different.loc["extraction: setting.binWidth", ["model", "here"]]) == ("25", "20")
+    with pytest.raises(StudyError, match="binWidth: the model has 25, here it is 20.*accept-differences"):
+        hospital.require_same(checks, accept_differences=False)
+    hospital.require_same(checks, accept_differences=True)
+    assert "3.0.1 in the model" in hospital.in_words(bundle, new, checks)["differences"]
+
+
+def test_ready_features_of_an_unknown_engine_are_not_the_same(bundle, ready, tmp_path):
+    study = ready(engine={})
+    checks = hospital.origins(bundle, open_run(study, tmp_path / "run")).set_index("what")
+    assert tuple(checks.loc["version of SimpleITK", ["here", "same"]]) == ("not stated", False)
+    checks = hospital.origins(altered(bundle, engine={}), open_run(study, tmp_path / "run"))
+    assert checks["same"].all()
+
+
+def test_points_add_up_to_the_frozen_risk(bundle, exported):
+    new, people, measured = exported
+    scores = score(bundle, people, measured.features)
+    table = hospital.positions(bundle, people, scores)
+    points = table.filter(like="points_")
+    assert list(points) == ["points_age", "points_sex", "points_rad_score"]
+    np.testing.assert_allclose(points.sum(axis=1), table["total_points"])
+    risk = bundle.chart.probability(table["total_points"].to_numpy())
+    np.testing.assert_allclose(risk, table["nomogram"], rtol=1e-9)
+    assert (table["positive"] == (table["nomogram"] >= bundle.model["cutoffs"]["nomogram"])).all()
+    new.write("scores", table)
+    shown = table.set_index("patient_id").loc[hospital.middle_patient(table), "nomogram"]
+    assert (
+        abs(shown - table["nomogram"].median())
+        == (table["nomogram"] - table["nomogram"].median()).abs().min()
+    )
+
+
+def people_and_scores(n=60):
+    people = pd.DataFrame(
+        {"patient_id": [f"P{i}" for i in range(n)], "osteoporosis": RNG.binomial(1, 0.4, n)}
+    )
+    people["osteoporosis"] = people["osteoporosis"].astype(float)
+    risk = np.clip(0.4 + 0.2 * (people["osteoporosis"] - 0.4) + RNG.normal(0, 0.15, n), 0.01, 0.99)
+    return people, pd.DataFrame({"patient_id": people["patient_id"], "nomogram": risk, "radiomics": risk**2})
+
+
+def test_performance_is_judged_at_the_frozen_cutoffs():
+    people, scores = people_and_scores()
+    predictions = hospital.predictions_of(people, scores, ["radiomics", "nomogram"])
+    table = hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index("model")
+    y = people["osteoporosis"].astype(int)
+    for model, cutoff in (("radiomics", 0.2), ("nomogram", 0.45)):
+        expected = confusion_metrics(y, scores[model], cutoff)
+        row = table.loc[model]
+        assert row["sensitivity"] == ((scores[model] >= cutoff) & (y == 1)).sum() / y.sum()
+        assert (row["npv_low"], row["npv_high"]) == tuple(expected.loc["npv", ["wilson_low", "wilson_high"]])
+        assert row["auc"] == delong_auc(y, scores[model]).auc
+    shown = hospital.with_intervals(table.reset_index(), ["auc", "sensitivity"])
+    assert re.fullmatch(r"0\.\d\d \(0\.\d\d to\s[01]\.\d\d\)", shown.loc[0, "auc"])
+
+
+def test_patients_without_outcome_are_scored_but_not_judged():
+    people, scores = people_and_scores()
+    people.loc[:9, "osteoporosis"] = np.nan
+    predictions = hospital.predictions_of(people, scores, ["nomogram"])
+    assert len(predictions) == 50 and hospital.can_be_judged(people)
+    assert "outcome of 50 is known" in hospital.outcomes_in_words(people, 0)
+    assert "outcome of <60 is known" in hospital.outcomes_in_words(people, 60)
+    people["osteoporosis"] = np.where(people.index == 0, 1.0, 0.0)
+    assert not hospital.can_be_judged(people)
+    assert "too few to judge" in hospital.outcomes_in_words(people, 0)
+    assert "No outcomes" in hospital.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
+
+
+def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):
+    run = open_run(ready(predictors=["age"]), tmp_path / "run")
+    with pytest.raises(StudyError, match="needs the predictor.*sex"):
+        hospital.check_before_applying(run, str(bundle.folder), accept_differences=False)
+    with pytest.raises(StudyError, match="no bundle 'nowhere'"):
+        hospital.open_bundle(run, "nowhere")
+
+
+def test_nobody_left_is_told(ready, tmp_path):
+    run = open_run(ready(inclusion={"min_age": 99}), tmp_path / "run")
+    with pytest.raises(StudyError, match="Nobody is left of 96.*younger than 99"):
+        hospital.new_patients(run)
+
+
+def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path):
+    """The command, from the bundle's folder to the page: same patients, so no drift and the frozen AUC."""
+    folder = tmp_path / "applied"
+    asked = ["apply", str(bundle.folder), str(ready()), "--run-dir", str(folder), "--workers", "1"]
+    done = CliRunner().invoke(cli.app, asked)
+    assert done.exit_code == 0, done.output
+    run = open_run(tmp_path / "study.yml", folder)
+    scores = run.read("scores")
+    assert len(scores) == 96
+    drifted = pd.read_csv(run.table_path("new_hospital_drift"))
+    np.testing.assert_allclose(drifted[["shift", "psi"]], 0, atol=1e-9)
+    performance = pd.read_csv(run.table_path("new_hospital_performance")).set_index("model")
+    y = (pd.read_csv(tmp_path / "dxa.csv")["t_score"] <= -2.5).astype(int)
+    assert performance.loc["nomogram", "auc"] == pytest.approx(delong_auc(y, scores["nomogram"]).auc)
+    assert performance.loc["nomogram", "cutoff"] == pytest.approx(bundle.model["cutoffs"]["nomogram"])
+    page = (run.book / "html" / "notebooks" / "11_new_hospital.html").read_text(encoding="utf-8")
+    assert "A small virtual model" in page and "MRN-55" not in page
+    assert not privacy.find_leaks(run)
+    assert json.loads(run.record.read_text())["notebooks"]["11_new_hospital"]["status"] == "ok"
+
+
+def test_apply_gives_predictions_only_where_no_outcome_is_known(bundle, ready, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "build_book", lambda run: None)  # the test above builds one
+    run = runner.apply_bundle(bundle.folder, ready(outcomes=False), tmp_path / "applied", workers=1)
+    assert len(run.read("scores")) == 96
+    assert not run.table_path("new_hospital_performance").exists()
+    assert (run.private / "figures" / "new_hospital_nomogram.svg").is_file()
+    text = (run.notebooks / "11_new_hospital.ipynb").read_text(encoding="utf-8")
+    assert "the model cannot be judged here" in text and "MRN-55" not in text
+
+
+def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):
+    done = CliRunner().invoke(cli.app, ["apply", str(bundle.folder), str(ready(engine={}))])
+    assert done.exit_code == 1
+    assert "not stated" in done.output and "--accept-differences" in done.output
+
+
+def test_a_hospitals_own_run_meets_no_new_hospital_unless_it_names_one(ready):
+    study = load_study(ready())
+    assert not runner.is_needed(study, "11", {"new_study": ""})
+    assert runner.is_needed(study, "11", {"new_study": "partner.yml"})
+    virtual = load_study(REPOSITORY / "tests" / "data" / "tiny.yml")
+    assert runner.is_needed(virtual, "11", {})

@@ -1,0 +1,200 @@
+"""Real CT through the whole way of a hospital's files: load, mask, preprocessing, rules, features.
+
+Protects what no synthetic scan shows: scanners' grids, tools' numberings, bone that looks like bone.
+The data lie outside the repository, in the folder that RADBOOK_REAL_DATA names.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from scipy import ndimage
+
+from helpers import extraction, preprocessing, privacy
+from helpers.cases import Case
+from helpers.errors import StudyError
+from helpers.images import image_source
+from helpers.study import Rules, Run, Site, Study
+
+PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
+CT = {
+    "abdomen": "ct/crlm1006_GE/crlm1006_ct.nii.gz",
+    "spine": "ct/totalsegmentator_example/example_ct.nii.gz",
+    "cube": "ct/tptbox_L3/sub-ct_label-22_ct.nii.gz",
+}
+EXAMPLE = "ct/totalsegmentator_example"
+TPTBOX = "ct/tptbox_L3/sub-ct_"
+
+
+@pytest.fixture(scope="module")
+def real():
+    folder = os.environ.get("RADBOOK_REAL_DATA")
+    if not folder:
+        pytest.skip("RADBOOK_REAL_DATA is not set: no real CT to read")
+    return Path(folder)
+
+
+@pytest.fixture
+def hospital(real, tmp_path):
+    """A run of a one-patient hospital whose CT and masks are the real files, and its case."""
+
+    def make(image, masks, bodies=None, **keys):
+        (tmp_path / "files").mkdir()
+        given = {"images": image, "masks": masks, "bodies": bodies}
+        for key, name in given.items():
+            if name is None:
+                continue
+            source = real / name
+            given[key] = (
+                f"files/{{patient_id}}_{source.name}" if source.is_file() else "files/{patient_id}_ct"
+            )
+            target = tmp_path / given[key].format(patient_id="0815")
+            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        site = Site(name="here", role="development", table={"path": "dxa.csv"}, **given, **keys)
+        study = Study(name="real", title="Real", seed=1, extraction=PAPER, sites=[site], folder=tmp_path)
+        run = Run(study=study, folder=tmp_path / "run")
+        (patient,) = privacy.pseudonyms(run, "here", ["0815"])
+        return run, Case(patient, "here")
+
+    return make
+
+
+def measured(run, case, **rules):
+    """Quality control after the rules, and the features."""
+    quality = preprocessing.quality_table(run, [case], workers=1)
+    cohort = pd.DataFrame({"patient_id": [case.patient_id]})
+    quality = preprocessing.apply_rules(quality, cohort, Rules(**rules))
+    run.write("preprocessing", quality)
+    features, refused = extraction.features_table(run, [case], workers=1)
+    assert refused.empty
+    values = features[extraction.feature_names(features)].to_numpy()
+    assert values.shape == (1, 1688)
+    assert np.isfinite(values).all()
+    return quality.iloc[0]
+
+
+def test_abdominal_ct_with_one_label_a_vertebra(hospital):
+    masks = "ct/crlm1006_GE/crlm1006_trabecular_approx_mask.nii.gz"
+    quality = measured(*hospital(CT["abdomen"], masks, labels="verse"))
+    assert quality["status"] == "warned"
+    assert "voxels of 5.0 mm" in quality["reason"]
+    assert quality["missing_vertebra"] == ""
+    assert 170 < quality["trabecular_hu"] < 185
+    for vertebra in ("t12", "l1"):
+        thirds = [quality[f"volume_{vertebra}_{part}"] for part in ("upper", "middle", "lower")]
+        assert max(thirds) < 2.5 * min(thirds)
+
+
+@pytest.mark.parametrize(
+    ("masks", "keys"),
+    [
+        (
+            "totalseg.nii.gz",
+            {"labels": "totalsegmentator", "bodies": f"{EXAMPLE}/totalseg_vertebrae_body.nii.gz"},
+        ),
+        ("example_ct_trabecular_approx_mask.nii.gz", {"labels": "verse"}),
+    ],
+    ids=["automatic", "approximate"],
+)
+def test_automatic_masks_with_t12_at_the_edge(hospital, masks, keys):
+    erode = {"erode_mm": 3.0} if "bodies" in keys else {}
+    quality = measured(*hospital(CT["spine"], f"{EXAMPLE}/{masks}", **keys, **erode))
+    assert quality["status"] == "warned"
+    assert "the region ends" in quality["reason"]
+    assert ("T12 is cut off by the edge of the scan" in quality["reason"]) == ("bodies" in keys)
+    assert 100 < quality["trabecular_hu"] < 130
+    assert quality["cortex_percent"] < 2
+
+
+def test_erosion_takes_the_cortex_off(hospital):
+    body = f"{EXAMPLE}/totalseg_vertebrae_body.nii.gz"
+    run, case = hospital(CT["spine"], f"{EXAMPLE}/totalseg.nii.gz", body, labels="totalsegmentator")
+    site = run.study.sites[0]
+    hu = {}
+    for erode_mm in (0.0, 3.0):
+        scan = image_source(run, site.model_copy(update={"erode_mm": erode_mm})).load(case.patient_id)
+        inside = sitk.GetArrayFromImage(scan.image)[sitk.GetArrayFromImage(scan.mask) > 0]
+        hu[erode_mm] = (inside.mean(), (inside > 300).mean())
+    assert hu[3.0][0] < hu[0.0][0] - 20
+    assert hu[3.0][1] < hu[0.0][1] / 2
+
+
+def test_whole_automatic_vertebrae_without_bodies_are_refused(hospital):
+    run, case = hospital(CT["spine"], f"{EXAMPLE}/totalseg.nii.gz", labels="totalsegmentator")
+    with pytest.raises(StudyError, match="surrounds the spinal canal.*bodies"):
+        image_source(run, run.study.sites[0]).load(case.patient_id)
+
+
+@pytest.mark.parametrize(
+    ("masks", "labels", "message"),
+    [
+        ("seg-vert_label-22_msk.nii.gz", "verse", "neither T12 nor L1"),
+        ("seg-subreg_label-22_msk.nii.gz", "verse", "neither T12 nor L1"),
+        ("seg-vert_label-22_msk.nii.gz", "layers", "21, 22, 23 are not layers"),
+        ("seg-subreg_label-22_msk.nii.gz", "layers", "41, 42, .* are not layers"),
+    ],
+)
+def test_a_scan_of_other_levels_says_so(hospital, masks, labels, message):
+    run, case = hospital(CT["cube"], TPTBOX + masks, labels=labels)
+    with pytest.raises(StudyError, match=f"{case.patient_id}.*{message}"):
+        preprocessing.quality_table(run, [case], workers=1)
+
+
+def test_a_lone_vertebra_with_sub_regions_is_measured_when_the_rules_include_it(hospital):
+    body = TPTBOX + "seg-subreg_label-22_msk.nii.gz"
+    masks = TPTBOX + "seg-vert_label-22_msk.nii.gz"
+    # L3 stands in for L1: the axes of this file run front to back, head to foot, and across.
+    run, case = hospital(CT["cube"], masks, body, labels={22: "L1"}, erode_mm=3.0)
+    quality = measured(run, case, missing_vertebra="include")
+    assert quality["status"] == "warned"
+    assert "T12 is missing" in quality["reason"]
+    assert 20 < quality["trabecular_hu"] < 80
+    assert quality["hu_l1_upper"] != quality["hu_l1_lower"]
+    with pytest.raises(StudyError, match="excluded by the rule 'missing_vertebra'"):
+        measured(run, case)
+
+
+DICOM = "dicom/siemens_T11_T12_20slices_j2k"
+DICOM_MASK = "dicom/example_seg_dicom.nii.gz"
+
+
+def in_front_of_the_canal(path, label):
+    """The part of a vertebra before its canal: a stand-in for a mask of bodies, which this example lacks."""
+    mask = sitk.DICOMOrient(sitk.ReadImage(path), "LPS")
+    vertebra = sitk.GetArrayFromImage(mask) == label
+    seen = vertebra.any(axis=0)
+    canal = np.nonzero(ndimage.binary_fill_holes(seen) & ~seen)[0].min()
+    vertebra[:, canal - 2 :] = False
+    body = sitk.GetImageFromArray(vertebra.astype(np.uint8))
+    body.CopyInformation(mask)
+    return body
+
+
+def test_compressed_dicom_of_part_of_the_spine(hospital, real, tmp_path):
+    sitk.WriteImage(in_front_of_the_canal(real / DICOM_MASK, 32), tmp_path / "body.nii.gz")
+    keys = {"labels": "totalsegmentator", "erode_mm": 3.0}
+    run, case = hospital(DICOM, DICOM_MASK, str(tmp_path / "body.nii.gz"), **keys)
+    quality = measured(run, case, missing_vertebra="sensitivity", contrast="include")
+    for reason in (
+        "mask axes reordered by its header",
+        "T12 is cut off by the edge of the scan",
+        "the region ends 0.0 mm from the edge",
+        "L1 is missing",
+        "contrast-enhanced scan",
+    ):
+        assert reason in quality["reason"]
+    assert quality["sensitivity"] == "L1 is missing"
+    assert quality["scanner"].startswith("SIEMENS")
+    with pytest.raises(StudyError, match="L1 is missing .excluded.*; contrast-enhanced scan .excluded"):
+        measured(run, case)
+
+
+def test_whole_vertebrae_on_dicom_are_refused_without_the_raw_number(hospital):
+    run, case = hospital(DICOM, DICOM_MASK, labels="totalsegmentator")
+    with pytest.raises(StudyError, match="surrounds the spinal canal") as error:
+        image_source(run, run.study.sites[0]).load(case.patient_id)
+    assert "0815" not in str(error.value)

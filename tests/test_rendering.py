@@ -1,0 +1,78 @@
+"""The staged book: what was executed and nothing else, unchanged files untouched, a warning is a failure."""
+
+import json
+import subprocess
+
+import pandas as pd
+import pytest
+import yaml
+
+from helpers import rendering
+from helpers.errors import StudyError
+from helpers.study import REPOSITORY, open_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = open_run(REPOSITORY / "data" / "studies" / "quick.yml", tmp_path / "run")
+    cell = {"cell_type": "code", "metadata": {"execution": {"iopub.execute_input": "now"}}, "source": ["1"]}
+    cell |= {"outputs": [], "execution_count": 1, "id": "0"}
+    metadata = {"papermill": {"duration": 3.2}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    (run.notebooks / "01_cohort.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    run.write_table("scanners", pd.DataFrame({"scanner": ["A"], "patients": [40]}))
+    return run
+
+
+def staged_chapters(source):
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    return [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+
+
+def test_the_contents_list_executed_notebooks_and_all_prose(run, tmp_path):
+    rendering.stage(run, tmp_path / "source")
+    chapters = staged_chapters(tmp_path / "source")
+    assert [name for name in chapters if name.startswith("notebooks/")] == ["notebooks/01_cohort"]
+    assert {"new_hospital", "zh/new_hospital", "checklist", "ibsi", "glossary"} <= set(chapters)
+    missing = [name for name in chapters if not list((tmp_path / "source").glob(f"{name}.*"))]
+    assert not missing
+
+
+def test_every_page_of_the_book_folder_stands_in_the_contents():
+    toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
+    pages = [path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / "book").rglob("*.md")]
+    assert not [page.as_posix() for page in pages if page.as_posix() not in toc]
+
+
+def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
+    rendering.stage(run, tmp_path / "source")
+    page = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
+    assert "3.2" not in page and "iopub" not in page
+
+
+def test_what_is_unchanged_keeps_its_date_and_what_is_gone_is_removed(run, tmp_path):
+    source = tmp_path / "source"
+    rendering.stage(run, source)
+    dates = {path: path.stat().st_mtime_ns for path in source.rglob("*.md")}
+    (source / "old.md").write_text("gone from the book", encoding="utf-8")
+    rendering.stage(run, source)
+    assert {path: path.stat().st_mtime_ns for path in source.rglob("*.md")} == dates
+
+
+def test_shared_tables_are_staged_with_the_pages(run, tmp_path):
+    rendering.stage(run, tmp_path / "source")
+    assert (tmp_path / "source" / "share" / "tables" / "scanners.csv").is_file()
+
+
+def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):
+    """Sphinx tells of a page's warning only when it reads the page: its memory of pages must go."""
+    (run.book / "doctrees").mkdir()
+
+    def warning(command, **options):
+        code = 1 if "sphinx" in command else 0
+        return subprocess.CompletedProcess(command, code, "", "index.md:3: WARNING: unknown label")
+
+    monkeypatch.setattr(rendering.subprocess, "run", warning)
+    with pytest.raises(StudyError, match="index.md:3: WARNING: unknown label"):
+        rendering.build_book(run)
+    assert not (run.book / "doctrees").exists()

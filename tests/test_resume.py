@@ -1,0 +1,87 @@
+"""Protects the promise that nothing is lost when the power goes: killed 20 times, then resumed, same bytes.
+
+The same with whole runs of notebooks and several workers, which take minutes: benchmarks/resume.py.
+"""
+
+import multiprocessing
+import shutil
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from synthetic_scan import synthetic_scan
+from test_preprocessing import PAPER
+
+from helpers import extraction, preprocessing
+from helpers.cases import CaseCache
+from helpers.privacy import pseudonyms
+from helpers.study import Run, Site, Study
+
+KILLS, PATIENTS = 20, 12
+# Children start in milliseconds from a server that has imported everything.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["helpers.extraction"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A hospital of twelve small scans in NIfTI files, with two classes of features."""
+    folder = tmp_path_factory.mktemp("hospital")
+    for number in range(PATIENTS):
+        scan = synthetic_scan(seed=number)
+        sitk.WriteImage(scan.image, folder / f"ct_{number}.nii")
+        sitk.WriteImage(scan.mask, folder / f"mask_{number}.nii")
+    text = PAPER.read_text(encoding="utf-8")
+    lean = text[: text.index("imageType:")] + "imageType: {Original: {}}\nfeatureClass: {glcm: , shape: }\n"
+    (folder / "lean.yml").write_text(lean, encoding="utf-8")
+    site = Site(
+        name="here",
+        role="development",
+        table={"path": "dxa.csv"},
+        images="ct_{patient_id}.nii",
+        masks="mask_{patient_id}.nii",
+    )
+    study = Study(name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], folder=folder)
+    return Run(study=study, folder=folder / "run")
+
+
+def measure(run):
+    """What notebooks 02 and 03 do with the patients."""
+    names = pseudonyms(run, "here", [str(number) for number in range(PATIENTS)])
+    cases = [preprocessing.Case(name, "here") for name in names]
+    run.write("preprocessing", preprocessing.quality_table(run, cases, workers=1))
+    run.write("features", extraction.features_table(run, cases, workers=1)[0])
+
+
+def finish(run):
+    child = PROCESSES.Process(target=measure, args=(run,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    return [run.artifact_path(name).read_bytes() for name in ("preprocessing", "features")]
+
+
+def test_killed_twenty_times_at_random_moments_then_resumed_the_tables_are_the_same(run):
+    finish(run)  # the pseudonyms' key is made once, compiled code is read
+    started = time.monotonic()
+    shutil.rmtree(run.cache)
+    undisturbed, whole = finish(run), time.monotonic() - started
+    cache, random = CaseCache(run.cache), np.random.default_rng(6)
+    shutil.rmtree(run.cache)
+    killed, entries = 0, []
+    while killed < KILLS:
+        child = PROCESSES.Process(target=measure, args=(run,))
+        child.start()
+        child.join(random.uniform(0, whole))
+        if child.exitcode is None:
+            child.kill()
+            child.join()
+            killed += 1
+            found = [path.relative_to(run.cache).with_suffix("") for path in run.cache.glob("*/*.case")]
+            assert all(cache.load(key) is not None for key in found)  # under its name an entry is whole
+            entries.append(len(found))
+        else:  # all was done: begin again
+            shutil.rmtree(run.cache)
+    assert len(set(entries)) > 3  # they were killed at different stages of the work
+    assert finish(run) == undisturbed

@@ -1,0 +1,64 @@
+"""A translated page says which state of the original it was made from; when the original moves on, this tells
+which sections have to be translated again. It serves every page of book/zh with such a front matter."""
+
+import hashlib
+import re
+
+import pytest
+import yaml
+
+from helpers.study import REPOSITORY
+
+BOOK = REPOSITORY / "book"
+PAGES = sorted((BOOK / "zh").glob("*.md"))
+
+
+def sections(text):
+    """Title and SHA-256 (12 digits) of each section; what stands before the first has the title "top"."""
+    body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    # Only headings of the second level divide; a '#' inside a fence is no heading.
+    parts = re.split(r"^## (.+)$", body, flags=re.MULTILINE)
+    titles, texts = ["top", *parts[1::2]], parts[0::2]
+    return {
+        title: hashlib.sha256(" ".join(part.split()).encode()).hexdigest()[:12]
+        for title, part in zip(titles, texts, strict=True)
+    }
+
+
+def front_matter(page):
+    return yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1])["translation"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_translation_is_of_the_original_as_it_is(page):
+    stated = front_matter(page)
+    original = sections((BOOK / stated["source"]).read_text(encoding="utf-8"))
+    lagging = {title: state for title, state in original.items() if stated["sections"].get(title) != state}
+    gone = set(stated["sections"]) - set(original)
+    assert not lagging and not gone, (
+        f"book/{stated['source']} has changed. Translate these sections into zh/{page.name} and write their "
+        f"state into its front matter: {lagging}; take out: {gone or 'nothing'}."
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_translation_has_the_original_s_sections_code_and_tables(page):
+    texts = [
+        (BOOK / name).read_text(encoding="utf-8")
+        for name in (front_matter(page)["source"], f"zh/{page.name}")
+    ]
+    shapes = []
+    for text in texts:
+        commands = re.findall(
+            r"^(?:\.venv/bin/radbook|    features:|  missing_vertebra:).*$", text, re.MULTILINE
+        )
+        rows = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+        shapes.append((len(sections(text)), text.count("```"), commands, rows))
+    assert shapes[0] == shapes[1]
+
+
+def test_a_changed_sentence_is_noticed_and_a_moved_line_break_is_not():
+    before = sections("# A\n\nIntro.\n\n## B\n\nOne two\nthree.\n")
+    assert sections("# A\n\nIntro.\n\n## B\n\nOne\ntwo three.\n") == before
+    changed = sections("# A\n\nIntro.\n\n## B\n\nOne two four.\n")
+    assert [title for title in before if before[title] != changed[title]] == ["B"]
