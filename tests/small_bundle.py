@@ -1,13 +1,12 @@
 """A small frozen model for tests: learnt from eight virtual patients and invented likenesses of them."""
 
 import numpy as np
-import pandas as pd
 import yaml
 from sklearn.linear_model import LogisticRegression
 
 from helpers import selection as sel
 from helpers.bundle import save_bundle
-from helpers.cohort import load_screened
+from helpers.cohort import apply_inclusion, load_screened
 from helpers.extraction import feature_names, features_table
 from helpers.nomogram import Nomogram, fit_models, with_models
 from helpers.preprocessing import cases_of, quality_table
@@ -24,7 +23,8 @@ def make_bundle(folder, extraction):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.yml").write_text(yaml.safe_dump(study | {"sites": [site]}))
     run = open_run(folder / "study.yml", folder / "run")
-    eight = load_screened(run).query("exclusion == ''").reset_index(drop=True)
+    screened = apply_inclusion(load_screened(run), run.study)
+    eight = screened.query("exclusion == ''").reset_index(drop=True)
     quality = quality_table(run, cases_of(eight), 1)
     features, _ = features_table(run, cases_of(eight), 1)
     people, values = _likenesses(eight, features, np.random.default_rng(1))

@@ -91,6 +91,11 @@ def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
     assert shown["osteoporosis"].astype(str).tolist()[4:] == ["hidden", "20", "<10"]
 
 
+def test_rows_of_any_index_are_protected():
+    table = pd.DataFrame({"cohort": "training", "scanner": list("AB"), "patients": [40, 4]}, index=[3, 3])
+    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["hidden", "<10"]
+
+
 def test_a_single_small_exclusion_takes_the_number_screened_with_it():
     shown = disclosure.protect(
         "flow_chart",
@@ -133,6 +138,13 @@ def test_table_1_hides_a_characteristic_with_its_test_and_the_moments_of_a_small
     assert shown[5:7] == [60, 60]
     assert shown[8:12] == ["hidden", "<10", "hidden", "hidden"]
     assert np.isnan(shown[12])
+
+
+def test_table_1_of_a_cohort_that_is_small_itself():
+    rows = [("cohort", 6), ("osteoporosis", 2), ("non-osteoporosis", 4)]
+    table = pd.DataFrame(rows, columns=["subject", "value"])
+    table = table.assign(cohort="internal", characteristic="patients", metric="n")
+    assert disclosure.protect("table_1", table, 10)["value"].tolist() == ["<10"] * 3
 
 
 def test_counts_inside_texts_are_found():

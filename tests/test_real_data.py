@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage
+from small_bundle import make_bundle
 
-from helpers import extraction, preprocessing, privacy
+from helpers import drift, extraction, new_hospital, preprocessing, privacy
+from helpers.bundle import load_bundle, score
 from helpers.cases import Case
 from helpers.errors import StudyError
 from helpers.images import image_source
@@ -198,3 +200,43 @@ def test_whole_vertebrae_on_dicom_are_refused_without_the_raw_number(hospital):
     with pytest.raises(StudyError, match="surrounds the spinal canal") as error:
         image_source(run, run.study.sites[0]).load(case.patient_id)
     assert "0815" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def virtual_bundle(real, tmp_path_factory):
+    """A small frozen model learnt from virtual patients with the paper's extraction settings."""
+    return load_bundle(make_bundle(tmp_path_factory.mktemp("bundle"), PAPER).bundle)
+
+
+@pytest.mark.parametrize(
+    ("image", "masks", "keys"),
+    [
+        (CT["abdomen"], "ct/crlm1006_GE/crlm1006_trabecular_approx_mask.nii.gz", {"labels": "verse"}),
+        (
+            CT["spine"],
+            f"{EXAMPLE}/totalseg.nii.gz",
+            {
+                "bodies": f"{EXAMPLE}/totalseg_vertebrae_body.nii.gz",
+                "labels": "totalsegmentator",
+                "erode_mm": 3.0,
+            },
+        ),
+    ],
+    ids=["abdomen", "spine"],
+)
+def test_a_virtual_model_scores_real_patients_and_tells_how_far_they_lie(
+    hospital, virtual_bundle, image, masks, keys
+):
+    run, case = hospital(image, masks, **keys)
+    people = pd.DataFrame({"patient_id": [case.patient_id], "site": "here", "age": 64.0, "sex": "female"})
+    new_hospital.require_same(new_hospital.origins(virtual_bundle, run), accept_differences=False)
+    measured = new_hospital.measure(run, people, virtual_bundle.features, workers=1)
+    assert measured.refused.empty
+    scores = score(virtual_bundle, people, measured.features)
+    table = new_hospital.positions(virtual_bundle, people, scores)
+    assert table[virtual_bundle.models].apply(lambda risk: risk.between(0, 1)).all(axis=None)
+    assert np.isfinite(table["total_points"]).all()
+    values = measured.features.assign(**{drift.RAD_SCORE: scores["rad_score"]})
+    told = drift.feature_drift(virtual_bundle.model["training"], values)
+    # Thick slices of another scanner are not the virtual hospital's: the page must say so.
+    assert told["outside"].max() == 1

@@ -80,7 +80,8 @@ def protect(name: str, table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame |
     """
     if min_cell < 2 or name in NOT_PATIENTS:
         return table
-    whole, table = table, table.astype({column: object for column in table.select_dtypes("number")})
+    whole = table.reset_index(drop=True)
+    table = whole.astype({column: object for column in whole.select_dtypes("number")})
     if name == "table_1":
         return _table_1(table, min_cell).infer_objects()
     table = _counts(_texts(table, min_cell), TABLES.get(name, Counts()), min_cell)
@@ -218,6 +219,6 @@ def _table_1(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     unsaid = (small & counts).groupby(block).transform("any")
     untested = unsaid | (moments & of_few).groupby(block).transform("any")
     table.loc[counts & unsaid, "value"] = HIDDEN
-    table.loc[counts & small, "value"] = f"<{min_cell}"
+    table.loc[(counts | (table["metric"] == "n")) & small, "value"] = f"<{min_cell}"
     table.loc[(tests & untested) | (moments & of_few), "value"] = np.nan
     return table

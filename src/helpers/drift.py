@@ -47,13 +47,24 @@ def training_summary(
         patients, features and predictors (mean, sd, low, high, cuts, shares; or shares of categories),
         acquisition (the same for what the scans' headers say).
     """
-    known = [] if quality is None else [name for name in (*ACQUISITION, *SPACINGS) if name in quality]
+    scans = _acquisition(quality)
     return {
         "patients": len(features),
         "features": {name: _distribution(features[name]) for name in features},
         "predictors": {name: _described(people[name], min_cell) for name in people},
-        "acquisition": {name: _described(quality[name], min_cell, name in SPACINGS) for name in known},
+        "acquisition": {name: _described(scans[name], min_cell, name in SPACINGS) for name in scans},
     }
+
+
+def _acquisition(quality: pd.DataFrame | None) -> pd.DataFrame:
+    """What is compared of the scans; of contrast only whether it was given, the rest is free text."""
+    if quality is None:
+        return pd.DataFrame()
+    scans = quality[[name for name in (*ACQUISITION, *SPACINGS) if name in quality]].copy()
+    if "contrast" in scans:
+        given = scans["contrast"].notna() & (scans["contrast"] != "")
+        scans["contrast"] = given.map({True: "given", False: "not stated"})
+    return scans
 
 
 def _described(values: pd.Series, min_cell: int, numeric: bool | None = None) -> dict:
@@ -169,15 +180,13 @@ def scanner_drift(summary: Mapping, quality: pd.DataFrame | None, min_cell: int)
         property, training, new: shares of categories, or median (1st to 99th percentile). Empty where either
         has no images.
     """
-    reference = summary["acquisition"]
-    shown = [] if quality is None else [name for name in (*ACQUISITION, *SPACINGS) if name in reference]
+    reference, scans = summary["acquisition"], _acquisition(quality)
+    shown = [] if quality is None else list(reference)
     rows = [
         {
             "property": (ACQUISITION | SPACINGS)[name],
             "training": _in_words(reference[name]),
-            "new": _in_words(_described(quality[name], min_cell, name in SPACINGS))
-            if name in quality
-            else "-",
+            "new": _in_words(_described(scans[name], min_cell, name in SPACINGS)) if name in scans else "-",
         }
         for name in shown
     ]

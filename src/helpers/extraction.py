@@ -7,21 +7,22 @@ import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from helpers import laplacian, mesh, texture
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.preprocessing import Block, preparation, read_settings
-from helpers.reliability import icc
 from helpers.study import Run
 
 FEATURE_CLASSES = ("shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _LOG_SIGMA = re.compile(r"log-sigma-(\d+)-(\d+)-mm")
 
 
@@ -94,13 +95,22 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
         settings=read_settings(run.study.path(run.study.extraction)),
         cache=CaseCache(run.cache),
     )
-    scheduler = scheduler_address(run.study)
-    outcomes = map_cases(function, cases, workers, "Extracting features", scheduler)
+    values, label = partial(_values, function), "Extracting features"
+    outcomes = map_cases(values, cases, workers, label, scheduler_address(run.study))
     require_some(outcomes)
-    rows = [{"patient_id": o.case.patient_id} | o.value for o in outcomes if not o.refused]
-    refused = [{"patient_id": o.case.patient_id, "reason": o.reason} for o in outcomes if o.refused]
-    features = pd.DataFrame(rows) if rows else pd.DataFrame({"patient_id": pd.Series(dtype=str)})
+    measured = [outcome for outcome in outcomes if not outcome.refused]
+    refused = [(outcome.case.patient_id, outcome.reason) for outcome in outcomes if outcome.refused]
+    features = pd.DataFrame({"patient_id": pd.Series([o.case.patient_id for o in measured], dtype=str)})
+    if measured:
+        names = list(function(measured[0].case))  # from the cache
+        table = pd.DataFrame(np.stack([outcome.value for outcome in measured]), columns=names)
+        features = pd.concat([features, table], axis=1)
     return features, pd.DataFrame(refused, columns=["patient_id", "reason"])
+
+
+def _values(extract_one: partial, case: Case) -> np.ndarray:
+    """Features without their names, which are the same for all: a thirtieth of the memory."""
+    return np.array(list(extract_one(case).values()))
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:
@@ -170,6 +180,9 @@ def reader_icc(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         ``feature``, ``image_type``, ``feature_class``, ``icc``, ``ci_low``, ``ci_high``; the last three are
         missing for a constant feature, and for all when fewer than two patients have two readers.
     """
+    # Imported here, as matplotlib below: a process that measures patients needs neither, and both are large.
+    from helpers.reliability import icc
+
     names = feature_names(first)
     table = feature_dictionary(names)[["feature", "image_type", "feature_class"]]
     patients = sorted(set(first["patient_id"]) & set(second.get("patient_id", [])))
@@ -204,6 +217,8 @@ def icc_summary(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
     """Histogram of the ICC in each feature class, with the threshold and the share above it."""
+    import matplotlib.pyplot as plt
+
     classes = table["feature_class"].unique()
     figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), sharex=True)
     for ax, name in zip(axes.flat, classes, strict=False):

@@ -9,7 +9,6 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import highdicom
 import numpy as np
 import pydicom
 import SimpleITK as sitk
@@ -149,6 +148,8 @@ def read_seg(path: Path, labels: str | dict, place: str) -> sitk.Image:
 
     ``labels`` names segments by their label or their number.
     """
+    import highdicom  # 25 MB that a worker without such files does not need
+
     try:
         seg = highdicom.seg.segread(path)
         described = {number: seg.get_segment_description(number) for number in seg.segment_numbers}

@@ -38,7 +38,7 @@ def build_book(run: Run) -> Path:
     """
     source = run.book / "source"
     stage(run, source)
-    sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going"]
+    sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-n", "-W", "--keep-going"]
     commands = [
         [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)],
         [*sphinx, "-d", str(run.book / "doctrees"), str(source), str(run.book / "html")],
@@ -69,6 +69,8 @@ def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
     wanted = _prose() | _notebooks(run) | _shared(run) | {"summary.md": _summary(run)}
     wanted |= interactive.staged_files(run) | reporting.staged_files(run)
+    if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
+        wanted["index.md"] = wanted["applied.md"]
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
