@@ -1,9 +1,11 @@
 """What several test modules share: one finished run of the tiny study, one hospital with broken patients."""
 
+import shutil
+
 import pytest
 from broken_hospital import write_hospital
 
-from helpers import runner
+from helpers import printing, runner
 from helpers.study import REPOSITORY, STEPS, open_run
 
 
@@ -15,6 +17,20 @@ def finished(tmp_path_factory):
     results = runner.run_study(study, folder, workers=2)
     assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
     return open_run(study, folder)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, printing.BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
+    options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,13 @@ import io
 import json
 import re
 import shutil
+from functools import cache
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 from scipy.special import expit
 
@@ -20,21 +23,9 @@ from helpers.roi_views import LAYER_COLOURS
 from helpers.study import REPOSITORY
 
 WIDTHS = {1280: 900, 390: 844}
+# Rules of the theme's own parts that a book cannot mend stand here, each with its reason.
+AXE_RULES = {}
 READY = ".radbook-app[data-ready]"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
-    options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +90,59 @@ def test_every_page_loads_without_errors_offline_and_fits_a_phone(chromium, html
             watched.problems.append(f"{wide} px wide on a phone of {width} px")
     watched.page.close()
     assert not {name: found for name, found in problems.items() if found}
+
+
+def test_no_page_has_a_serious_fault_of_access(chromium, html):
+    """axe-core on every page; what depends on the theme, the contrast of colours, in dark too."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-core is not installed"
+    ).Axe()
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    faults = set()
+    for path in written_pages(html):
+        page.goto(path.as_uri(), wait_until="load")
+        if page.locator(".radbook-app").count():
+            page.wait_for_selector(READY, state="attached", timeout=30_000)
+        for theme, rules in {"light": AXE_RULES, "dark": {"runOnly": ["color-contrast"]}}.items():
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            found = axe.run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
+            faults |= {
+                f"{path.stem} ({theme}) {fault['id']}: {node['html'][:120]}"
+                for fault in found
+                if fault["impact"] in ("serious", "critical")
+                for node in fault["nodes"]
+            }
+    page.close()
+    assert not sorted(faults)
+
+
+def written_pages(html):
+    """The book's pages, without those that libraries bring along."""
+    return sorted(path for path in html.rglob("*.html") if {"_static", "vendor"}.isdisjoint(path.parts))
+
+
+def test_every_link_within_the_book_leads_somewhere(html):
+    @cache
+    def targets(path):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        return {tag["id"] for tag in soup.select("[id]")} | {tag["name"] for tag in soup.select("a[name]")}
+
+    broken, seen = [], 0
+    for page in written_pages(html):
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        for tag in soup.select("[href], [src]"):
+            link = urlsplit(tag.get("href") or tag.get("src") or "")
+            if link.scheme or link.netloc:
+                continue
+            seen += 1
+            target = (page.parent / unquote(link.path)).resolve() if link.path else page
+            anchor = unquote(link.fragment)
+            if not target.is_file() or (
+                anchor and target.suffix == ".html" and anchor not in targets(target)
+            ):
+                broken.append(f"{page.name}: {tag.get('href') or tag.get('src')}")
+    assert seen > 1000
+    assert not broken
 
 
 def test_the_calculator_gives_the_models_risk(opened, finished):

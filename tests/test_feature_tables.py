@@ -211,10 +211,27 @@ def test_a_frozen_model_takes_its_features_and_refuses_single_patients(hospital)
 
 def test_a_study_of_features_needs_no_image_notebooks_and_no_settings(hospital):
     study = hospital(wide()).study
-    needed = {step: runner.is_needed(study, step, {}) for step in ("01", "02", "03", "04", "10", "11")}
+    needed = {step: runner.is_needed(study, step, {}) for step in ("01", "02", "03", "04", "10", "11", "12")}
     assert [step for step, is_needed in needed.items() if is_needed] == ["01", "04", "10"]
     assert runner.is_needed(study, "11", {"new_study": "theirs.yml"})
     assert study.extraction is None
+
+
+def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch):
+    executed = []
+
+    def execute(run, step, parameters):
+        executed.append(step)
+        return runner.StepResult(runner.STEPS[step], "ok", 0.0)
+
+    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(runner, "build_book", lambda run: None)
+    run = hospital(wide())
+    results = runner.run_study(run.folder.parent / "study.yml", run.folder)
+    skipped = [result.name for result in results if result.status == "not needed"]
+    assert skipped == [runner.STEPS[step] for step in ("02", "03", "11", "12")]
+    assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
+    assert "02_preprocessing      not needed" in runner.summary(results)
 
 
 def test_a_study_of_images_needs_settings(tmp_path):

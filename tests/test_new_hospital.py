@@ -184,8 +184,10 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
         assert row["sensitivity"] == ((scores[model] >= cutoff) & (y == 1)).sum() / y.sum()
         assert (row["npv_low"], row["npv_high"]) == tuple(expected.loc["npv", ["wilson_low", "wilson_high"]])
         assert row["auc"] == pytest.approx(delong_auc(y, scores[model]).auc, rel=1e-12)
-    shown = hospital.with_intervals(table.reset_index(), ["auc", "sensitivity"])
-    assert re.fullmatch(r"0\.\d\d \(0\.\d\d to\s[01]\.\d\d\)", shown.loc[0, "auc"])
+    shown = hospital.printed_performance(table.reset_index())
+    assert re.fullmatch(r"0\.\d\d \(0\.\d\d to [01]\.\d\d\)", shown.loc["auc", "nomogram"])
+    protected = hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60)
+    assert protected["sensitivity_low"].isna().all() and protected["auc"].notna().all()
 
 
 def test_patients_without_outcome_are_scored_but_not_judged():
@@ -247,7 +249,8 @@ def test_apply_gives_predictions_only_where_no_outcome_is_known(bundle, ready, t
 
 
 def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):
-    done = CliRunner().invoke(cli.app, ["apply", str(bundle.folder), str(ready(engine={}))])
+    asked = ["apply", str(bundle.folder), str(ready(engine={})), "--run-dir", str(tmp_path / "applied")]
+    done = CliRunner().invoke(cli.app, asked)
     assert done.exit_code == 1
     assert "not stated" in done.output and "--accept-differences" in done.output
 

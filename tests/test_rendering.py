@@ -1,13 +1,14 @@
 """The staged book: what was executed and nothing else, unchanged files untouched, a warning is a failure."""
 
 import json
+import re
 import subprocess
 
 import pandas as pd
 import pytest
 import yaml
 
-from helpers import rendering
+from helpers import landing, rendering
 from helpers.errors import StudyError
 from helpers.study import REPOSITORY, open_run
 
@@ -41,8 +42,8 @@ def test_the_contents_list_executed_notebooks_and_all_prose(run, tmp_path):
 def test_every_page_of_the_book_folder_stands_in_the_contents():
     toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
     pages = [path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / "book").rglob("*.md")]
-    landing_page_of_apply = "book/applied"
-    assert not [p.as_posix() for p in pages if p.as_posix() not in (*toc.split(), landing_page_of_apply)]
+    landing_pages_of_apply = {"book/applied", "book/zh/applied"}
+    assert not {page.as_posix() for page in pages} - {*toc.split()} - landing_pages_of_apply
 
 
 def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
@@ -63,6 +64,35 @@ def test_what_is_unchanged_keeps_its_date_and_what_is_gone_is_removed(run, tmp_p
 def test_shared_tables_are_staged_with_the_pages(run, tmp_path):
     rendering.stage(run, tmp_path / "source")
     assert (tmp_path / "source" / "share" / "tables" / "scanners.csv").is_file()
+
+
+def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
+    """A partial run has a part of the figures, a hospital's share/ has none of single patients."""
+    page = tmp_path / "source" / "zh" / "figures.md"
+    rendering.stage(run, tmp_path / "source")
+    assert "{figure}" not in page.read_text(encoding="utf-8")
+    for name in ("ages", "icc"):  # notebook 03 of the second has not been executed
+        run.figure_path(name, "png", private=False).write_bytes(b"")
+    rendering.stage(run, tmp_path / "source")
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.png"]
+    assert text.count("\n## ") == 1
+
+
+def test_the_landing_pages_tell_whose_data_these_are(run, tmp_path):
+    rendering.stage(run, tmp_path / "source")
+    for name, words in {"summary.md": "virtual patients", "zh/summary.md": "虚拟队列"}.items():
+        assert words in (tmp_path / "source" / name).read_text(encoding="utf-8")
+
+
+def test_the_summary_has_the_papers_and_the_runs_auc(run):
+    rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"], "paper_auc": [0.9, 0.8]})
+    rows = rows.assign(auc=[0.8765, None], ci_low=[0.8123, None], ci_high=[0.9, None])
+    run.write_table("table_5", rows)
+    assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in landing.summary(
+        run, landing.ENGLISH
+    )
+    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in landing.summary(run, landing.CHINESE)
 
 
 def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):

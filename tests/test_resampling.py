@@ -77,6 +77,19 @@ def test_plains_of_equal_values_are_rounded_as_itk_rounds_them(no_itk):
     assert_equals_pyradiomics(*with_voxels(scan, saturate))
 
 
+def test_mask_voxels_half_way_between_two_fall_as_in_the_whole_scan():
+    """Found on a virtual patient: a cropped mask has a rounded origin, and 46 voxels fell elsewhere."""
+    pixel = 0.595703125  # 305 / 512: every 305th new voxel lies half-way
+    scan = synthetic_scan(
+        size=(64, 512, 84), spacing=(pixel, pixel, 0.5), origin=(-30.1, 33.7, -51.6), radius_mm=(11, 32, 12)
+    )
+    layers = sitk.GetArrayFromImage(scan.mask)
+    layers[np.random.default_rng(0).random(layers.shape) < 0.3] = 0
+    mask = sitk.GetImageFromArray(layers)
+    mask.CopyInformation(scan.mask)
+    assert_equals_pyradiomics(scan.image, mask)
+
+
 @pytest.mark.parametrize(
     "grid",
     [

@@ -2,6 +2,7 @@
 which sections have to be translated again. It serves every page of book/zh with such a front matter."""
 
 import hashlib
+import json
 import re
 
 import pytest
@@ -10,7 +11,8 @@ import yaml
 from helpers.study import REPOSITORY
 
 BOOK = REPOSITORY / "book"
-PAGES = sorted((BOOK / "zh").glob("*.md"))
+FIGURES = BOOK / "zh" / "figures.md"
+PAGES = sorted(set((BOOK / "zh").glob("*.md")) - {FIGURES})
 
 
 def sections(text):
@@ -23,6 +25,34 @@ def sections(text):
         title: hashlib.sha256(" ".join(part.split()).encode()).hexdigest()[:12]
         for title, part in zip(titles, texts, strict=True)
     }
+
+
+def alternative_texts():
+    """What each figure shows: its alternative text in the notebook, SHA-256 (12 digits) by figure."""
+    texts = {}
+    for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            code = "".join(cell["source"])
+            if "save_figure" not in code:
+                continue
+            # The flow chart's cell in 01 saves one of two figures; their names stand in a pair before.
+            for name in re.findall(r'(?:save_figure\(run, |names = .*, )"(\w+)"', code):
+                alternative = cell["metadata"]["mystnb"]["image"]["alt"]
+                texts[name] = texts.get(name, "") + alternative
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()}
+
+
+def test_every_figure_has_a_chinese_caption_of_what_it_shows_now():
+    stated, shown = front_matter(FIGURES)["figures"], alternative_texts()
+    assert len(shown) > 30
+    changed = {name: state for name, state in shown.items() if stated.get(name) != state}
+    gone = set(stated) - set(shown)
+    assert not changed and not gone, (
+        "The alternative texts of these figures have changed. See whether their captions in zh/figures.md "
+        f"still hold, and write their state into its front matter: {changed}; take out: {gone or 'nothing'}."
+    )
+    captions = re.findall(r"\{figure\} \.\./share/figures/(\w+)\.png", FIGURES.read_text(encoding="utf-8"))
+    assert sorted(captions) == sorted(shown)
 
 
 def front_matter(page):

@@ -61,6 +61,15 @@ def build(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example 
         typer.echo(f"The book: {rendering.build_book(_finished(run_dir))}")
 
 
+@app.command("print")
+def print_pdf(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
+    """Print the book of a run as PDF; needs Chromium."""
+    from helpers import printing
+
+    with _readable_errors():
+        typer.echo(f"The book as PDF: {printing.print_book(_finished(run_dir))}")
+
+
 def _finished(run_dir: Path) -> Run:
     record = run_dir / "run.json"
     if not record.is_file():

@@ -162,6 +162,18 @@ def _compared(reference: Mapping, numbers: np.ndarray, training: int, level: flo
     }
 
 
+def printed_drift(table: pd.DataFrame) -> pd.DataFrame:
+    """`feature_drift` for reading: readable names, without the limits."""
+    shown = table.drop(columns=["shift_limit", "psi_limit"])
+    return shown.assign(
+        feature=_titles(table["feature"]), drifted=table["drifted"].map({True: "yes", False: "no"})
+    )
+
+
+def _titles(features: pd.Series) -> list[str]:
+    return [name if name == RAD_SCORE else readable_name(name) for name in features]
+
+
 def scanner_drift(summary: Mapping, quality: pd.DataFrame | None, min_cell: int) -> pd.DataFrame:
     """What the scans' headers say, training patients beside new ones.
 
@@ -239,8 +251,7 @@ def plot_drift(table: pd.DataFrame) -> Figure:
             rows["shift"], rows.index, xerr=rows["sd_ratio"], fmt="o", color=colour, markersize=5,
             markerfacecolor=colour if drifted else "white", elinewidth=1.2, capsize=2, label=title,
         )  # fmt: skip
-    names = [name if name == RAD_SCORE else readable_name(name) for name in table["feature"]]
-    axis.set_yticks(range(len(table)), names, fontsize=8)
+    axis.set_yticks(range(len(table)), _titles(table["feature"]), fontsize=8)
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel("Training SDs from the training mean")
     figure.set_layout_engine("constrained")

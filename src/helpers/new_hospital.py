@@ -63,7 +63,7 @@ def open_hospital(run: Run, new_study: str, bundle: Bundle, patients: int) -> Ru
     if new_study:
         return Run(_all_external(load_study(new_study)), run.folder)
     study = load_study(_exported(run, bundle, patients))
-    return Run(_all_external(study), run.private / "new_hospital")
+    return Run(_all_external(study), run.new_hospital)
 
 
 def _all_external(study: Study) -> Study:
@@ -310,7 +310,9 @@ def can_be_judged(people: pd.DataFrame) -> bool:
     return bool(counts.min() >= FEWEST_OF_A_CLASS)
 
 
-def frozen_performance(predictions: pd.DataFrame, cutoffs: Mapping[str, float]) -> pd.DataFrame:
+def frozen_performance(
+    predictions: pd.DataFrame, cutoffs: Mapping[str, float], min_cell: int = 0
+) -> pd.DataFrame:
     """Discrimination on the new patients, and what the frozen cut-offs give there.
 
     Parameters
@@ -319,6 +321,8 @@ def frozen_performance(predictions: pd.DataFrame, cutoffs: Mapping[str, float]) 
         As `predictions_of` gives them.
     cutoffs : mapping of str to float
         The bundle's.
+    min_cell : int
+        Proportions that would tell of fewer patients rightly or wrongly called are left out (NaN).
 
     Returns
     -------
@@ -333,6 +337,10 @@ def frozen_performance(predictions: pd.DataFrame, cutoffs: Mapping[str, float]) 
         row = {"model": model, "n": len(part), "events": int(part["osteoporosis"].sum()), "auc": area.auc}
         row |= {"auc_low": area.ci_low, "auc_high": area.ci_high, "cutoff": cutoffs[model]}
         found = confusion_metrics(part["osteoporosis"], part[model], cutoffs[model])
+        counts = found.loc[["sensitivity", "specificity"]]
+        calls = np.r_[counts["x"], counts["n"] - counts["x"]]
+        if ((calls > 0) & (calls < min_cell)).any():
+            found = found * np.nan
         for name in PROPORTIONS:
             row[name] = found.loc[name, "estimate"]
             row |= {f"{name}_{end}": found.loc[name, f"wilson_{end}"] for end in ("low", "high")}
@@ -340,16 +348,17 @@ def frozen_performance(predictions: pd.DataFrame, cutoffs: Mapping[str, float]) 
     return pd.DataFrame(rows)
 
 
-def with_intervals(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The columns ``names`` as "0.85 (0.62 to 0.95)", from their _low and _high, for reading."""
-    shown = table.drop(columns=[f"{name}_{end}" for name in names for end in ("low", "high")])
-    for name in names:
+def printed_performance(table: pd.DataFrame) -> pd.DataFrame:
+    """`frozen_performance` for reading: a row a measure with its interval, a column a model."""
+    shown = table[["n", "events", "cutoff"]].astype(object)
+    shown["cutoff"] = [f"{cutoff:.3f}" for cutoff in table["cutoff"]]
+    for name in ("auc", *PROPORTIONS):
         rows = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
         shown[name] = [
-            "not estimable" if np.isnan(row[0]) else f"{row[0]:.2f} ({row[1]:.2f} to\xa0{row[2]:.2f})"
+            "not shown" if np.isnan(row[0]) else f"{row[0]:.2f} ({row[1]:.2f} to {row[2]:.2f})"
             for row in rows
         ]
-    return shown
+    return shown.set_axis(table["model"]).T.rename_axis(index=None, columns=None)
 
 
 def calibration_with_intervals(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-import pandas as pd
 import yaml
 
-from helpers import figures, interactive, privacy, reporting, schemas
+from helpers import benchmarks, interactive, landing, privacy, reporting
 from helpers.errors import StudyError
 from helpers.study import REPOSITORY, Run, replacing
 
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers are about real people."
-)
-BY_CONSTRUCTION = (
-    "The virtual patients were built so that their Table 1 equals the paper's and their images tell about as "
-    "much of the T-score as the literature says. Agreement with the paper is therefore no evidence for it. "
-    "What can be learnt here is how each step works, and where the results do not follow: see "
-    "[the virtual cohort](virtual_cohort.md)."
+    " 虚拟队列：模拟的患者和模拟的 CT。"
 )
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
@@ -38,12 +33,8 @@ def build_book(run: Run) -> Path:
     """
     source = run.book / "source"
     stage(run, source)
-    sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-n", "-W", "--keep-going"]
-    commands = [
-        [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)],
-        [*sphinx, "-d", str(run.book / "doctrees"), str(source), str(run.book / "html")],
-    ]
-    for command in commands:
+    configured = [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)]
+    for command in (configured, _sphinx(run, "html", run.book / "html")):
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
         if done.returncode:
             # Sphinx warns of a page only when it reads it: without this, the next build would pass.
@@ -60,6 +51,33 @@ def build_book(run: Run) -> Path:
     return book_page(run)
 
 
+def build_single_page(run: Run, folder: Path) -> Path:
+    """Write all pages of the built book on one, in the order of the contents; returns its file in ``folder``.
+
+    Raises
+    ------
+    StudyError
+        When Sphinx warns or fails.
+    """
+    done = subprocess.run(
+        _sphinx(run, "singlehtml", folder), capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode:
+        raise StudyError("The book was not built:\n" + "\n".join(done.stderr.strip().splitlines()[-12:]))
+    return folder / "index.html"
+
+
+def _sphinx(run: Run, builder: str, target: Path) -> list[str]:
+    """The command that writes the staged book: unknown targets warn (-n), warnings are errors (-W)."""
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going"]
+    return [*command, "-d", str(run.book / "doctrees"), str(run.book / "source"), str(target)]
+
+
+def printed_book(run: Run) -> Path:
+    """The book as PDF."""
+    return run.book / "radbook.pdf"
+
+
 def book_page(run: Run) -> Path:
     """The landing page of the rendered book."""
     return run.book / "html" / "index.html"
@@ -67,10 +85,11 @@ def book_page(run: Run) -> Path:
 
 def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
-    wanted = _prose() | _notebooks(run) | _shared(run) | {"summary.md": _summary(run)}
-    wanted |= interactive.staged_files(run) | reporting.staged_files(run)
+    wanted = _prose() | _notebooks(run) | _shared(run) | landing.staged_files(run)
+    wanted |= interactive.staged_files(run) | reporting.staged_files(run) | benchmarks.staged_files()
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
-        wanted["index.md"] = wanted["applied.md"]
+        wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
+    wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
@@ -122,35 +141,16 @@ def _toc(staged: dict[str, bytes]) -> bytes:
     return yaml.safe_dump(toc, allow_unicode=True, sort_keys=False).encode()
 
 
-def _summary(run: Run) -> bytes:
-    """The landing page's table: each model's AUC as the paper prints it and as this run computed it."""
-    origin = (
-        "**virtual patients**: simulated CT, no real patient"
-        if run.study.is_virtual
-        else "this study's patients"
-    )
-    path = run.table_path("table_5")
-    if not path.is_file():
-        return f"_Data: {origin}. Notebook 06 has not been run yet, so there is no summary._\n".encode()
-    table = pd.read_csv(path)
-    lines = [
-        f"AUC of the three models, **as the paper prints it** and → *as computed here* on {origin}.",
-        "",
-        "| Model | " + " | ".join(figures.COHORT_TITLES[cohort] for cohort in schemas.COHORTS) + " |",
-        "|---|" + "---|" * len(schemas.COHORTS),
-    ]
-    for model, rows in table.groupby("model", sort=False):
-        cells = [_auc_cell(rows.loc[rows["cohort"] == cohort]) for cohort in schemas.COHORTS]
-        lines.append(f"| {model} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", BY_CONSTRUCTION if run.study.is_virtual else "", ""]).encode()
+def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
+    """The page without figures that this run has not made or may not share, and without empty sections."""
 
+    def kept(block: re.Match) -> str:
+        chapter = re.search(r"\{doc\}`\.\./(notebooks/\w+)`", block[0])[1]
+        return block[0] if {block[1], f"{chapter}.ipynb"} <= set(staged) else ""
 
-def _auc_cell(row: pd.DataFrame) -> str:
-    if row.empty:
-        return ""
-    found = row.iloc[0]
-    interval = f"({found['ci_low']:.3f} to {found['ci_high']:.3f})"
-    return f"**{found['paper_auc']:.3f}** → *{found['auc']:.3f}* {interval}"
+    page = re.sub(r"```\{figure\} \.\./(\S+)\n.*?\n```\n+", kept, page + "\n", flags=re.DOTALL)
+    sections = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    return "".join([sections[0], *(section for section in sections[1:] if "{figure}" in section)])
 
 
 def _config(run: Run) -> bytes:

@@ -45,13 +45,14 @@ def resample_roi(
         return crop(image, start - pad, start + size + pad), crop(layers, start - pad, start + size + pad)
     lower, upper = _new_box(start, size, np.array(image.GetSize()), old / spacing, pad)
     grid = _new_grid(image, lower, upper, spacing)
-    nearby = lower * spacing / old - SPLINE_MARGIN, (upper + 1) * spacing / old + SPLINE_MARGIN
-    nearby = np.floor(nearby[0]), np.ceil(nearby[1])
     resampled = _spline(image, grid) if interpolator == sitk.sitkBSpline else None
+    if resampled is None and not _meets_old_voxels(lower, upper, old, spacing):
+        first, stop = lower * spacing / old - SPLINE_MARGIN, (upper + 1) * spacing / old + SPLINE_MARGIN
+        image = crop(image, np.floor(first), np.ceil(stop))
     if resampled is None:
-        meets = _meets_old_voxels(lower, upper, old, spacing)
-        resampled = _by_itk(image if meets else crop(image, *nearby), grid, interpolator)
-    return resampled, _by_itk(crop(layers, *nearby), grid, sitk.sitkNearestNeighbor)
+        resampled = _by_itk(image, grid, interpolator)
+    # Of the whole mask: the new origin of a cropped one is rounded, and a voxel half-way falls elsewhere.
+    return resampled, _by_itk(layers, grid, sitk.sitkNearestNeighbor)
 
 
 def roi_box(layers: sitk.Image) -> tuple[np.ndarray, np.ndarray]:

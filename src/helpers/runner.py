@@ -34,7 +34,7 @@ RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermil
 PER_CASE_STEPS = ("01", "02", "03")
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
 IMAGE_STEPS = ("02", "03")
-APPLY_STEP = "11"
+APPLY_STEP, EVIDENCE_STEP = "11", "12"
 NOT_NEEDED = "not needed"
 
 
@@ -147,13 +147,14 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
     """Whether a study has work for a notebook.
 
     Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
-    virtual one beside two virtual ones.
+    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals.
     """
+    virtual = {site.role for site in study.sites if site.virtual}
     if step in IMAGE_STEPS:
         return not study.has_features
     if step == APPLY_STEP:
-        return bool(parameters.get("new_study")) or any(site.virtual for site in study.sites)
-    return True
+        return bool(parameters.get("new_study") or virtual)
+    return step != EVIDENCE_STEP or virtual == {"development", "external"}
 
 
 def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:

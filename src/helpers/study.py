@@ -290,6 +290,11 @@ class Run:
         return self.private / "handed_over"
 
     @property
+    def new_hospital(self) -> Path:
+        """Run folder of that hospital: its pseudonyms, cache and scores."""
+        return self.private / "new_hospital"
+
+    @property
     def bundle(self) -> Path:
         """The frozen model."""
         return self.private / "bundle"

@@ -1,0 +1,70 @@
+"""The tables of the book's page on speed and memory, from what benchmarks/ wrote to data/benchmarks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.markdown_tables import list_table
+from helpers.study import REPOSITORY
+
+RESULTS = REPOSITORY / "data" / "benchmarks"
+SIZES = {"virtual": "virtual patients", "full-size": "CT of 512 x 512 x 200"}
+
+
+def staged_files() -> dict[str, bytes]:
+    """What the page includes, by name in the book's sources."""
+    pages = {"extraction": _extraction, "scale": _scale}
+    return {f"benchmarks/{name}.md": make(_read(name)).encode() for name, make in pages.items()}
+
+
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{name}.csv")
+
+
+def _extraction(table: pd.DataFrame) -> str:
+    """Engines by size of the images."""
+    head = ["Engine", "Seconds", "Patients a minute and core", "Memory", "Times as fast", "Equal features"]
+    parts = [_measured_on(table)]
+    for size, rows in table.groupby("size", sort=False):
+        cells = [
+            [
+                row.engine,
+                f"{row.core_seconds:.2f}",
+                f"{row.per_minute_and_core:.0f}",
+                f"{row.peak_mb:.0f} MB",
+                f"{row.ratio:.1f}",
+                f"{row.equal} of {row.compared}{_largest(row.largest_difference)}",
+            ]
+            for row in rows.itertuples()
+        ]
+        parts += [f"**{SIZES[size].capitalize()}** ({rows['patients'].iloc[0]} patients)\n"]
+        parts += [list_table([head, *cells], "26 12 16 14 14 18")]
+    return "\n".join(parts)
+
+
+def _largest(difference: float) -> str:
+    return f" (differences up to {difference:.0e})" if 0 < difference < 1e-6 else ""
+
+
+def _scale(table: pd.DataFrame) -> str:
+    """Time and memory by number of patients."""
+    head = ["What", "Patients", "Time", "Seconds a patient", "Memory of a worker", "Of the main process"]
+    cells = [
+        [
+            row.kind,
+            str(row.patients),
+            f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.1f} s",
+            f"{row.seconds / row.patients:.2f}",
+            f"{row.worker_mb:.0f} MB",
+            "–" if pd.isna(row.main_mb) else f"{row.main_mb:.0f} MB",
+        ]
+        for row in table.itertuples()
+    ]
+    return "\n".join([_measured_on(table), list_table([head, *cells], "30 10 14 14 16 16")])
+
+
+def _measured_on(table: pd.DataFrame) -> str:
+    machines = " and ".join(table["machine"].unique())
+    days = " and ".join(table["day"].unique())
+    loads = f"{table['load'].min():.1f} to {table['load'].max():.1f}"
+    return f"Measured on {machines}, {days}, load of the machine {loads}.\n"

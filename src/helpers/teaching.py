@@ -1,0 +1,318 @@
+"""Pitfalls to show in a course, on simulated numbers whose truth is known: no patient of the run takes part.
+
+Names for others: `selection_leak`, `smote_leak`, `cutoff_optimism`, `features_per_event`, `icc_types`,
+`one_way_icc`, `scanner_shift`, `plot_ways`, `plot_curves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_limits
+
+from helpers.metrics import confusion_counts, youden_cutoff
+from helpers.reliability import icc
+
+FOLDS = 5
+NEW_PATIENTS = 2000  # enough to take what a model does in them for the truth
+
+
+def selection_leak(
+    rng: np.random.Generator, patients: int = 100, features: int = 1000, kept: int = 10, repeats: int = 30
+) -> pd.DataFrame:
+    """AUC by cross-validation of pure noise, with features selected before it and inside its folds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated patients.
+    patients, features : int
+        Simulated patients, half of them with the outcome, and features that know nothing of it.
+    kept : int
+        Features with the largest F value that go into a logistic regression.
+    repeats : int
+        Simulated studies.
+
+    Returns
+    -------
+    DataFrame
+        Columns before and inside, a row a study. The true AUC is 0.5.
+
+    Notes
+    -----
+    Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, section 7.10.2.
+    """
+    outcome = np.arange(patients) % 2
+    rows = []
+    for _ in range(repeats):
+        noise = rng.standard_normal((patients, features))
+        seed = int(rng.integers(2**31))
+        chosen = SelectKBest(k=kept).fit_transform(noise, outcome)
+        inside = make_pipeline(SelectKBest(k=kept), LogisticRegression())
+        before = _cross_validated(LogisticRegression(), chosen, outcome, seed)
+        rows.append({"before": before, "inside": _cross_validated(inside, noise, outcome, seed)})
+    return pd.DataFrame(rows)
+
+
+def smote_leak(
+    rng: np.random.Generator, patients: int = 200, events: int = 40, features: int = 10, repeats: int = 30
+) -> pd.DataFrame:
+    """AUC by cross-validation of pure noise, with SMOTE before it and inside its training folds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated patients.
+    patients, events, features : int
+        Simulated patients, those with the outcome, and features that know nothing of it.
+    repeats : int
+        Simulated studies.
+
+    Returns
+    -------
+    DataFrame
+        Columns before and inside, a row a study: five nearest neighbours. The true AUC is 0.5.
+    """
+    outcome = (np.arange(patients) < events).astype(int)
+    neighbours = KNeighborsClassifier(n_neighbors=5)
+    rows = []
+    for _ in range(repeats):
+        noise = rng.standard_normal((patients, features))
+        seed = int(rng.integers(2**31))
+        smote = SMOTE(random_state=seed)
+        inside = make_pipeline(smote, neighbours)
+        before = _cross_validated(neighbours, *smote.fit_resample(noise, outcome), seed)
+        rows.append({"before": before, "inside": _cross_validated(inside, noise, outcome, seed)})
+    return pd.DataFrame(rows)
+
+
+def _cross_validated(model: BaseEstimator, X: NDArray, y: NDArray, seed: int) -> float:
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    with threadpool_limits(1):
+        return float(cross_val_score(model, X, y, cv=folds, scoring="roc_auc").mean())
+
+
+def cutoff_optimism(
+    rng: np.random.Generator, sizes: Sequence[int] = (20, 40, 80, 160, 320), repeats: int = 300
+) -> pd.DataFrame:
+    """Mean Youden index at a cut-off chosen on the test set itself, and at one chosen on other patients.
+
+    The score is normal with SD 1 and its mean is 1 higher with the outcome, which every second patient has.
+    No cut-off does better in the long run than 0.5, with a Youden index of 2 Φ(0.5) - 1 = 0.383.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated patients.
+    sizes : sequence of int
+        Patients of the test set, and as many of the training set.
+    repeats : int
+        Simulated studies of each size.
+
+    Returns
+    -------
+    DataFrame
+        patients, own (chosen on the test set), locked (chosen on the training set).
+    """
+    rows = []
+    for patients in sizes:
+        outcome = np.arange(patients) % 2
+        found = []
+        for _ in range(repeats):
+            test, training = rng.standard_normal((2, patients)) + outcome
+            cutoffs = youden_cutoff(outcome, test), youden_cutoff(outcome, training)
+            found.append([_youden_index(outcome, test, cutoff) for cutoff in cutoffs])
+        rows.append([patients, *np.mean(found, axis=0)])
+    return pd.DataFrame(rows, columns=["patients", "own", "locked"])
+
+
+def _youden_index(outcome: NDArray, score: NDArray, cutoff: float) -> float:
+    return 2 * confusion_counts(outcome, score, cutoff).balanced_accuracy - 1
+
+
+def features_per_event(
+    rng: np.random.Generator,
+    events: int = 30,
+    counts: Sequence[int] = (1, 3, 6, 10, 15, 30),
+    repeats: int = 30,
+) -> pd.DataFrame:
+    """AUC of a logistic regression in its own patients and in new ones, by the number of features.
+
+    One feature tells the outcome (its mean is 1 higher with it, so that its true AUC is Φ(1/√2) = 0.760), all
+    others are noise.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated patients.
+    events : int
+        Patients with the outcome, and as many without.
+    counts : sequence of int
+        Numbers of features.
+    repeats : int
+        Simulated studies for each.
+
+    Returns
+    -------
+    DataFrame
+        features, events_per_feature, training, new (means over the studies).
+    """
+    rows = []
+    for count in counts:
+        found = [_training_and_new(rng, events, count) for _ in range(repeats)]
+        rows.append([count, events / count, *np.mean(found, axis=0)])
+    return pd.DataFrame(rows, columns=["features", "events_per_feature", "training", "new"])
+
+
+def _training_and_new(rng: np.random.Generator, events: int, count: int) -> tuple[float, float]:
+    sets = []
+    for patients in (2 * events, NEW_PATIENTS):
+        outcome = np.arange(patients) % 2
+        values = rng.standard_normal((patients, count))
+        values[:, 0] += outcome
+        sets.append((values, outcome))
+    # Plain maximum likelihood, as in most papers; where patients are separated it stops at max_iter.
+    model = LogisticRegression(C=1e6, solver="newton-cholesky")
+    with threadpool_limits(1):
+        model.fit(*sets[0])
+        training, new = (roc_auc_score(y, model.decision_function(X)) for X, y in sets)
+    return training, new
+
+
+def one_way_icc(ratings: ArrayLike) -> NDArray[np.float64]:
+    """ICC(1,1): every patient read by other readers, so that a reader's habit counts as error.
+
+    Parameters
+    ----------
+    ratings : array_like, shape (features, patients, readers)
+        Feature values.
+
+    Returns
+    -------
+    ndarray, shape (features,)
+
+    Notes
+    -----
+    Shrout and Fleiss 1979, :doi:`10.1037/0033-2909.86.2.420`.
+    """
+    values = np.asarray(ratings, dtype=float)
+    n, k = values.shape[1:]
+    patient = values.mean(axis=2, keepdims=True)
+    between = k * ((patient - patient.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)) / (n - 1)
+    within = ((values - patient) ** 2).sum(axis=(1, 2)) / (n * (k - 1))
+    return (between - within) / (between + (k - 1) * within)
+
+
+def icc_types(
+    rng: np.random.Generator,
+    biases: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0),
+    patients: int = 40,
+    noise: float = 0.4,
+    repeats: int = 200,
+) -> pd.DataFrame:
+    """Three ICCs of two readers, one of whom reads every patient higher by a constant.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated readings; the same ones serve every bias.
+    biases : sequence of float
+        Constant difference between the readers, in SDs of the patients.
+    patients : int
+        Patients read by both.
+    noise : float
+        SD of each reader's random error, in SDs of the patients.
+    repeats : int
+        Simulated studies.
+
+    Returns
+    -------
+    DataFrame
+        bias, and the mean of "ICC(1,1)", "ICC(2,1)" and "ICC(3,1)".
+    """
+    truth = rng.standard_normal((repeats, patients, 1))
+    ratings = truth + noise * rng.standard_normal((repeats, patients, 2))
+    rows = []
+    for bias in biases:
+        biased = ratings + [0.0, bias]
+        kinds = {f"ICC({kind})": icc(biased, kind).icc.mean() for kind in ("2,1", "3,1")}
+        rows.append({"bias": bias, "ICC(1,1)": one_way_icc(biased).mean()} | kinds)
+    return pd.DataFrame(rows)
+
+
+def scanner_shift(
+    rng: np.random.Generator, shifts: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0), training: int = 400
+) -> pd.DataFrame:
+    """What a frozen model says of the same new patients when their scanner reads the feature higher.
+
+    The feature is normal with SD 1 and its mean is 1 higher with the outcome, which every third patient has.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the simulated patients.
+    shifts : sequence of float
+        What the new scanner adds to the feature, in SDs within the groups.
+    training : int
+        Patients at home, on whom model and cut-off (Youden) are fitted.
+
+    Returns
+    -------
+    DataFrame
+        shift, auc, sensitivity, specificity, mean_risk, prevalence.
+    """
+    home, new = (np.arange(patients) % 3 == 0 for patients in (training, NEW_PATIENTS))
+    at_home, elsewhere = (rng.standard_normal(outcome.size) + outcome for outcome in (home, new))
+    model = LogisticRegression(C=1e6).fit(at_home[:, None], home)
+    cutoff = youden_cutoff(home.astype(int), model.predict_proba(at_home[:, None])[:, 1])
+    rows = []
+    for shift in shifts:
+        risk = expit(model.decision_function(elsewhere[:, None] + shift))
+        counts = confusion_counts(new.astype(int), risk, cutoff)
+        sensitivity, specificity = counts.tp / new.sum(), counts.tn / (~new).sum()
+        rows.append([shift, roc_auc_score(new, risk), sensitivity, specificity, risk.mean(), new.mean()])
+    return pd.DataFrame(
+        rows, columns=["shift", "auc", "sensitivity", "specificity", "mean_risk", "prevalence"]
+    )
+
+
+def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> Figure:
+    """AUC of each simulated study in two ways, a dot each, with their means and the ``truth`` dashed."""
+    figure, axis = plt.subplots(figsize=(5.6, 2.6))
+    for place, (name, title) in enumerate(titles.items()):
+        # Spread by rank, so that the same studies give the same picture.
+        height = place + np.linspace(-0.25, 0.25, len(table))
+        axis.plot(table[name], height, "o", markersize=4, alpha=0.6, color=f"C{place}", label=title)
+        axis.plot([table[name].mean()] * 2, [place - 0.38, place + 0.38], color="black", linewidth=2)
+    axis.axvline(truth, color="black", linestyle="--", linewidth=1)
+    axis.set(yticks=range(len(titles)), yticklabels=titles.values(), xlabel="AUC by cross-validation")
+    axis.set(ylim=(len(titles) - 0.5, -0.5), xlim=(min(0.3, table.min().min() - 0.02), 1.0))
+    return figure
+
+
+def plot_curves(
+    table: pd.DataFrame, x: str, titles: Mapping[str, str], labels: tuple[str, str], truth: float | None
+) -> Figure:
+    """Columns of ``table`` against its column ``x``, with axis ``labels``; the ``truth`` dashed."""
+    figure, axis = plt.subplots(figsize=(5.6, 3.4))
+    for (name, title), marker in zip(titles.items(), "osD^", strict=False):
+        axis.plot(table[x], table[name], marker=marker, label=title)
+    if truth is not None:
+        axis.axhline(truth, color="black", linestyle="--", linewidth=1, label="true value")
+    axis.set(xlabel=labels[0], ylabel=labels[1], xticks=table[x])
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
