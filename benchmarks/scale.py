@@ -81,7 +81,7 @@ def time_chest_ct() -> dict:
         answer = engine(patient)
     size = " x ".join(map(str, CHEST))
     row = {"kind": f"chest CT, {size}, DICOM", "patients": 1, "seconds": round(answer["seconds"], 1)}
-    return row | {"worker_mb": round(answer["peak_mb"])}
+    return row | {"worker_mb": round(answer["peak_mb"]), "main_mb": None}
 
 
 def keep(row: dict, workers: int) -> None:
@@ -127,7 +127,7 @@ def main() -> None:
         keep(time_chest_ct(), 1)
     for patients in chosen.patients:
         keep(time_patients(patients, chosen.workers), chosen.workers)
-    draw()
+        draw()
     print(pd.read_csv(RESULTS).to_string(index=False))
 
 

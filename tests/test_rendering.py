@@ -98,6 +98,7 @@ def test_the_summary_has_the_papers_and_the_runs_auc(run):
 def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):
     """Sphinx tells of a page's warning only when it reads the page: its memory of pages must go."""
     (run.book / "doctrees").mkdir()
+    rendering.printed_book(run).write_bytes(b"%PDF of the book as it was")
 
     def warning(command, **options):
         code = 1 if "sphinx" in command else 0
@@ -107,3 +108,4 @@ def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):
     with pytest.raises(StudyError, match="index.md:3: WARNING: unknown label"):
         rendering.build_book(run)
     assert not (run.book / "doctrees").exists()
+    assert not rendering.printed_book(run).exists()

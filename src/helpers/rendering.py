@@ -31,6 +31,7 @@ def build_book(run: Run) -> Path:
         When Sphinx warns or fails, with the lines that say where; when raw patient identifiers stand outside
         private/ (`helpers.privacy.find_leaks`): then there is no book.
     """
+    printed_book(run).unlink(missing_ok=True)  # of the book as it was
     source = run.book / "source"
     stage(run, source)
     configured = [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)]
