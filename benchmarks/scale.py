@@ -123,11 +123,11 @@ def main() -> None:
     parser.add_argument("--no-chest", action="store_true", help="leave out the chest CT")
     parser.add_argument("--workers", type=int, default=cpu_count(), help="processes")
     chosen = parser.parse_args()
-    if not chosen.no_chest:
-        keep(time_chest_ct(), 1)
     for patients in chosen.patients:
         keep(time_patients(patients, chosen.workers), chosen.workers)
         draw()
+    if not chosen.no_chest:  # last, since writing it takes memory of this process
+        keep(time_chest_ct(), 1)
     print(pd.read_csv(RESULTS).to_string(index=False))
 
 

@@ -72,10 +72,10 @@ def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
     rendering.stage(run, tmp_path / "source")
     assert "{figure}" not in page.read_text(encoding="utf-8")
     for name in ("ages", "icc"):  # notebook 03 of the second has not been executed
-        run.figure_path(name, "png", private=False).write_bytes(b"")
+        run.figure_path(name, "svg", private=False).write_bytes(b"")
     rendering.stage(run, tmp_path / "source")
     text = page.read_text(encoding="utf-8")
-    assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.png"]
+    assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.svg"]
     assert text.count("\n## ") == 1
 
 

@@ -51,7 +51,7 @@ def test_every_figure_has_a_chinese_caption_of_what_it_shows_now():
         "The alternative texts of these figures have changed. See whether their captions in zh/figures.md "
         f"still hold, and write their state into its front matter: {changed}; take out: {gone or 'nothing'}."
     )
-    captions = re.findall(r"\{figure\} \.\./share/figures/(\w+)\.png", FIGURES.read_text(encoding="utf-8"))
+    captions = re.findall(r"\{figure\} \.\./share/figures/(\w+)\.svg", FIGURES.read_text(encoding="utf-8"))
     assert sorted(captions) == sorted(shown)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pandas as pd
 
 from helpers.markdown_tables import list_table
@@ -14,11 +17,11 @@ SIZES = {"virtual": "virtual patients", "full-size": "CT of 512 x 512 x 200"}
 def staged_files() -> dict[str, bytes]:
     """What the page includes, by name in the book's sources."""
     pages = {"extraction": _extraction, "scale": _scale}
-    return {f"benchmarks/{name}.md": make(_read(name)).encode() for name, make in pages.items()}
+    return {f"benchmarks/{name}.md": _page(RESULTS / f"{name}.csv", make) for name, make in pages.items()}
 
 
-def _read(name: str) -> pd.DataFrame:
-    return pd.read_csv(RESULTS / f"{name}.csv")
+def _page(path: Path, make: Callable[[pd.DataFrame], str]) -> bytes:
+    return (make(pd.read_csv(path)) if path.is_file() else "_Not measured yet._\n").encode()
 
 
 def _extraction(table: pd.DataFrame) -> str:

@@ -338,6 +338,7 @@ def _identifiers(run: Run) -> pd.DataFrame:
 def _key(run: Run) -> bytes:
     path = run.private / "pseudonym.key"
     if not path.is_file():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32), encoding="ascii")
+        with replacing(path) as temporary:  # a half-written key would make other pseudonyms
+            temporary.touch(mode=0o600)
+            temporary.write_text(secrets.token_hex(32), encoding="ascii")
     return bytes.fromhex(path.read_text(encoding="ascii"))

@@ -30,7 +30,7 @@ from helpers.tables import check_tables
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
 RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
-# These read the study's own files: they run each time, and take from the cache what did not change.
+# These read a hospital's own files: then they run each time, and take from the cache what did not change.
 PER_CASE_STEPS = ("01", "02", "03")
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
 IMAGE_STEPS = ("02", "03")
@@ -57,8 +57,8 @@ def run_study(
 ) -> list[StepResult]:
     """Execute the notebooks ``first`` to ``last`` and render the book.
 
-    From 04 on a notebook is not executed again when nothing changed that its results follow from; 01 to 03
-    look at the study's files and are quick where every case is in the cache.
+    A notebook is not executed again when nothing changed that its results follow from. Only 01 to 03 always
+    look at a hospital's own files, and are quick where every case is in the cache.
 
     Parameters
     ----------
@@ -345,7 +345,8 @@ class Memory:
         # A notebook that failed leaves its results as they were, but is itself the one with the error.
         there = (self.run.notebooks / f"{STEPS[step]}.ipynb").is_file() and not _failed(self.run, step)
         same = self.origins.get(step) == _origin(self.run, step, parameters)
-        looks_at_files = step in PER_CASE_STEPS or bool(parameters.get("new_study"))
+        virtual = all(site.virtual is not None for site in self.run.study.sites)
+        looks_at_files = (step in PER_CASE_STEPS and not virtual) or bool(parameters.get("new_study"))
         return not looks_at_files and self.trusted and there and same
 
     def after(self, step: str, parameters: dict[str, Any]) -> Memory:
@@ -370,8 +371,11 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     """Hash of everything but earlier results; who computes changes nothing."""
     package = sorted(Path(__file__).parent.rglob("*.py"))
     settings = [run.study.path(run.study.extraction)] if run.study.extraction else []
-    printed = sorted((REPOSITORY / "data" / "paper").iterdir())
-    files = [_source(step), *settings, *printed, *package]
+    printed = [
+        path for name in ("paper", "virtual") for path in sorted((REPOSITORY / "data" / name).iterdir())
+    ]
+    protocols = [run.study.path(site.virtual.protocol) for site in run.study.sites if site.virtual]
+    files = [_source(step), *settings, *printed, *protocols, *package]
     values = {name: value for name, value in parameters.items() if name != "workers"}
     values |= {
         "study": run.study.model_dump_json(exclude={"scheduler"}),

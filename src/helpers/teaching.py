@@ -294,7 +294,7 @@ def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> F
     """AUC of each simulated study in two ways, a dot each, with their means and the ``truth`` dashed."""
     figure, axis = plt.subplots(figsize=(5.6, 2.6))
     for place, (name, title) in enumerate(titles.items()):
-        # Spread by rank, so that the same studies give the same picture.
+        # Spread in the order of simulation, so that the same studies give the same picture.
         height = place + np.linspace(-0.25, 0.25, len(table))
         axis.plot(table[name], height, "o", markersize=4, alpha=0.6, color=f"C{place}", label=title)
         axis.plot([table[name].mean()] * 2, [place - 0.38, place + 0.38], color="black", linewidth=2)
