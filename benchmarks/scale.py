@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from engines import peak_mb
 from extraction import Engine, write_patients
@@ -100,19 +101,25 @@ def draw() -> None:
     table = pd.read_csv(RESULTS).query("kind == 'virtual patients'")
     use_style()
     figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(7.2, 3.2))
-    slope = table["seconds"] / table["patients"]
-    time_axes.loglog(table["patients"], table["seconds"] / 60, "o", color="#0072B2")
-    ends = table["patients"].iloc[[0, -1]]
-    time_axes.plot(ends, ends * slope.median() / 60, "--", color="#777777", label="proportional")
-    time_axes.set(xlabel="Virtual patients", ylabel="Minutes")
+    ends = np.array([table["patients"].min() / 2, table["patients"].max() * 2])
+    pace = (table["seconds"] / table["patients"]).median() / 60
+    time_axes.loglog(ends, ends * pace, "--", color="#777777", label="in proportion")
+    time_axes.plot(table["patients"], table["seconds"] / 60, "o", color="#0072B2", label="measured")
+    time_axes.set(xlabel="Virtual patients", ylabel="Minutes", xlim=ends)
     time_axes.legend()
     for column, name, colour in (
         ("worker_mb", "a worker", "#D55E00"),
         ("main_mb", "main process", "#009E73"),
     ):
         memory_axes.loglog(table["patients"], table[column], "o-", color=colour, label=name)
-    memory_axes.set(xlabel="Virtual patients", ylabel="Largest memory (MB)", ylim=(100, 3000))
+    memory_axes.set(xlabel="Virtual patients", ylabel="Largest memory (MB)", xlim=ends, ylim=(100, 3000))
     memory_axes.legend()
+    for axes in (time_axes, memory_axes):
+        axes.set_xticks(table["patients"], minor=False)
+        axes.set_xticks([], minor=True)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
     with replacing(FIGURE) as path:
         figure.savefig(path, format="svg", metadata={"Date": None})
 

@@ -236,7 +236,7 @@ def test_several_volumes_are_refused_and_told_apart_without_descriptions(two_vol
     with pytest.raises(StudyError) as error:
         read_dicom(two_volumes, PLACE)
     assert "2 axial CT series" in str(error.value)
-    assert "9 slice(s) every 1.25 mm 1.25 mm thick kernel Br40d/3" in str(error.value)
+    assert "9 slice(s), every 1.25 mm, 1.25 mm thick, kernel Br40d/3" in str(error.value)
     assert "kernel Br60" in str(error.value)
     assert "'series'" in str(error.value)
     assert "Zhang" not in str(error.value)

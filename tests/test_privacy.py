@@ -44,6 +44,7 @@ def test_another_key_gives_other_pseudonyms(run, tmp_path):
 def test_the_key_is_readable_by_its_owner_only(run):
     privacy.pseudonyms(run, "A", ["1"])
     assert (run.private / "pseudonym.key").stat().st_mode & 0o077 == 0
+    assert run.private.stat().st_mode & 0o077 == 0
 
 
 def test_rows_of_real_patients_are_counted_not_shown(run, tmp_path):

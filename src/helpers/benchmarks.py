@@ -11,7 +11,7 @@ from helpers.markdown_tables import list_table
 from helpers.study import REPOSITORY
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
-SIZES = {"virtual": "virtual patients", "full-size": "CT of 512 x 512 x 200"}
+SIZES = {"virtual": "Virtual patients", "full-size": "CT of 512 x 512 x 200"}
 
 
 def staged_files() -> dict[str, bytes]:
@@ -40,8 +40,8 @@ def _extraction(table: pd.DataFrame) -> str:
             ]
             for row in rows.itertuples()
         ]
-        parts += [f"**{SIZES[size].capitalize()}** ({rows['patients'].iloc[0]} patients)\n"]
-        parts += [list_table([head, *cells], "26 12 16 14 14 18")]
+        parts += [f"**{SIZES[size]}** ({rows['patients'].iloc[0]} patients)\n"]
+        parts += [list_table([head, *cells], "26 12 16 14 14 18", "table")]
     return "\n".join(parts)
 
 
@@ -63,11 +63,14 @@ def _scale(table: pd.DataFrame) -> str:
         ]
         for row in table.itertuples()
     ]
-    return "\n".join([_measured_on(table), list_table([head, *cells], "30 10 14 14 16 16")])
+    return "\n".join([_measured_on(table), list_table([head, *cells], "30 10 14 14 16 16", "table")])
 
 
 def _measured_on(table: pd.DataFrame) -> str:
     machines = " and ".join(table["machine"].unique())
     days = " and ".join(table["day"].unique())
-    loads = f"{table['load'].min():.1f} to {table['load'].max():.1f}"
-    return f"Measured on {machines}, {days}, load of the machine {loads}.\n"
+    loads = " to ".join(f"{load:.1f}" for load in sorted({table["load"].min(), table["load"].max()}))
+    return (
+        f"Measured on {machines}, {days}; at the time {loads} processes wanted a core, those of the "
+        "measurement included.\n"
+    )

@@ -143,7 +143,7 @@ def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
     folds = {number: _parameter(study, number, "folds") for number in FOLDED}
     return [
         f"Training has {rarer} usable patients of the rarer outcome, too few for the {wanted} folds of "
-        f"notebook {number}: write a lower number of folds into the study file's parameters, or add patients."
+        f'notebook {number}: write "{number}": {{folds: {max(2, rarer)}}} under parameters, or add patients.'
         for number, wanted in folds.items()
         if rarer < wanted
     ]

@@ -267,7 +267,7 @@ def _listing(stacks: list[list[Dataset]]) -> str:
         parts += [f"every {np.median(_steps(stack)):.4g} mm"] if _steps(stack).size else []
         parts += [f"{size:.4g} mm thick" for size in _numbers(stack[0], "SliceThickness")]
         parts += [f"kernel {_kernel(stack[0])}"] if _kernel(stack[0]) else []
-        described.append(" ".join(parts))
+        described.append(", ".join(parts))
     return "; ".join(sorted(described))
 
 

@@ -143,7 +143,10 @@ def _resample(
         known = (index >= 0) & (index < size[axis])
         volume = np.take(volume, np.clip(index, 0, size[axis] - 1).astype(int), axis=axis)
         volume[(slice(None),) * axis + (~known,)] = 0
-    return _like(volume, image), [f"mask resampled from voxels of {spacing} mm (nearest neighbour)"]
+    return _like(volume, image), [
+        f"mask was drawn on voxels of {spacing} mm, not on this series: look whether it fits, it may be "
+        "of another patient or series (resampled, nearest neighbour)"
+    ]
 
 
 def _like(volume: np.ndarray, image: sitk.Image) -> sitk.Image:

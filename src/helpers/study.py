@@ -267,8 +267,10 @@ class Run:
 
     @property
     def private(self) -> Path:
-        """Patient-level artifacts; never leaves the hospital."""
-        return _made(self.folder / "private")
+        """Patient-level artifacts; never leaves the hospital; other users of the machine cannot read it."""
+        folder = self.folder / "private"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
 
     @property
     def cache(self) -> Path:
@@ -320,8 +322,8 @@ class Run:
 
     def figure_path(self, name: str, suffix: str, private: bool = False) -> Path:
         """Where the figure ``name`` lies, as ``svg`` or ``png``: in share/ unless it shows a real patient."""
-        place = "private" if private else "share"
-        return _made(self.folder / place / "figures") / f"{name}.{suffix}"
+        place = self.private if private else self.folder / "share"
+        return _made(place / "figures") / f"{name}.{suffix}"
 
     def artifact_path(self, name: str) -> Path:
         """Where the patient-level artifact ``name`` lies."""

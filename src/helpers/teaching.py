@@ -6,6 +6,7 @@ Names for others: `selection_leak`, `smote_leak`, `cutoff_optimism`, `features_p
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -187,7 +189,8 @@ def _training_and_new(rng: np.random.Generator, events: int, count: int) -> tupl
         sets.append((values, outcome))
     # Plain maximum likelihood, as in most papers; where patients are separated it stops at max_iter.
     model = LogisticRegression(C=1e6, solver="newton-cholesky")
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(*sets[0])
         training, new = (roc_auc_score(y, model.decision_function(X)) for X, y in sets)
     return training, new
