@@ -179,7 +179,7 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
         rows = published[published["cohort"] == cohort].reset_index(drop=True)
         for place, row in rows.iterrows():
             _draw_seeds(ax, place, row, seeds[f"{row['model']}_{cohort}"], this_run)
-        ax.set_xticks(range(len(rows)), rows["model"], fontsize=9)
+        ax.set_xticks(range(len(rows)), rows["model"], fontsize=7.5)
         ax.set_title(COHORT_TITLES[cohort], fontsize=10)
         ax.set_xlim(-0.5, len(rows) - 0.5)
     axes[0].set_ylabel("AUC")
