@@ -308,9 +308,9 @@ def cache_needed_since(run: Run) -> float | None:
 
 def summary(results: list[StepResult]) -> str:
     """A line for each notebook: name, status, seconds."""
-    lines = [f"{result.name:<22}{result.status:<11}{result.seconds:7.1f} s" for result in results]
+    lines = [f"{result.name:<32}{result.status:<11}{result.seconds:7.1f} s" for result in results]
     total = sum(result.seconds for result in results)
-    return "\n".join([*lines, f"{'total':<33}{total:7.1f} s"])
+    return "\n".join([*lines, f"{'total':<43}{total:7.1f} s"])
 
 
 @dataclass(frozen=True)
