@@ -3,6 +3,7 @@ study of features goes through all notebooks that it needs."""
 
 import gzip
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,7 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
     skipped = [result.name for result in results if result.status == "not needed"]
     assert skipped == [runner.STEPS[step] for step in ("02", "03", "11", "12")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
-    assert "02_preprocessing      not needed" in runner.summary(results)
+    assert re.search(r"02_preprocessing +not needed", runner.summary(results))
 
 
 def test_a_study_of_images_needs_settings(tmp_path):
