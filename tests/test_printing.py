@@ -66,6 +66,13 @@ def test_ambiguous_links_become_text():
     assert paper == '<a class="reference">Austin</a> <a href="#document-glossary">ROI</a>'
 
 
+def test_answers_are_unfolded_on_paper():
+    paper = printing.for_paper(
+        '<details class="sd-dropdown"><summary>Answers</summary></details>', virtual=False
+    )
+    assert '<details open class="sd-dropdown">' in paper
+
+
 def test_without_a_browser_the_message_says_what_to_install(finished, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StudyError, match="apt install chromium"):

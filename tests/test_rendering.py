@@ -66,6 +66,22 @@ def test_shared_tables_are_staged_with_the_pages(run, tmp_path):
     assert (tmp_path / "source" / "share" / "tables" / "scanners.csv").is_file()
 
 
+def test_links_to_chapters_that_were_not_executed_become_plain_text(run, tmp_path):
+    """Ready features need no 02, a hospital has no 12: a link there would stop the build as broken."""
+    path = run.notebooks / "01_cohort.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    text = "See [chapter 02](02_preprocessing.ipynb), not [itself](01_cohort.ipynb)."
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": [text], "id": "1"})
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    rendering.stage(run, tmp_path / "source")
+    staged = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
+    assert "See chapter 02, not [itself](01_cohort.ipynb)." in staged
+    index = (tmp_path / "source" / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r":link: /(notebooks/.*)", index) == ["notebooks/01_cohort"]
+    teaching = (tmp_path / "source" / "teaching.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(notebooks/(\w+)\.ipynb\)", teaching) == ["01_cohort"]
+
+
 def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
     """A partial run has a part of the figures, a hospital's share/ has none of single patients."""
     page = tmp_path / "source" / "zh" / "figures.md"

@@ -161,7 +161,12 @@ def test_the_command_tells_a_missing_study_in_one_line():
     assert re.fullmatch(r"There is no study file 'nowhere.yml'.*\n", done.output)
 
 
-def test_check_finds_nothing_wrong_with_the_default_study():
-    done = CliRunner().invoke(cli.app, ["check", "data/studies/virtual.yml"])
+@pytest.mark.parametrize("name", ["virtual", "quick"])
+def test_the_studies_that_come_along_have_no_problems(name):
+    assert runner.problems(REPOSITORY / "data" / "studies" / f"{name}.yml") == []
+
+
+def test_check_finds_nothing_wrong_with_a_virtual_study(finished):
+    done = CliRunner().invoke(cli.app, ["check", str(TINY), "--run-dir", str(finished.folder)])
     assert done.exit_code == 0, done.output
     assert "No problems" in done.output

@@ -38,11 +38,13 @@ def print_book(run: Run) -> Path:
 
 
 def for_paper(page: str, virtual: bool) -> str:
-    """The single page, made ready: on virtual data each sheet says so; links that lead astray are plain text.
+    """The single page, made ready for paper.
 
-    Sphinx numbers references and footnotes (id1, id2) page by page, so that on one page they are not unique.
+    On virtual data each sheet says so; answers are unfolded; links that lead astray are plain text, since
+    Sphinx numbers references and footnotes (id1, id2) page by page: on one page they are not unique.
     """
     page = re.sub(r'(<a [^>]*?) href="#id\d+"', r"\1", page)
+    page = page.replace("<details ", "<details open ")
     label = f'@page {{ @top-right {{ content: "{VIRTUAL_LABEL}"; font: 8pt sans-serif; color: #777; }} }}'
     return page.replace("</head>", f"<style>{label}</style></head>", 1) if virtual else page
 

@@ -91,6 +91,9 @@ def stage(run: Run, source: Path) -> None:
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
+    wanted |= {
+        name: _without_dead_links(content, wanted) for name, content in wanted.items() if _is_page(name)
+    }
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
@@ -127,6 +130,24 @@ def _page(path: Path) -> bytes:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
     return nbformat.writes(notebook).encode()
+
+
+def _is_page(name: str) -> bool:
+    return name.endswith((".md", ".ipynb"))
+
+
+def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
+    """The page with plain text in place of links to chapters that this run has not executed."""
+
+    def kept(link: re.Match) -> str:
+        return link[0] if f"notebooks/{link['chapter']}.ipynb" in staged else link["text"] or ""
+
+    links = r"\[(?P<text>[^]]+)\]\((?:\.\./)?(?:notebooks/)?(?P<chapter>\d\d_\w+)\.ipynb\)"
+    cards = r"(?P<text>):link: /notebooks/(?P<chapter>\d\d_\w+)\n:link-type: doc\n"
+    text = page.decode()
+    for pattern in (links, cards):
+        text = re.sub(pattern, kept, text)
+    return text.encode()
 
 
 def _toc(staged: dict[str, bytes]) -> bytes:
