@@ -142,7 +142,7 @@ def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
     def kept(link: re.Match) -> str:
         return link[0] if f"notebooks/{link['chapter']}.ipynb" in staged else link["text"] or ""
 
-    links = r"\[(?P<text>[^]]+)\]\((?:\.\./)?(?:notebooks/)?(?P<chapter>\d\d_\w+)\.ipynb\)"
+    links = r"\[(?P<text>[^][]+)\]\((?:\.\./)?(?:notebooks/)?(?P<chapter>\d\d_\w+)\.ipynb\)"
     cards = r"(?P<text>):link: /notebooks/(?P<chapter>\d\d_\w+)\n:link-type: doc\n"
     text = page.decode()
     for pattern in (links, cards):
