@@ -125,3 +125,25 @@ def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):
         rendering.build_book(run)
     assert not (run.book / "doctrees").exists()
     assert not rendering.printed_book(run).exists()
+
+
+def test_pictures_of_earlier_runs_do_not_stay_in_the_book(run, monkeypatch):
+    """Sphinx names an output's picture by its content and removes none: they would pile up."""
+    html = run.book / "html"
+    files = {
+        "index.html": '<img src="_images/now.png"><a href="_downloads/0a/table.csv">',
+        "_images/now.png": "",
+        "_images/before.png": "",
+        "_downloads/0a/table.csv": "",
+        "_downloads/0b/gone.csv": "",
+        "_static/scripts/theme.js": "",
+        "_static/scripts/theme.js.map": "",
+    }
+    for name, content in files.items():
+        (html / name).parent.mkdir(parents=True, exist_ok=True)
+        (html / name).write_text(content, encoding="utf-8")
+    done = subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(rendering.subprocess, "run", lambda *command, **options: done)
+    rendering.build_book(run)
+    left = {path.relative_to(html).as_posix() for path in html.rglob("*") if path.is_file()}
+    assert left == {"index.html", "_images/now.png", "_downloads/0a/table.csv", "_static/scripts/theme.js"}

@@ -42,6 +42,7 @@ def build_book(run: Run) -> Path:
             shutil.rmtree(run.book / "doctrees", ignore_errors=True)
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
+    _tidy(run.book / "html")
     try:
         privacy.require_no_leaks(run)
     except StudyError:
@@ -50,6 +51,16 @@ def build_book(run: Run) -> Path:
             shutil.rmtree(run.book / folder, ignore_errors=True)
         raise
     return book_page(run)
+
+
+def _tidy(html: Path) -> None:
+    """Remove what no page leads to: pictures of earlier runs, which Sphinx leaves lying, and source maps."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in html.rglob("*.html"))
+    wanted = set(re.findall(r"(?:_images|_downloads/[0-9a-f]+)/[^\"'?#<>]+", pages))
+    made = [path for folder in ("_images", "_downloads") for path in (html / folder).rglob("*.*")]
+    unused = [path for path in made if path.relative_to(html).as_posix() not in wanted]
+    for path in [*unused, *(html / "_static").rglob("*.map")]:
+        path.unlink()
 
 
 def build_single_page(run: Run, folder: Path) -> Path:
