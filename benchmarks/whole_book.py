@@ -1,4 +1,4 @@
-"""Time the main command: empty cache, nothing changed, one late parameter changed; peak memory of a process.
+"""Time the main command: empty cache, nothing changed, a parameter of 08 changed; peak memory of a process.
 
     .venv/bin/python benchmarks/whole_book.py data/studies/virtual.yml --workers 2
 
@@ -54,7 +54,10 @@ def main() -> None:
         print(json.dumps({"study": chosen.study, "workers": chosen.workers, "machine": machine}))
         print(json.dumps({"case": "empty cache"} | timed(run)), flush=True)
         print(json.dumps({"case": "nothing changed"} | timed(run)), flush=True)
-        print(json.dumps({"case": "from 08"} | timed([*run, "--from", "08"])), flush=True)
+        changed = ["--from", "08", "-p", "08.threshold_step=0.02"]
+        print(json.dumps({"case": "a parameter of 08 changed"} | timed([*run, *changed])), flush=True)
+        done = json.loads((Path(folder) / "run" / "run.json").read_text(encoding="utf-8"))["notebooks"]
+        print(json.dumps({name: entry["seconds"] for name, entry in done.items()}))
 
 
 if __name__ == "__main__":

@@ -220,6 +220,7 @@ def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.D
         skipped = [(case.patient_id, NO_IMAGES) for case in cases]
         return pd.DataFrame(index=pd.Index([], name="patient_id")), pd.DataFrame(skipped, columns=SKIPPED)
     settings, cache = read_settings(run.study.path(run.study.extraction)), CaseCache(run.cache)
+    settings |= {"imageType": {"Original": {}}}
     sources = {name: MuscleImages(source) for name, source in image_sources(run).items()}
     preparation = partial(prepare, sources=sources, settings=settings, cache=cache)
     function = partial(extract_case, prepare_case=preparation, settings=settings, cache=cache)
@@ -227,5 +228,5 @@ def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.D
     rows = {outcome.case.patient_id: outcome.value for outcome in outcomes if not outcome.refused}
     skipped = [(outcome.case.patient_id, outcome.reason) for outcome in outcomes if outcome.refused]
     features = pd.DataFrame.from_dict(rows, orient="index").rename_axis("patient_id")
-    features = features[[name for name in features if name.startswith("original_") and "_shape_" not in name]]
+    features = features[[name for name in features if "_shape_" not in name]]
     return features, pd.DataFrame(skipped, columns=SKIPPED)
