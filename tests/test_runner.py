@@ -155,6 +155,21 @@ def test_an_unknown_parameter_stops_before_the_work(tmp_path, override, message)
     assert not (tmp_path / "run" / "private").exists()
 
 
+def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch):
+    """Each would overwrite the other's results; a study file that was moved keeps its own."""
+    monkeypatch.setattr(runner, "REPOSITORY", tmp_path)
+    text = (REPOSITORY / "data" / "studies" / "quick.yml").read_text(encoding="utf-8")
+    first, second = tmp_path / "first.yml", tmp_path / "second.yml"
+    for path in (first, second):
+        path.write_text(text.replace("../", f"{REPOSITORY.as_posix()}/data/"), encoding="utf-8")
+    runner.record(runner.run_folder(first), first, runner.StepResult("01_cohort", "ok", 1.0))
+    assert runner.run_folder(first).folder == tmp_path / "runs" / "quick"
+    with pytest.raises(StudyError, match=r"results of the study file 'first\.yml'.*--run-dir"):
+        runner.run_folder(second)
+    first.unlink()
+    assert runner.run_folder(second).folder == tmp_path / "runs" / "quick"
+
+
 def test_an_unknown_notebook_is_told():
     with pytest.raises(StudyError, match="no notebook '77'"):
         runner.chosen_steps("77", "99")

@@ -158,8 +158,25 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
 
 
 def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:
-    """The run folder asked for, or ``runs/<name of the study>``."""
-    return open_run(study_file, run_dir or REPOSITORY / "runs" / load_study(study_file).name)
+    """The run folder asked for, or ``runs/<name of the study>``.
+
+    Raises
+    ------
+    StudyError
+        When the latter holds the results of another study file of the same name.
+    """
+    if run_dir is not None:
+        return open_run(study_file, run_dir)
+    run = open_run(study_file, REPOSITORY / "runs" / load_study(study_file).name)
+    record = json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
+    owner = record.get("study_file", _shown(study_file))
+    # A study file that was moved takes its results along.
+    if owner != _shown(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
+        raise StudyError(
+            f"runs/{run.study.name} holds the results of the study file '{owner}'. Give this study another "
+            "name, or name another folder with --run-dir."
+        )
+    return run
 
 
 def problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[str]:
