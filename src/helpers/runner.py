@@ -36,6 +36,9 @@ NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a froze
 IMAGE_STEPS = ("02", "03")
 APPLY_STEP, EVIDENCE_STEP = "11", "12"
 NOT_NEEDED = "not needed"
+# A notebook's results follow from the artifacts of those before it, but for these:
+READS_NOTHING = ("09", "14")
+READS_TABLES = ("13",)  # the tables of share/ too
 
 
 @dataclass(frozen=True)
@@ -338,24 +341,20 @@ class Memory:
     ----------
     origins : dict of str to str
         For each notebook number the hash of its source, its parameters, the study, the package and versions.
-    results : str
-        Hash of all results when the last run ended.
-    trusted : bool
-        Whether the results on disk are still those.
+    results : dict of str to str
+        Hashes of the artifacts, and of the tables and figures, as they are now.
     """
 
     run: Run
     origins: dict[str, str]
-    results: str
-    trusted: bool
+    results: dict[str, str]
 
     @classmethod
     def of(cls, run: Run) -> Memory:
-        """Read what the last run left in the run folder."""
-        path = run.private / "memory.json"
+        """Read what the last run left in the run folder; when a result differs, nothing is trusted."""
+        path, now = run.private / "memory.json", _result_hashes(run)
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        results = known.get("results", "")
-        return cls(run, known.get("origins", {}), results, results == _results_hash(run))
+        return cls(run, known["origins"] if known.get("results") == now else {}, now)
 
     def holds(self, step: str, parameters: dict[str, Any]) -> bool:
         """Whether executing ``step`` would only repeat what is there."""
@@ -364,17 +363,19 @@ class Memory:
         same = self.origins.get(step) == _origin(self.run, step, parameters)
         virtual = all(site.virtual is not None for site in self.run.study.sites)
         looks_at_files = (step in PER_CASE_STEPS and not virtual) or bool(parameters.get("new_study"))
-        return not looks_at_files and self.trusted and there and same
+        return not looks_at_files and there and same
 
     def after(self, step: str, parameters: dict[str, Any]) -> Memory:
-        """Memory after ``step`` was executed: when it changed a result, later notebooks run too."""
-        origins = self.origins | {step: _origin(self.run, step, parameters)}
-        trusted = self.trusted and self.results == _results_hash(self.run)
-        return Memory(self.run, origins, self.results, trusted)
+        """Memory after ``step`` was executed; later notebooks that read what it changed are forgotten."""
+        now = _result_hashes(self.run)
+        changed = {kind for kind, digest in now.items() if digest != self.results[kind]}
+        outdated = {number for number in STEPS if number > step and changed & _read_by(number)}
+        kept = {number: origin for number, origin in self.origins.items() if number not in outdated}
+        return Memory(self.run, kept | {step: _origin(self.run, step, parameters)}, now)
 
     def keep(self) -> None:
         """Leave the memory in the run folder; a run that fails before leaves none that could be trusted."""
-        content = {"origins": self.origins, "results": _results_hash(self.run)}
+        content = {"origins": self.origins, "results": self.results}
         with replacing(self.run.private / "memory.json") as path:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -401,14 +402,24 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     return _hash([json.dumps(values, sort_keys=True).encode(), *(path.read_bytes() for path in files)])
 
 
-def _results_hash(run: Run) -> str:
-    """Hash of all artifacts, tables and figures, but not of the cache and exported files."""
-    skipped = {run.cache, run.check_page, run.handed_over, run.private / "memory.json"}
-    files = [
-        path
-        for path in sorted([*run.private.rglob("*"), *(run.folder / "share").rglob("*")])
-        if path.is_file() and not skipped.intersection([path, *path.parents])
-    ]
+def _read_by(step: str) -> set[str]:
+    if step in READS_NOTHING:
+        return set()
+    return {"artifacts", "tables"} if step in READS_TABLES else {"artifacts"}
+
+
+def _result_hashes(run: Run) -> dict[str, str]:
+    """Hashes of the artifacts and the frozen model, and of all tables and figures; not of the cache."""
+    artifacts = [*run.private.glob("*.parquet"), *run.private.glob("*.json"), *run.bundle.rglob("*")]
+    artifacts = [path for path in artifacts if path != run.private / "memory.json"]
+    shown = [run.folder / "share", run.private / "tables", run.private / "figures"]
+    tables = [path for folder in shown for path in folder.rglob("*")]
+    tables += run.new_hospital.rglob("*.parquet")
+    return {"artifacts": _files_hash(artifacts), "tables": _files_hash(tables)}
+
+
+def _files_hash(paths: list[Path]) -> str:
+    files = sorted(path for path in paths if path.is_file())
     return _hash([part for path in files for part in (str(path).encode(), path.read_bytes())])
 
 
