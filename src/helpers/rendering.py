@@ -19,6 +19,8 @@ VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers are about real people."
     " 虚拟队列：模拟的患者和模拟的 CT。"
 )
+# Themes bring source maps, translations that were used when the pages were made, fonts for old browsers.
+BALLAST = {".map", ".mo", ".po", ".ttf"}
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
@@ -54,12 +56,13 @@ def build_book(run: Run) -> Path:
 
 
 def _tidy(html: Path) -> None:
-    """Remove what no page leads to: pictures of earlier runs, which Sphinx leaves lying, and source maps."""
+    """Remove what no page asks for: pictures of earlier runs, which Sphinx leaves, and the themes' ballast."""
     pages = "".join(page.read_text(encoding="utf-8") for page in html.rglob("*.html"))
     wanted = set(re.findall(r"(?:_images|_downloads/[0-9a-f]+)/[^\"'?#<>]+", pages))
     made = [path for folder in ("_images", "_downloads") for path in (html / folder).rglob("*.*")]
     unused = [path for path in made if path.relative_to(html).as_posix() not in wanted]
-    for path in [*unused, *(html / "_static").rglob("*.map")]:
+    ballast = [path for path in (html / "_static").rglob("*.*") if path.suffix in BALLAST]
+    for path in [*unused, *ballast]:
         path.unlink()
 
 
