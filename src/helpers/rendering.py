@@ -56,7 +56,7 @@ def build_book(run: Run) -> Path:
 
 
 def _tidy(html: Path) -> None:
-    """Remove what no page asks for: pictures of earlier runs, which Sphinx leaves, and the themes' ballast."""
+    """Remove what no page asks for: pictures of earlier runs, which Sphinx leaves, and themes' ballast."""
     pages = "".join(page.read_text(encoding="utf-8") for page in html.rglob("*.html"))
     wanted = set(re.findall(r"(?:_images|_downloads/[0-9a-f]+)/[^\"'?#<>]+", pages))
     made = [path for folder in ("_images", "_downloads") for path in (html / folder).rglob("*.*")]
