@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/whole_book.py data/studies/virtual.yml --workers 2
 
-Prints one JSON object a line, at the end the seconds of each notebook when it was last executed. Those of the
-default study go to data/benchmarks/whole_book.csv, for the book's page. Machines differ: name the machine with any
-number quoted.
+Prints one JSON object a line, at the end the seconds of each notebook when it was last executed. The times of
+the default study go to data/benchmarks/whole_book.csv, for the book's page. Machines differ: name the machine
+with any number quoted.
 """
 
 import argparse
