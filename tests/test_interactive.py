@@ -161,8 +161,8 @@ def test_a_page_without_results_says_which_notebook_is_missing(make_run):
     run = make_run(VIRTUAL)
     run.artifact_path("predictions").unlink()
     files = interactive.staged_files(run)
-    assert "run notebooks 05 and 06" in files["interactive/cutoff_explorer.md"].decode()
-    assert "run notebook 06" in files["interactive/nomogram_calculator.md"].decode()
+    assert "notebooks 05 and 06 make them" in files["interactive/cutoff_explorer.md"].decode()
+    assert "notebook 06 makes it" in files["interactive/nomogram_calculator.md"].decode()
 
 
 def test_the_viewers_volumes_are_small_whole_and_the_same_each_time(make_run, tmp_path):

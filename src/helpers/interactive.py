@@ -203,7 +203,7 @@ def _shortest(low: float, high: float) -> float:
 
 def _nomogram_page(run: Run) -> str:
     if not (run.bundle / "manifest.json").is_file():
-        return "_The nomogram is not computed yet: run notebook 06._\n"
+        return "_This run has made no nomogram: notebook 06 makes it._\n"
     try:
         data = nomogram_data(load_bundle(run.bundle).chart)
     except StudyError as error:
@@ -221,7 +221,7 @@ def _nomogram_page(run: Run) -> str:
 
 def _cutoff_page(run: Run) -> str:
     if not run.artifact_path("predictions").is_file():
-        return "_The models are not computed yet: run notebooks 05 and 06._\n"
+        return "_This run has made no models: notebooks 05 and 06 make them._\n"
     study = run.study
     # Stricter than Study.is_virtual: one real site among virtual ones is enough for groups.
     grouped = not (study.simulated or all(site.virtual is not None for site in study.sites))
