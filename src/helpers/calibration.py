@@ -376,7 +376,7 @@ def _draw_groups(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str) -> None
 def _summary_text(y: pd.Series, p: pd.Series) -> str:
     summary = calibration_summary(y, p)
     parts = {"slope": summary.slope, "intercept": summary.intercept, "Brier": summary.brier}
-    return ", ".join(f"{name} {'n/e' if np.isnan(x) else f'{x:.2f}'}" for name, x in parts.items())
+    return ", ".join(f"{name} {'n/e' if np.isnan(x) else f'{x:z.2f}'}" for name, x in parts.items())
 
 
 def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:

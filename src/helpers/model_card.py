@@ -162,5 +162,5 @@ def _interval(row: dict, value: str, low: str, high: str) -> str:
     if isinstance(row[value], str) or pd.isna(row[value]):
         return shown(row[value])
     if isinstance(row[low], str) or pd.isna(row[low]):
-        return f"{row[value]:.3f} (no interval)"
-    return f"{row[value]:.3f} ({row[low]:.3f} to {row[high]:.3f})"
+        return f"{row[value]:z.3f} (no interval)"
+    return f"{row[value]:z.3f} ({row[low]:z.3f} to {row[high]:z.3f})"
