@@ -15,7 +15,7 @@ import time
 import numpy as np
 from scipy.special import expit
 
-from helpers.bootstrap import bootstrap_performance, performance_intervals, stratified_weights
+from helpers.bootstrap import bootstrap_performance, performance_intervals, resample_weights
 
 SETS = {"training": (134, 286), "internal": (58, 122), "external": (117, 146)}
 MODELS = {"clinical": 0.8, "radiomics": 1.4, "nomogram": 1.7}  # shift of the log odds between the classes
@@ -34,7 +34,7 @@ def main() -> None:
     for name, (diseased, healthy) in SETS.items():
         y = np.repeat([1, 0], [diseased, healthy])
         started = time.perf_counter()
-        weights = stratified_weights(y, chosen.resamples, rng)
+        weights = resample_weights(y, chosen.resamples, rng)
         for model, shift in MODELS.items():
             risk = expit(rng.normal(size=y.size) + shift * (y - 0.7))
             performance = bootstrap_performance(y, risk, weights, THRESHOLDS)

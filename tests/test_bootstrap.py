@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy.special import logit
 
 from helpers.bootstrap import (
     bootstrap_performance,
     calibration_band,
     net_benefit_band,
     performance_intervals,
-    stratified_weights,
+    resample_weights,
 )
 from helpers.calibration import calibration_summary
 from helpers.decision_curves import net_benefit
@@ -20,7 +22,7 @@ def case():
     rng = np.random.default_rng(4)
     y = np.repeat([0, 1], [60, 40])
     p = np.round(1 / (1 + np.exp(-(rng.normal(size=100) + 1.2 * y - 0.7))), 2).clip(0.01, 0.99)  # with ties
-    return y, p, stratified_weights(y, 50, rng)
+    return y, p, resample_weights(y, 50, rng)
 
 
 def test_each_resample_equals_the_statistics_of_its_patients(case):
@@ -36,9 +38,28 @@ def test_each_resample_equals_the_statistics_of_its_patients(case):
         np.testing.assert_allclose(found.net_benefit[number], net_benefit(y[rows], p[rows], thresholds))
 
 
-def test_resamples_keep_the_number_of_each_outcome(case):
+def test_resamples_have_all_patients_and_both_outcomes_in_numbers_that_vary(case):
     y, _, weights = case
-    assert (weights[:, y == 1].sum(axis=1) == 40).all() and (weights[:, y == 0].sum(axis=1) == 60).all()
+    cases = weights[:, y == 1].sum(axis=1)
+    assert (weights.sum(axis=1) == y.size).all() and len(set(cases)) > 10
+    rare = resample_weights(np.arange(30) == 7, 300, np.random.default_rng(0))  # a third would have no case
+    assert ((rare[:, 7] > 0) & (rare[:, 7] < 30)).all()
+
+
+def test_intervals_of_calibration_are_as_wide_as_the_standard_errors_say():
+    """Resamples that keep the number of cases would be far too narrow: their prevalence does not vary."""
+    rng = np.random.default_rng(11)
+    p = rng.beta(2, 4, 600)
+    y = rng.binomial(1, p)
+    weights = resample_weights(y, 2000, rng)
+    found = performance_intervals(bootstrap_performance(y, p, weights, [0.2]))
+    width = found["high"] - found["low"]
+    offset = logit(p)
+    large = sm.GLM(y, np.ones(600), sm.families.Binomial(), offset=offset).fit().bse[0]
+    slope = sm.GLM(y, sm.add_constant(offset), sm.families.Binomial()).fit().bse[1]
+    brier = np.std((y - p) ** 2) / np.sqrt(600)
+    for name, error in {"in_the_large": large, "slope": slope, "brier": brier}.items():
+        assert width[name] == pytest.approx(2 * 1.96 * error, rel=0.1), name
 
 
 def test_bands_hold_the_estimate_and_limits_are_ordered(case):
@@ -54,12 +75,12 @@ def test_bands_hold_the_estimate_and_limits_are_ordered(case):
 
 def test_separated_resamples_have_no_slope_and_bad_input_is_refused():
     y, p = np.repeat([0, 1], 5), np.linspace(0.1, 0.9, 10)
-    weights = stratified_weights(y, 20, np.random.default_rng(0))
+    weights = resample_weights(y, 20, np.random.default_rng(0))
     found = bootstrap_performance(y, p, weights, [0.5])
     assert np.isnan(found.slope).all() and (found.auc == 1).all()
     with pytest.raises(StudyError, match="no probabilities"):
         bootstrap_performance(y, p + 0.2, weights, [0.5])
     with pytest.raises(StudyError, match="same outcome"):
-        stratified_weights(np.ones(5), 3, np.random.default_rng(0))
+        resample_weights(np.ones(5), 3, np.random.default_rng(0))
     with pytest.raises(StudyError, match="Thresholds"):
         bootstrap_performance(y, p, weights, [1.0])

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from reference_values import data, expected
 from sklearn.metrics import roc_auc_score
 
-from helpers.delong import delong_auc, delong_test, holm, p_matrix, p_text, pairwise_tests
+from helpers.delong import delong_auc, delong_test, holm, p_matrix, p_text, pairwise_tests, probabilities_wide
 from helpers.errors import StudyError
 
 R = expected("delong")
@@ -161,6 +161,15 @@ def test_missing_predictions_are_named(predictions):
     lacking = predictions[~((predictions["patient_id"] == "P3") & (predictions["model"] == "B"))]
     with pytest.raises(StudyError, match="Patient P3"):
         pairwise_tests(lacking, ["A", "B"])
+
+
+def test_patients_stay_in_the_order_of_the_predictions(predictions):
+    """Another key gives other pseudonyms: sorted by them, the same seed would resample other patients."""
+    turned = predictions.iloc[::-1]
+    cohort, model = turned["cohort"].iloc[0], turned["model"].iloc[0]
+    order = turned.query("cohort == @cohort and model == @model")["patient_id"].tolist()
+    assert order != sorted(order)
+    assert probabilities_wide(turned, cohort, [model])["patient_id"].tolist() == order
 
 
 def test_holm_leaves_out_what_is_not_estimable():

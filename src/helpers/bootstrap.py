@@ -1,10 +1,11 @@
-"""Stratified bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
+"""Bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
 
-Names for others: `stratified_weights`, `bootstrap_performance`, `performance_intervals`, `calibration_band`,
+Names for others: `resample_weights`, `bootstrap_performance`, `performance_intervals`, `calibration_band`,
 `net_benefit_band`.
 
-Patients are drawn with replacement within each outcome, so that every resample has both and the prevalence
-stays. All resamples are computed at once: a resample is a row of weights, how often each patient is in it.
+Patients are drawn with replacement, whatever their outcome: how many have it is chance in new patients too,
+and calibration, Brier score and net benefit move with it. A resample without both outcomes is drawn again.
+All resamples are computed at once: a resample is a row of weights, how often each patient is in it.
 """
 
 from __future__ import annotations
@@ -24,16 +25,23 @@ from helpers.outcomes import checked_outcome, checked_probabilities
 LEVELS = (0.025, 0.975)
 
 
-def stratified_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each patient is drawn in each resample, shape (resamples, patients)."""
+def resample_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each patient is drawn in each resample, shape (resamples, patients).
+
+    Raises
+    ------
+    StudyError
+        When all patients have the same outcome.
+    """
     outcome = checked_outcome(y)
-    weights = np.zeros((resamples, outcome.size), dtype=np.int64)
-    for label in (0, 1):
-        members = np.flatnonzero(outcome == label)
-        weights[:, members] = rng.multinomial(
-            members.size, np.full(members.size, 1 / members.size), resamples
-        )
-    return weights
+    shares = np.full(outcome.size, 1 / outcome.size)
+    weights = rng.multinomial(outcome.size, shares, resamples)
+    while True:
+        cases = weights[:, outcome == 1].sum(axis=1)
+        lacking = (cases == 0) | (cases == outcome.size)
+        if not lacking.any():
+            return weights
+        weights[lacking] = rng.multinomial(outcome.size, shares, int(lacking.sum()))
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def bootstrap_performance(
     y, p : array_like, shape (patients,)
         Outcome 0/1 and predicted risks.
     weights : ndarray, shape (resamples, patients)
-        As `stratified_weights` gives them.
+        As `resample_weights` gives them.
     thresholds : array_like, shape (thresholds,)
         Of the decision curve.
     """

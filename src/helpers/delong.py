@@ -167,6 +167,9 @@ def _variance(positives: NDArray, negatives: NDArray) -> NDArray[np.float64]:
 def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
     """One row a patient of ``cohort``: ``osteoporosis`` and one column of probabilities a model.
 
+    Patients stay in the order of ``predictions``: resamples drawn by row must not depend on pseudonyms, which
+    another key would sort otherwise.
+
     Raises
     ------
     StudyError
@@ -179,7 +182,9 @@ def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]
             f"There are no predictions of {', '.join(missing)} in the {cohort} set: run the notebook that "
             "fits them (05 for the six models, 06 for clinical, radiomics and nomogram)."
         )
-    wide = part.pivot(index=["patient_id", "osteoporosis"], columns="model", values="probability")[models]
+    patient = ["patient_id", "osteoporosis"]
+    wide = part.pivot(index=patient, columns="model", values="probability")[models]
+    wide = wide.loc[pd.MultiIndex.from_frame(part[patient].drop_duplicates())]
     if wide.isna().any(axis=None):
         lacking = wide.index[wide.isna().any(axis=1)][0][0]
         raise StudyError(

@@ -40,16 +40,16 @@ ENGLISH = Words(
     "follow: see [the virtual cohort](virtual_cohort.md).",
 )
 CHINESE = Words(
-    virtual="**虚拟队列**：模拟的患者和模拟的 CT，没有真实患者",
+    virtual="**虚拟队列**（模拟的患者和模拟的 CT，没有真实患者）",
     real="本研究的患者",
     not_yet="_数据：{}。第 6 章尚未运行，因此还没有汇总。_",
-    heading="三个模型的 AUC：**论文印刷的数值** → *本次运行的数值*（95% 置信区间）。数据：{}。",
+    heading="三个模型的 AUC：**论文刊载的数值** → *本次运行的数值*（95% 置信区间）。数据：{}。",
     model="模型",
     models={"clinical": "临床模型", "radiomics": "影像组学模型", "nomogram": "列线图模型"},
     cohorts={"training": "训练集", "internal": "内部验证集", "external": "外部验证集"},
     interval="（{:.3f}~{:.3f}）",
     by_construction="虚拟患者的表 1 按论文设定，图像所含的 T 值信息按文献设定。"
-    "因此与论文相符并不能证明论文正确。在这里能学到的，是每一步怎样进行，以及哪些结果得不出来：见[虚拟队列](../virtual_cohort.md)（英文）。",
+    "因此与论文相符并不能证明论文正确。在这里能学到的，是每一步怎样进行，以及哪些结果与论文不符：见[虚拟队列](../virtual_cohort.md)（英文）。",
 )
 
 

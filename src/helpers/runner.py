@@ -100,7 +100,7 @@ def run_study(
         results.append(execute(run, step, parameters[step]))
         record(run, study_file, results[-1])
         memory = memory.after(step, parameters[step])
-    memory.keep()
+        memory.keep()
     started = time.perf_counter()
     build_book(run)
     results.append(StepResult("book", "ok", time.perf_counter() - started))
@@ -374,7 +374,7 @@ class Memory:
         return Memory(self.run, kept | {step: _origin(self.run, step, parameters)}, now)
 
     def keep(self) -> None:
-        """Leave the memory in the run folder; a run that fails before leaves none that could be trusted."""
+        """Leave the memory in the run folder; what a notebook wrote before it was cut off is not trusted."""
         content = {"origins": self.origins, "results": self.results}
         with replacing(self.run.private / "memory.json") as path:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
