@@ -249,6 +249,8 @@ class Judge:
         return "the virtual patients were drawn so" if drawn else ""
 
     def _number(self, entry: Entry, value: float) -> tuple[str, str]:
+        if entry.value.is_limit:
+            return DIFFERS, "beyond the printed limit"
         interval, name = self._interval(entry)
         if interval is None:
             return DIFFERS, "no interval printed"

@@ -143,6 +143,9 @@ def _page(path: Path) -> bytes:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
+            cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
 
 

@@ -293,6 +293,9 @@ def scanner_shift(
     )
 
 
+REMARK = {"loc": "right", "fontsize": 7, "color": "#777777"}
+
+
 def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> Figure:
     """AUC of each simulated study in two ways, a dot each, with their means and the ``truth`` dashed."""
     figure, axis = plt.subplots(figsize=(5.6, 2.6))
@@ -304,6 +307,7 @@ def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> F
     axis.axvline(truth, color="black", linestyle="--", linewidth=1)
     axis.set(yticks=range(len(titles)), yticklabels=titles.values(), xlabel="AUC by cross-validation")
     axis.set(ylim=(len(titles) - 0.5, -0.5), xlim=(min(0.3, table.min().min() - 0.02), 1.0))
+    axis.set_title("simulated numbers", **REMARK)
     return figure
 
 
@@ -317,5 +321,6 @@ def plot_curves(
     if truth is not None:
         axis.axhline(truth, color="black", linestyle="--", linewidth=1, label="true value")
     axis.set(xlabel=labels[0], ylabel=labels[1], xticks=table[x])
+    axis.set_title("simulated numbers", **REMARK)
     figure.legend(loc="outside upper center", ncols=2)
     return figure

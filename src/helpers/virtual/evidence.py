@@ -376,7 +376,7 @@ def seeds_table(seeds: pd.DataFrame) -> pd.DataFrame:
 def _interval(model: str, cohort: str) -> tuple[float, float, str]:
     printed = _printed("Table 5", cohort, model, "auc")
     source = "The paper's Table 5: 95 % CI"
-    if cohort == "external" and model != "radiomics":
+    if cohort == "external" and model == "clinical":
         source += "; does not follow from its Table 1"
     return printed["ci_low"], printed["ci_high"], source
 
