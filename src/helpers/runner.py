@@ -171,8 +171,7 @@ def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run
     if run_dir is not None:
         return open_run(study_file, run_dir)
     run = open_run(study_file, REPOSITORY / "runs" / load_study(study_file).name)
-    record = json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
-    owner = record.get("study_file", _shown(study_file))
+    owner = _recorded(run).get("study_file", _shown(study_file))
     # A study file that was moved takes its results along.
     if owner != _shown(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
         raise StudyError(
@@ -290,8 +289,7 @@ def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> s
 
 def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
-    path, now = run.record, datetime.datetime.now(datetime.UTC)
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content, now = _recorded(run), datetime.datetime.now(datetime.UTC)
     if study_file is not None:
         content["study_file"] = _shown(study_file)
     content |= {
@@ -309,8 +307,13 @@ def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
         "seconds": round(result.seconds, 1),
         "started": (now - datetime.timedelta(seconds=result.seconds)).isoformat(timespec="seconds"),
     }
-    with replacing(path) as temporary:
+    with replacing(run.record) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _recorded(run: Run) -> dict[str, Any]:
+    """What run.json says; empty before anything was recorded."""
+    return json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
 
 
 def cache_needed_since(run: Run) -> float | None:
@@ -319,7 +322,7 @@ def cache_needed_since(run: Run) -> float | None:
     Cached cases that no notebook has looked at since then are not what the run's results follow from. None
     when the last run did not finish: then it may not have come to all patients yet.
     """
-    recorded = json.loads(run.record.read_text(encoding="utf-8"))["notebooks"]
+    recorded = _recorded(run)["notebooks"]
     executed = [recorded[name] for name in STEPS.values() if name in recorded]
     if not executed or any(entry["status"] != "ok" or "started" not in entry for entry in executed):
         return None
@@ -381,8 +384,7 @@ class Memory:
 
 
 def _failed(run: Run, step: str) -> bool:
-    recorded = json.loads(run.record.read_text(encoding="utf-8"))["notebooks"]
-    return recorded.get(STEPS[step], {}).get("status") != "ok"
+    return _recorded(run).get("notebooks", {}).get(STEPS[step], {}).get("status") != "ok"
 
 
 def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
