@@ -11,7 +11,6 @@ from scipy.special import expit, logit
 
 from helpers.calibration import (
     bootstrap_resamples,
-    calibrate,
     calibration_curve,
     calibration_summary,
     calibration_table,
@@ -94,14 +93,6 @@ def test_a_column_that_never_varies_changes_nothing(bootstrap):
     design, y, resamples = bootstrap
     plain = validate(design, y, resamples[:5])
     pd.testing.assert_frame_equal(validate(design.assign(constant=1.0), y, resamples[:5]), plain)
-
-
-def test_calibrate_equals_rms(bootstrap):
-    reference = BOOTSTRAP["calibrate"]
-    curve = calibrate(*bootstrap, at=reference["predy"])
-    assert curve["apparent"].to_numpy() == pytest.approx(reference["apparent"], abs=1e-6)
-    assert curve["corrected"].to_numpy() == pytest.approx(reference["bias_corrected_tight"], abs=1e-7)
-    assert curve["resamples"].tolist() == reference["n_resamples_used_tight"]
 
 
 @given(st.floats(0.3, 3), st.floats(-2, 2), st.integers(0, 10**6))

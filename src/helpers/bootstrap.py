@@ -1,8 +1,5 @@
 """Bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
 
-Names for others: `resample_weights`, `bootstrap_performance`, `performance_intervals`, `calibration_band`,
-`net_benefit_band`.
-
 Patients are drawn with replacement, whatever their outcome: how many have it is chance in new patients too,
 and calibration, Brier score and net benefit move with it. A resample without both outcomes is drawn again.
 All resamples are computed at once: a resample is a row of weights, how often each patient is in it.

@@ -1,7 +1,5 @@
 """The frozen model: a folder of plain text that scores new patients, made and read here only.
 
-Names for others: `save_bundle`, `load_bundle`, `Bundle`, `score`.
-
 ``model.json`` holds numbers and names (of the training patients a summary only: means, quantiles, shares),
 ``extraction.yml`` the settings of the features, ``manifest.json`` the SHA-256 of both. Loading verifies the
 sums and reads JSON: no code comes from a bundle.

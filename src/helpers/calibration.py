@@ -1,8 +1,5 @@
 """Do predicted risks agree with what is seen? Calibration and its optimism (paper Figure 7).
 
-Names for others: `calibration_summary`, `hosmer_lemeshow`, `calibration_curve`, `calibration_table`,
-`bootstrap_resamples`, `validate`, `calibrate`, `plot_calibration_panels`.
-
 Predicted risks of exactly 0 or 1 have no log odds: they are left out of slope and intercepts (as in R
 ``rms::val.prob``) and counted; Brier score, curve and Hosmer-Lemeshow use them.
 """
@@ -232,44 +229,6 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     return pd.DataFrame(
         {"apparent": apparent, "optimism": mean, "corrected": apparent - mean, "resamples": fitted.sum()},
         index=pd.Index(["c_index", "brier", "slope", "intercept"], name="index"),
-    )
-
-
-def calibrate(design: ArrayLike, y: ArrayLike, resamples: NDArray, at: ArrayLike) -> pd.DataFrame:
-    """Bootstrap-corrected calibration curve of a logistic model, as R ``rms::calibrate``.
-
-    Parameters
-    ----------
-    design, y, resamples
-        As for `validate`.
-    at : array_like, shape (points,)
-        Predicted risks at which the curve is wanted.
-
-    Returns
-    -------
-    DataFrame
-        predicted, apparent, corrected, resamples (those whose range of risks covers the point).
-    """
-    matrix, outcome = _with_ones(design), checked_outcome(y)
-    risks, fitted = _refits(matrix, outcome, resamples)
-    own = expit(matrix @ maximum_likelihood(matrix, outcome)[0][0])
-    difference = np.array(
-        [
-            calibration_curve(outcome[rows], risk[rows], at) - calibration_curve(outcome, risk, at)
-            for rows, risk in zip(resamples[fitted], risks, strict=True)
-        ]
-    ).reshape(-1, np.size(at))
-    covered = np.isfinite(difference)
-    with np.errstate(invalid="ignore"):
-        optimism = np.where(covered, difference, 0).sum(axis=0) / covered.sum(axis=0)
-    apparent = calibration_curve(outcome, own, at)
-    return pd.DataFrame(
-        {
-            "predicted": np.asarray(at, dtype=float),
-            "apparent": apparent,
-            "corrected": apparent - optimism,
-            "resamples": covered.sum(axis=0),
-        }
     )
 
 

@@ -1,8 +1,4 @@
-"""Who is in the study: tables read and checked, inclusion, the 7:3 split, Figure 1 and Table 1.
-
-Names for others: `load_screened`, `apply_inclusion`, `assign_cohorts`, `draw_second_reader`, `flow_chart`,
-`table_1`, `check_tables`. Paper: sections 2.1 and 3.1, Figure 1, Table 1.
-"""
+"""Who is in the study: tables read and checked, inclusion, the 7:3 split, Figure 1 and Table 1."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """ComBat: take out what a scanner adds to a feature, learnt on training patients only.
 
-Names for others: `ComBat`.
-
 Johnson, Li & Rabinovic 2007, doi 10.1093/biostatistics/kxj037, with parametric empirical Bayes and without
 covariates (the outcome is unknown for new patients, and adjusting for it would leak it). A batch that the
 training patients do not have, such as another hospital's scanner, has no estimate: its patients stay as they

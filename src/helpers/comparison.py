@@ -1,7 +1,5 @@
 """Paper against reproduction: every printed number beside the one that a run computed.
 
-Names for others: `compare_with_paper`, `status_counts`, `STATUSES`, `table_html`.
-
 Computed numbers come from the tables in share/tables, so that nothing stands here that may not leave the
 hospital, and lambda from the selection. The status of a number follows from these rules, the first that fits:
 

@@ -1,7 +1,5 @@
 """Does acting on the model do more good than treating all or none? Decision curves (paper 2.6, Figure 8).
 
-Names for others: `net_benefit`, `decision_curves`, `best_ranges`, `plot_decision_curves`.
-
 A patient is treated when the predicted risk is equal to or above the threshold. Thresholds are rounded to
 10 digits: ``np.arange(0, 1, 0.01)[57]`` is a little above 0.57 and would leave a patient at 0.57 untreated.
 """

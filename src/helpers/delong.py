@@ -1,8 +1,5 @@
 """Areas under ROC curves and their comparison by DeLong's method (paper 2.6 and 3.4).
 
-Names for others: `delong_auc`, `delong_test`, `pairwise_tests`, `p_matrix`, `plot_p_matrices`,
-`plot_differences`, `probabilities_wide`, `present_cohorts`, `present_models`.
-
 Equal to R pROC with ``direction = "<"``: a higher score always speaks for the disease, ties count one half,
 the variances of the placement values have n - 1 below, the confidence interval is Wald's, cut off at 0 and 1.
 

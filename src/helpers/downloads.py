@@ -1,7 +1,4 @@
-"""What a reader can take along: tables, figures, notebooks, the frozen model; and how they were made.
-
-Names for others: `page`, `archives`.
-"""
+"""What a reader can take along: tables, figures, notebooks, the frozen model; and how they were made."""
 
 from __future__ import annotations
 

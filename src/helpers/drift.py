@@ -1,7 +1,5 @@
 """How far a new site's features, patients and scanners lie from those a model was trained on.
 
-Names for others: `training_summary`, `feature_drift`, `scanner_drift`, `outside_range`, `plot_drift`.
-
 A frozen model carries a summary of its training patients (means, SDs, quantiles, shares), no patient of them.
 """
 

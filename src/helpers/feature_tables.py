@@ -1,7 +1,5 @@
 """Ready radiomic features: read from a table, named as PyRadiomics does, checked, taken into the run.
 
-Names for others: `bring_features`, `features_for`, `check_feature_tables`, `engine_of`.
-
 A table has one row a patient and one column a feature, or it is SlicerRadiomics' table with the columns Image
 type, Feature Class and Feature Name and one column a patient (or a patient column and one of values).
 """

@@ -1,7 +1,5 @@
 """What the three interactive pages of the book need: numbers of the frozen model, cut-off tables, a small CT.
 
-Names for others: `staged_files`, `nomogram_data`, `cutoff_data`, `exact_counts`, `grouped_counts`.
-
 The pages also work when opened from a disk, where a browser reads no other file: everything stands in the
 page itself, or in a script beside it. Nothing about a single real patient goes there.
 """

@@ -1,7 +1,5 @@
 """LASSO path and cross-validation with glmnet's conventions, for a continuous or a binary outcome.
 
-Names for others: `lasso_cv`, `lasso_path`, `LassoPath`, `LassoCv`, `default_lambdas`, `named_values`.
-
 The objective is glmnet's: mean squared error / 2 (gaussian) or mean negative log-likelihood (binomial), plus
 lambda times the sum of absolute coefficients of the features standardised with the 1/n standard deviation;
 the intercept is free. scikit-learn has no equal: LassoCV cannot standardise inside a fold, and

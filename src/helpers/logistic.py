@@ -1,7 +1,5 @@
 """Logistic regression as the clinical model, the nomogram and the calibration need it.
 
-Names for others: `encode`, `fit_logistic`, `LogisticModel`, `maximum_likelihood`.
-
 Coefficients are named as in R rms: ``Intercept``, ``age``, ``sex=male``. Rules:
 
 - Text predictors: one column a level beside the reference. Sex has the reference female; an ordered or plain

@@ -1,7 +1,4 @@
-"""Cut-offs, the numbers that follow from them, ROC curves, and reclassification (paper 2.6, Tables 3 and 5).
-
-Names for others: `youden_cutoff`, `confusion_metrics`, `confusion_counts`, `roc_points`,
-`performance_table`, `plot_roc_panels`, `nri`, `idi`.
+"""Cut-offs, the numbers that follow from them, and ROC curves (paper 2.6, Tables 3 and 5).
 
 A patient counts as positive when the score is equal to or above the cut-off.
 """
@@ -14,15 +11,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
-from helpers.errors import StudyError
 from helpers.figures import COHORT_TITLES, MODEL_COLOURS
-from helpers.outcomes import checked_probabilities, checked_scores
+from helpers.outcomes import checked_scores
 
 PROPORTIONS = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
 
@@ -84,22 +79,6 @@ class Confusion:
     def balanced_accuracy(self) -> float:
         """Mean of sensitivity and specificity."""
         return (self.tp / (self.tp + self.fn) + self.tn / (self.tn + self.fp)) / 2
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of PPV and sensitivity."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn)
-
-    def likelihood_ratio(self, positive: bool, level: float = 0.95) -> tuple[float, float, float]:
-        """LR+ or LR- with its interval on the log scale (Simel 1991); NaN when a count it needs is 0."""
-        diseased, healthy = (self.tp, self.fp) if positive else (self.fn, self.tn)
-        if diseased == 0 or healthy == 0:
-            return (float("nan"),) * 3
-        n_diseased, n_healthy = self.tp + self.fn, self.tn + self.fp
-        ratio = (diseased / n_diseased) / (healthy / n_healthy)
-        se = np.sqrt(1 / diseased - 1 / n_diseased + 1 / healthy - 1 / n_healthy)
-        half = norm.ppf(0.5 + level / 2) * se
-        return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
 
 
 def confusion_counts(y: ArrayLike, score: ArrayLike, cutoff: float) -> Confusion:
@@ -265,89 +244,3 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
     # Room below the legends for the remark on virtual data.
     figure.set_layout_engine("constrained", h_pad=0.12)
     return figure
-
-
-def nri(y: ArrayLike, old: ArrayLike, new: ArrayLike, cuts: list[float] | None = None) -> dict[str, float]:
-    """Net reclassification improvement of ``new`` over ``old``.
-
-    Parameters
-    ----------
-    y, old, new : array_like, shape (patients,)
-        Outcome 0/1 and the two models' probabilities.
-    cuts : list of float, optional
-        Limits of the risk classes (a risk on a limit is in the upper class). Without them the continuous NRI,
-        in which any rise or fall counts, however small.
-
-    Returns
-    -------
-    dict
-        nri, nri_events, nri_nonevents, se, z, p_value, ci_low, ci_high (variance at the estimate, as R
-        ``Hmisc::improveProb``), z_null, p_value_null (variance under no difference, Pencina 2008).
-        Z and P are NaN when nobody changes.
-
-    Notes
-    -----
-    :doi:`10.1002/sim.2929`, :doi:`10.1002/sim.4085`. The NRI can favour a worse model: read it beside
-    calibration and net benefit.
-    """
-    outcome, before = checked_probabilities(y, old)
-    _, after = checked_probabilities(y, new)
-    if cuts is not None:
-        before, after = np.searchsorted(cuts, before, "right"), np.searchsorted(cuts, after, "right")
-    up, down, events = after > before, after < before, outcome == 1
-    gain_events, at_estimate, under_null = _net_moves(up[events], down[events])
-    gain_nonevents, at_estimate2, under_null2 = _net_moves(down[~events], up[~events])
-    total = gain_events + gain_nonevents
-    null_z = _ratio(total, np.sqrt(under_null + under_null2))
-    return {
-        "nri": total,
-        "nri_events": gain_events,
-        "nri_nonevents": gain_nonevents,
-        **_wald(total, np.sqrt(at_estimate + at_estimate2)),
-        "z_null": null_z,
-        "p_value_null": float(2 * norm.sf(abs(null_z))),
-    }
-
-
-def _net_moves(right: NDArray, wrong: NDArray) -> tuple[float, float, float]:
-    """Net share that moved the right way, its variance, and its variance when no net move is true."""
-    net, moved = float(right.mean() - wrong.mean()), float(right.mean() + wrong.mean())
-    return net, (moved - net**2) / right.size, moved / right.size
-
-
-def idi(y: ArrayLike, old: ArrayLike, new: ArrayLike) -> dict[str, float]:
-    """Integrated discrimination improvement of ``new`` over ``old``.
-
-    Parameters
-    ----------
-    y, old, new : array_like, shape (patients,)
-        Outcome 0/1 and the two models' probabilities.
-
-    Returns
-    -------
-    dict
-        idi, se (sample variances, as R ``Hmisc::improveProb``), z, p_value, ci_low, ci_high.
-    """
-    outcome, before = checked_probabilities(y, old)
-    _, after = checked_probabilities(y, new)
-    change, events = after - before, outcome == 1
-    if min(events.sum(), (~events).sum()) < 2:
-        raise StudyError("The IDI needs at least two patients with and two without the disease.")
-    gain = float(change[events].mean() - change[~events].mean())
-    variances = [part.var(ddof=1) / part.size for part in (change[events], change[~events])]
-    return {"idi": gain, **_wald(gain, np.sqrt(sum(variances)))}
-
-
-def _wald(estimate: float, se: float) -> dict[str, float]:
-    z, half = _ratio(estimate, se), norm.ppf(0.975) * se
-    return {
-        "se": float(se),
-        "z": z,
-        "p_value": float(2 * norm.sf(abs(z))),
-        "ci_low": float(estimate - half),
-        "ci_high": float(estimate + half),
-    }
-
-
-def _ratio(estimate: float, se: float) -> float:
-    return float(estimate / se) if se > 0 else float("nan")

@@ -1,7 +1,5 @@
 """The model card: what the frozen model is, from whom it comes, how well it does and what it needs.
 
-Names for others: `page`.
-
 Numbers come from the bundle and from the shared tables, in which small groups are already left out: nothing
 about a single patient.
 """

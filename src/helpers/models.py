@@ -1,8 +1,5 @@
 """Six classifiers on the selected features, tuned by inner cross-validation (paper 2.5, 3.3).
 
-Names for others: `MODELS`, `fit_models`, `predict`, `settings_table`, `logistic_coefficients`,
-`logistic_probability`.
-
 Each model is one pipeline: z-score, SMOTE, classifier. So the inner cross-validation scales and resamples
 its training folds only, and nothing of a held-out patient enters.
 """

@@ -1,7 +1,4 @@
-"""Analyses that must find nothing: permuted labels, and a region without bone.
-
-Names for others: `permuted_labels`, `leaky_auc`, `interval_of_mean`, `muscle_scan`, `muscle_features`.
-"""
+"""Analyses that must find nothing: permuted labels, and a region without bone."""
 
 from __future__ import annotations
 

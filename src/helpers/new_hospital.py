@@ -1,8 +1,4 @@
-"""A frozen model meets a new hospital's patients (chapter 11, `radbook apply`).
-
-Names for others: `open_bundle`, `open_hospital`, `new_patients`, `measure`, `origins`, `require_same`,
-`positions`, `predictions_of`, `can_be_judged`, `frozen_performance`, `calibration_with_intervals`.
-"""
+"""A frozen model meets a new hospital's patients (chapter 11, `radbook apply`)."""
 
 from __future__ import annotations
 

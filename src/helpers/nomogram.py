@@ -1,8 +1,5 @@
 """Odds ratios, the nomogram and its drawing (paper Tables 2 and 5, Figure 5).
 
-Names for others: `logistic_table`, `univariable_and_multivariable`, `printed_odds_ratios`, `fit_models`,
-`formulas`, `hu_alone`, `Nomogram`, `plot_nomogram`, `with_models`, `typical_patient`, `describe`.
-
 A study without clinical predictors has no clinical model, and a nomogram of the Rad-score alone.
 """
 

@@ -1,7 +1,4 @@
-"""Frozen risks fitted to a new hospital's outcomes: offered, stated, never applied in silence.
-
-Names for others: `recalibration`, `recalibrated`, `in_words`.
-"""
+"""Frozen risks fitted to a new hospital's outcomes: offered, stated, never applied in silence."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Agreement of two readers' feature values: intraclass correlation (paper 2.3 and 2.4).
 
-Names for others: `icc`.
-
 The paper does not say which of the six ICCs it used. The book's default is ICC(2,1): patients and readers
 both drawn at random, absolute agreement, one reading. ICC(3,1) (readers fixed, consistency) forgives a
 constant difference between readers and comes out higher.

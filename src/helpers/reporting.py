@@ -1,7 +1,5 @@
 """Reporting: the checklists TRIPOD+AI, CLEAR and METRICS as pages of the book, and the METRICS score.
 
-Names for others: `staged_files`, `read_checklist`, `read_conditions`, `metrics_score`.
-
 The answers are data (data/checklists), one row an item, judged by the makers of this book: of the book with
 its virtual cohort, and of the paper as it is printed. `helpers.model_card` and `helpers.downloads` make the
 other pages of this part.

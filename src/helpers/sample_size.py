@@ -1,7 +1,5 @@
 """How many patients a prediction model needs, to be developed and to be validated (Riley's criteria).
 
-Names for others: `development_size`, `validation_size`, `largest_cox_snell`.
-
 Development: Riley et al. 2020, doi 10.1136/bmj.m441; the mean absolute error is that of van Smeden et al.
 2019, doi 10.1177/0962280218784726. Validation: Riley et al. 2021, doi 10.1002/sim.9025. Equal to the packages
 ``pmsampsize`` (given R-squared) and, but for the steps in which it searches, ``pmvalsampsize``.

@@ -1,9 +1,5 @@
 """From 1688 features to the Rad-score: reliability, Mann-Whitney U, Spearman, mRMR, LASSO (paper 2.5, 3.2).
 
-Names for others: `mann_whitney`, `spearman_prune`, `mrmr`, `lasso_cv`; the scikit-learn transformers
-`IccFilter`, `ConstantFilter`, `MannWhitneyFilter`, `SpearmanPruner`, `MrmrSelector`, `LassoSelector`;
-`LimitedSmote`; `selection_pipeline`, `select_features`, `selection_frequency`, `rad_score`.
-
 The transformers are the one implementation of the selection: chapter 4 fits their pipeline once, strict
 validation fits it anew in every resample.
 """
@@ -29,8 +25,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from helpers.errors import StudyError
 from helpers.lasso import Family, lasso_cv, lasso_path, named_values
 from helpers.outcomes import checked_outcome
-
-__all__ = ["lasso_cv"]
 
 SCHEMES = ("FCQ", "FCD", "MID", "MIQ")
 # Spread (maximum - minimum) at or below this part of the largest absolute value counts as constant.

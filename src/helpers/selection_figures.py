@@ -1,7 +1,4 @@
-"""Figures of the selection chapter: the paper's Figure 3, and the Rad-score by outcome and set.
-
-Names for others: `plot_selection`, `plot_rad_score`, `readable_name`.
-"""
+"""Figures of the selection chapter: the paper's Figure 3, and the Rad-score by outcome and set."""
 
 from __future__ import annotations
 

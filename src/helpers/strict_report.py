@@ -1,8 +1,4 @@
-"""Tables and figures of strict validation (chapter 10).
-
-Names for others: `strict_models`, `paper_beside_strict`, `subgroup_table`, `plot_stability`, `plot_permuted`,
-`region_row`, `plot_bands`, `plot_subgroups`, `plot_muscle`, `with_mean_hu`, `subgroups_of`.
-"""
+"""Tables and figures of strict validation (chapter 10)."""
 
 from __future__ import annotations
 

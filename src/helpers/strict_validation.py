@@ -1,8 +1,5 @@
 """The whole modelling procedure inside resampling of patients: what a methodologist would accept.
 
-Names for others: `Procedure`, `nested_predictions`, `nested_auc`, `mean_calibration`, `bootstrap_optimism`,
-`fit_and_predict`, `measures`, `selection_frequencies`, `pairwise_overlap`.
-
 The procedure is chapter 4's pipeline of selection steps (:func:`helpers.selection.selection_pipeline`)
 followed by a ridge logistic regression whose penalty is tuned by log-loss. Harmonising, the ICC filter,
 scaling, SMOTE (off unless asked for), selection and tuning are all fitted anew in every resample, so that

@@ -1,8 +1,4 @@
-"""Pitfalls to show in a course, on simulated numbers whose truth is known: no patient of the run takes part.
-
-Names for others: `selection_leak`, `smote_leak`, `cutoff_optimism`, `features_per_event`, `icc_types`,
-`one_way_icc`, `scanner_shift`, `plot_ways`, `plot_curves`.
-"""
+"""Pitfalls to show in a course, on simulated numbers whose truth is known: no patient takes part."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Does a paper's arithmetic hold? Every check here needs its printed numbers only, no patient.
 
-Names for others: `read_publication`, `audit`, `verdict_counts`, `VERDICTS`; `confusion_matrices`,
-`auc_intervals`, `simulate_clinical_aucs` for the numbers behind single checks; `helpers.audit.figures`.
-
 `helpers.audit.printed` describes the CSV of printed numbers, `helpers.audit.publication` the metrics that are
 understood and the design file. Each function ``check_...`` takes a publication and gives rows.
 

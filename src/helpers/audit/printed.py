@@ -1,7 +1,5 @@
 """Numbers as a paper prints them: what range of values a printed number stands for.
 
-Names for others: `read_reported`, `Reported`, `Entry`, `Printed`; `recompute` and `compare` for checks.
-
 A paper's numbers come as a CSV with one row a number:
 
 - item: where it stands ("Abstract", "Text 3.4"); tables begin with "Table";
