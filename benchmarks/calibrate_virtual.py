@@ -21,7 +21,9 @@ import pandas as pd
 from helpers import cohort, extraction, models, nomogram, preprocessing, selection
 from helpers.delong import delong_auc
 from helpers.logistic import fit_logistic
-from helpers.study import REPOSITORY, Run, load_study, replacing
+from helpers.study.places import REPOSITORY, replacing
+from helpers.study.run_folder import Run
+from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
 from helpers.virtual.evidence import EVALUATION_SEEDS, MODELS, TEN_SEEDS
 

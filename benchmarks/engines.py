@@ -15,7 +15,7 @@ from pathlib import Path
 
 def hospital(folder, images="{patient_id}_ct.nii"):
     """The study of the patients whose files are in `folder`."""
-    from helpers.study import Study
+    from helpers.study.study_file import Study
 
     site = {"name": "here", "role": "development", "table": {"path": "dxa.csv"}}
     site |= {"images": images, "masks": "{patient_id}_layers.nii"}
@@ -27,7 +27,7 @@ def radbook(folder, images="{patient_id}_ct.nii"):
     from helpers.extraction import extract
     from helpers.images import FileImages
     from helpers.preprocessing import preprocess, read_settings
-    from helpers.study import Run
+    from helpers.study.run_folder import Run
 
     study = hospital(folder, images)
     settings = read_settings(folder / study.extraction)

@@ -33,8 +33,9 @@ from machine import circumstances
 
 from helpers.cases import Case
 from helpers.extraction import features_table
-from helpers.privacy import pseudonyms
-from helpers.study import REPOSITORY, Run, replacing
+from helpers.study.places import REPOSITORY, replacing
+from helpers.study.pseudonyms import pseudonyms
+from helpers.study.run_folder import Run
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import write_series
 

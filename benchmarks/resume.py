@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 STUDY = REPOSITORY / "tests" / "data" / "tiny.yml"
 

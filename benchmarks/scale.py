@@ -29,7 +29,9 @@ from helpers.cases import Case
 from helpers.extraction import features_table
 from helpers.figures import use_style
 from helpers.images import image_sources
-from helpers.study import REPOSITORY, Run, load_study, replacing
+from helpers.study.places import REPOSITORY, replacing
+from helpers.study.run_folder import Run
+from helpers.study.study_file import load_study
 
 STUDY = load_study(REPOSITORY / "data" / "studies" / "virtual.yml")
 RESULTS = REPOSITORY / "data" / "benchmarks" / "scale.csv"

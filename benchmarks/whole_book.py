@@ -20,7 +20,8 @@ import pandas as pd
 import psutil
 from machine import circumstances
 
-from helpers.study import REPOSITORY, load_study, replacing
+from helpers.study.places import REPOSITORY, replacing
+from helpers.study.study_file import load_study
 
 RESULTS = REPOSITORY / "data" / "benchmarks" / "whole_book.csv"
 RADBOOK = [sys.executable, "-m", "helpers.cli"]

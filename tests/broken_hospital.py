@@ -13,7 +13,7 @@ import yaml
 from pydicom.uid import generate_uid
 
 from helpers.resampling import roi_box
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import write_series
 

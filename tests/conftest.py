@@ -6,7 +6,8 @@ import pytest
 from broken_hospital import write_hospital
 
 from helpers import printing, runner
-from helpers.study import REPOSITORY, STEPS, open_run
+from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.run_folder import open_run
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from helpers.cohort import apply_inclusion, load_screened
 from helpers.extraction import feature_names, features_table
 from helpers.nomogram import Nomogram, fit_models, with_models
 from helpers.preprocessing import cases_of, quality_table
-from helpers.study import REPOSITORY, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
 
 LIKENESSES = 12
 

@@ -14,7 +14,7 @@ from scipy.stats import chi2_contingency, mannwhitneyu
 from statsmodels.stats.contingency_tables import Table2x2
 
 from helpers import audit
-from helpers.audit import figures
+from helpers.audit import clinical, figures, performance, publication
 from helpers.audit.baseline import count_odds_ratio, pooled
 from helpers.audit.clinical import entropy_law
 from helpers.audit.performance import hanley_mcneil_se, matched_proportions
@@ -23,7 +23,7 @@ from helpers.delong import delong_auc, delong_test, placement_values
 from helpers.errors import StudyError
 from helpers.metrics import PROPORTIONS, confusion_metrics
 from helpers.paper import REPORTED_VALUES
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 DESIGN = REPOSITORY / "data" / "paper" / "design.yml"
 COLUMNS = ["item", "cohort", "subject", "metric", "value", "ci_low", "ci_high"]
@@ -31,8 +31,8 @@ COLUMNS = ["item", "cohort", "subject", "metric", "value", "ci_low", "ci_high"]
 
 @pytest.fixture(scope="module")
 def checks() -> pd.DataFrame:
-    paper = audit.read_publication(REPORTED_VALUES, DESIGN)
-    simulated = audit.simulate_clinical_aucs(paper, np.random.default_rng(7), 200)
+    paper = publication.read_publication(REPORTED_VALUES, DESIGN)
+    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(7), 200)
     return audit.audit(paper, simulated)
 
 
@@ -113,26 +113,26 @@ def test_what_cannot_be_told_is_said_to_be_so(checks):
 
 
 def test_standard_errors_of_the_tables_lie_where_they_were_found():
-    intervals = audit.auc_intervals(audit.read_publication(REPORTED_VALUES, DESIGN))
+    intervals = performance.auc_intervals(publication.read_publication(REPORTED_VALUES, DESIGN))
     ratio = intervals.loc[intervals["item"].str.startswith("Table"), "ratio"]
     assert ratio.agg(["min", "max"]).round(2).tolist() == [0.62, 1.09]
 
 
 def test_simulated_clinical_aucs_are_those_found_before():
-    paper = audit.read_publication(REPORTED_VALUES, DESIGN)
-    simulated = audit.simulate_clinical_aucs(paper, np.random.default_rng(1), 200)
+    paper = publication.read_publication(REPORTED_VALUES, DESIGN)
+    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 200)
     plain = simulated[simulated["correlation"] == 0].groupby("cohort")["auc"]
     assert plain.median().round(2).loc["external"] == 0.85
     assert plain.median().loc[["training", "internal"]].tolist() == pytest.approx([0.75, 0.74], abs=0.01)
-    again = audit.simulate_clinical_aucs(paper, np.random.default_rng(1), 200)
+    again = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 200)
     pd.testing.assert_frame_equal(simulated, again)
 
 
 def test_figures_show_every_cohort():
-    paper = audit.read_publication(REPORTED_VALUES, DESIGN)
-    simulated = audit.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
+    paper = publication.read_publication(REPORTED_VALUES, DESIGN)
+    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
     drawn = [
-        figures.plot_auc_intervals(audit.auc_intervals(paper)),
+        figures.plot_auc_intervals(performance.auc_intervals(paper)),
         figures.plot_confusion_grids(paper),
         figures.plot_clinical_aucs(paper, simulated),
     ]
@@ -149,8 +149,8 @@ def test_a_paper_that_prints_little_has_its_checks_and_figures(tmp_path):
     rows += [["Discussion", "all", "CNN", "auc", "0.81"]]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "numbers.csv", index=False)
     (tmp_path / "design.yml").write_text("cases: ill\ncontrols: well\nbaseline: Table 2\n")
-    paper = audit.read_publication(tmp_path / "numbers.csv", tmp_path / "design.yml")
-    simulated = audit.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
+    paper = publication.read_publication(tmp_path / "numbers.csv", tmp_path / "design.yml")
+    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
     verdicts = audit.audit(paper, simulated).set_index("check")["verdict"]
     assert verdicts["width of AUC intervals"] == "consistent"
     assert verdicts["one value in every place"].tolist() == ["inconsistent", "rounding"]
@@ -245,8 +245,8 @@ def judged(rows: list[list[str]], folder) -> pd.DataFrame:
     numbers, design = folder / "numbers.csv", folder / "design.yml"
     pd.DataFrame(rows, columns=COLUMNS).to_csv(numbers, index=False)
     design.write_text(yaml.safe_dump(MADE))
-    paper = audit.read_publication(numbers, design)
-    return audit.audit(paper, audit.simulate_clinical_aucs(paper, np.random.default_rng(0)))
+    paper = publication.read_publication(numbers, design)
+    return audit.audit(paper, clinical.simulate_clinical_aucs(paper, np.random.default_rng(0)))
 
 
 def test_a_paper_made_from_patients_is_consistent(made, tmp_path):
@@ -401,6 +401,6 @@ def test_a_faulty_csv_is_refused_in_words(tmp_path, content, message):
 def test_a_faulty_design_is_refused_in_words(tmp_path):
     (tmp_path / "design.yml").write_text("cases: ill\nbaselin: Table 1\n")
     with pytest.raises(StudyError, match="baselin: Extra inputs"):
-        audit.read_publication(REPORTED_VALUES, tmp_path / "design.yml")
+        publication.read_publication(REPORTED_VALUES, tmp_path / "design.yml")
     with pytest.raises(StudyError, match="no design file"):
-        audit.read_publication(REPORTED_VALUES, tmp_path / "absent.yml")
+        publication.read_publication(REPORTED_VALUES, tmp_path / "absent.yml")

@@ -6,15 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import (
-    calibration,
-    decision_curves,
-    delong,
-    metrics,
-    nomogram,
-    reliability,
-    selection,
-)
+from helpers import calibration, decision_curves, delong, lasso, metrics, nomogram, reliability, selection
 from helpers.errors import StudyError
 
 Y = np.repeat([0, 1], [14, 12])
@@ -37,7 +29,7 @@ TABLES = {
     "mann_whitney": selection.mann_whitney,
     "spearman_prune": lambda x, y: selection.spearman_prune(x, 0.9),
     "mrmr": lambda x, y: selection.mrmr(x, y, 2, "FCQ"),
-    "lasso_cv": lambda x, y: selection.lasso_cv(x, y, 3, "binomial"),
+    "lasso_cv": lambda x, y: lasso.lasso_cv(x, y, 3, "binomial"),
 }
 
 
@@ -52,7 +44,7 @@ TABLES = {
         (selection.mann_whitney, ["X", "y"]),
         (selection.spearman_prune, ["X", "threshold"]),
         (selection.mrmr, ["X", "y", "k", "scheme"]),
-        (selection.lasso_cv, ["X", "y", "folds", "family"]),
+        (lasso.lasso_cv, ["X", "y", "folds", "family"]),
         (calibration.calibration_summary, ["y", "p"]),
         (decision_curves.net_benefit, ["y", "p", "thresholds"]),
         (nomogram.Nomogram.points, ["self", "row"]),
@@ -119,7 +111,7 @@ def test_constant_features_follow_their_rules():
     constant = X.copy()
     constant[:, 1] = 3.0
     assert selection.mann_whitney(constant, Y).p_value[1] == 1
-    assert not selection.lasso_cv(constant, Y, 3, "binomial").path.coefficients[:, 1].any()
+    assert not lasso.lasso_cv(constant, Y, 3, "binomial").path.coefficients[:, 1].any()
     for name in ("spearman_prune", "mrmr"):
         with pytest.raises(StudyError, match="same in every patient"):
             TABLES[name](constant, Y)

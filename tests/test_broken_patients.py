@@ -4,8 +4,8 @@ import pytest
 from broken_hospital import BREAKS
 
 from helpers import runner
-from helpers.privacy import raw_ids
-from helpers.study import open_run
+from helpers.study.pseudonyms import raw_ids
+from helpers.study.run_folder import open_run
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from helpers.decision_curves import net_benefit, treat_all
 from helpers.logistic import LogisticModel
 from helpers.metrics import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
 from helpers.roi_views import LAYER_COLOURS
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 WIDTHS = {1280: 900, 390: 844}
 READY = ".radbook-app[data-ready]"

@@ -13,7 +13,8 @@ from helpers.errors import StudyError
 from helpers.logistic import LogisticModel, fit_logistic
 from helpers.metrics import youden_cutoff
 from helpers.nomogram import Nomogram
-from helpers.study import REPOSITORY, Run, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run, open_run
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from helpers import cli, runner
 from helpers.cases import Case, CaseCache, map_cases
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
 
 CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
 

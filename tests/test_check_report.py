@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 from helpers import check_report, cli
 from helpers.preprocessing import preprocess, read_settings
 from helpers.roi_views import LAYER_COLOURS
-from helpers.study import REPOSITORY, load_study, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
+from helpers.study.study_file import load_study
 
 
 @pytest.fixture(scope="module")

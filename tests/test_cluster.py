@@ -14,7 +14,7 @@ from test_extraction import hospital, run_of  # noqa: F401  (hospital is a fixtu
 from helpers import cluster, extraction, preprocessing
 from helpers.cases import Case, map_cases
 from helpers.errors import StudyError
-from helpers.study import load_study
+from helpers.study.study_file import load_study
 
 CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
 

@@ -7,10 +7,12 @@ import pytest
 from reference_values import expected as expected_in_r
 
 from helpers import cohort as c
-from helpers.disclosure import protect
 from helpers.errors import StudyError
-from helpers.privacy import pseudonyms
-from helpers.study import REPOSITORY, Run, Study
+from helpers.study.places import REPOSITORY
+from helpers.study.pseudonyms import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.small_counts import protect
+from helpers.study.study_file import Study
 
 
 def study(**changes) -> Study:

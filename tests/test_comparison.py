@@ -5,18 +5,22 @@ import re
 import pandas as pd
 import pytest
 
-from helpers import audit, comparison
+from helpers import comparison
+from helpers.audit import publication
 from helpers.comparison import ABSENT, AGREES, BUILT_IN, DIFFERS, INSIDE, OVERLAPS, ROUNDED, Computed, Judge
+from helpers.metrics import PROPORTIONS
 from helpers.paper import REPORTED_VALUES
-from helpers.study import REPOSITORY, Run, load_study
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
+from helpers.study.study_file import load_study
 
 TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
 TESTS = {"difference": 0.0, "ci_low": 0.0, "ci_high": 0.0, "p_holm": 1.0}
 
 
 @pytest.fixture(scope="module")
-def paper() -> audit.Publication:
-    return audit.read_publication(REPORTED_VALUES, REPOSITORY / "data" / "paper" / "design.yml")
+def paper() -> publication.Publication:
+    return publication.read_publication(REPORTED_VALUES, REPOSITORY / "data" / "paper" / "design.yml")
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ def test_a_hidden_count_is_not_worked_out(run, paper):
 
 
 def test_values_come_from_the_shared_tables(run, paper):
-    auc = {"auc": 0.8493, "ci_low": 0.79, "ci_high": 0.91, **dict.fromkeys(comparison.PROPORTIONS, 0.5)}
+    auc = {"auc": 0.8493, "ci_low": 0.79, "ci_high": 0.91, **dict.fromkeys(PROPORTIONS, 0.5)}
     run.write_table("table_5", pd.DataFrame([{"model": "nomogram", "cohort": "internal", **auc}]))
     test = {"cohort": "external", "subject": "LR vs KNN", "z": 1.4, "p_value": 0.0004, **TESTS}
     run.write_table("delong_pairs", pd.DataFrame([test]))

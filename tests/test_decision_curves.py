@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_values import data, expected
 
-from helpers.decision_curves import (
-    best_ranges,
-    decision_curves,
-    net_benefit,
-    plot_decision_curves,
-    treat_all,
-)
+from helpers.decision_curves import best_ranges, decision_curves, net_benefit, plot_decision_curves, treat_all
 from helpers.errors import StudyError
 
 R = expected("decision_curve")

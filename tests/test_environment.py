@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = {name.lower() for name in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]}

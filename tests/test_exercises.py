@@ -8,7 +8,7 @@ import re
 import nbformat
 import pytest
 
-from helpers.study import REPOSITORY, STEPS
+from helpers.study.places import REPOSITORY, STEPS
 
 CHAPTERS = {name: REPOSITORY / "notebooks" / f"{name}.ipynb" for name in STEPS.values()}
 RUNS_ANYWHERE = (

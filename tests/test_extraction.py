@@ -16,8 +16,9 @@ from helpers import extraction
 from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
 from helpers.preprocessing import prepare, preprocess, quality_table
-from helpers.privacy import pseudonyms
-from helpers.study import Run, Site, Study
+from helpers.study.pseudonyms import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 SCAN = synthetic_scan(spacing=(0.7, 0.65, 0.5), seed=3)
 

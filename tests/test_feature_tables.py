@@ -18,7 +18,9 @@ from helpers.errors import StudyError
 from helpers.feature_tables import bring_features, check_feature_tables, engine_of, feature_name, features_for
 from helpers.models import fit_models, predict
 from helpers.reliability import icc
-from helpers.study import load_study, open_run
+from helpers.study.places import STEPS
+from helpers.study.run_folder import open_run
+from helpers.study.study_file import load_study
 
 N = 40
 RNG = np.random.default_rng(4)
@@ -223,14 +225,14 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
 
     def execute(run, step, parameters):
         executed.append(step)
-        return runner.StepResult(runner.STEPS[step], "ok", 0.0)
+        return runner.StepResult(STEPS[step], "ok", 0.0)
 
     monkeypatch.setattr(runner, "execute", execute)
     monkeypatch.setattr(runner, "build_book", lambda run: None)
     run = hospital(wide())
     results = runner.run_study(run.folder.parent / "study.yml", run.folder)
     skipped = [result.name for result in results if result.status == "not needed"]
-    assert skipped == [runner.STEPS[step] for step in ("02", "03", "11", "12")]
+    assert skipped == [STEPS[step] for step in ("02", "03", "11", "12")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
     assert re.search(r"02_preprocessing +not needed", runner.summary(results))
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from helpers import extraction
 from helpers.images import Scan
 from helpers.preprocessing import preprocess, read_settings
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 # PyRadiomics features for which IBSI has no reference value.
 WITHOUT_REFERENCE = {

@@ -8,10 +8,12 @@ import SimpleITK as sitk
 from dicom_series import dicom_slices, write_slices
 from synthetic_scan import synthetic_scan
 
-from helpers import images, privacy
+from helpers import images
 from helpers.errors import StudyError
 from helpers.images import image_source
-from helpers.study import Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 RAW = "Zhang San 0001"
@@ -35,7 +37,7 @@ def hospital(tmp_path):
     sitk.WriteImage(SCAN.image, tmp_path / "ct" / f"{RAW}.nii.gz")
     sitk.WriteImage(SCAN.mask, tmp_path / "masks" / f"{RAW}.nrrd")
     sitk.WriteImage(SCAN.mask, tmp_path / "masks2" / f"{RAW}.mha")
-    (patient,) = privacy.pseudonyms(run, "here", [RAW])
+    (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
     return run, site, patient, tmp_path
 
 

@@ -19,7 +19,8 @@ from helpers.logistic import LogisticModel
 from helpers.masks import LAYERS
 from helpers.metrics import confusion_counts, youden_cutoff
 from helpers.nomogram import Nomogram
-from helpers.study import REPOSITORY, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
 
 VENDOR = REPOSITORY / "book" / "extra" / "vendor"
 COEFFICIENTS = {"Intercept": -5.2, "age": 0.07, "sex=male": -0.9, "rad_score": 1.3}

@@ -12,10 +12,12 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 from synthetic_spine import grid, like, points, spine
 
-from helpers import mask_files, privacy
+from helpers import mask_files
 from helpers.errors import StudyError
 from helpers.images import image_source
-from helpers.study import Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 SPINE = spine(grid((84, 96, 33), (1.0, 1.0, 2.5)))
 RAW = "Li^Si 0007"
@@ -45,7 +47,7 @@ def hospital(tmp_path):
         site = Site(**site | keys)
         study = Study(name="own", title="Own", seed=1, extraction="p.yml", sites=[site], folder=tmp_path)
         run = Run(study=study, folder=tmp_path / "run")
-        (patient,) = privacy.pseudonyms(run, "here", [RAW])
+        (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
         source = image_source(run, site)
         assert source.fingerprint(patient) == source.fingerprint(patient)
         return source.load(patient)

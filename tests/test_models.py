@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from helpers import models
 from helpers.errors import StudyError
-from helpers.schemas import check
+from helpers.study.contracts import check
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,10 @@ from helpers.errors import StudyError
 from helpers.extraction import features_table
 from helpers.metrics import confusion_metrics
 from helpers.preprocessing import cases_of
-from helpers.study import REPOSITORY, Run, load_study, open_run
+from helpers.study import pseudonyms
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run, open_run
+from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
 
 COARSE = REPOSITORY / "tests" / "data" / "coarse.yml"
@@ -84,7 +87,7 @@ def test_dicom_and_masks_give_the_risks_of_the_images_in_memory(made, bundle, ex
     new, people, measured = exported
     assert (new.study.path("dxa.csv")).read_bytes().decode("gbk").startswith("患者编号")
     through_files = score(bundle, people, measured.features)
-    raw = privacy.raw_ids(new)
+    raw = pseudonyms.raw_ids(new)
     seed = int(made.study.rng("new hospital").integers(2**31))
     protocol = made.study.path(made.study.sites[0].virtual.protocol)
     site = VirtualSite(protocol, "external", 8, seed)

@@ -23,7 +23,7 @@ from helpers.preprocessing import (
     scanner_summary,
     typical_patient,
 )
-from helpers.study import Rules
+from helpers.study.study_file import Rules
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 SETTINGS = read_settings(PAPER)

@@ -17,7 +17,9 @@ from synthetic_scan import synthetic_scan
 
 from helpers import privacy, rendering, runner
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, open_run
+from helpers.study import pseudonyms
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
 from helpers.virtual.export import write_series
 
 
@@ -27,29 +29,29 @@ def run(tmp_path):
 
 
 def test_pseudonyms_are_stable_and_lead_back(run):
-    first = privacy.pseudonyms(run, "A", ["0012", "77"])
-    assert privacy.pseudonyms(run, "A", ["0012", "77"]) == first
-    assert privacy.raw_ids(run) == dict(zip(first, ["0012", "77"], strict=True))
+    first = pseudonyms.pseudonyms(run, "A", ["0012", "77"])
+    assert pseudonyms.pseudonyms(run, "A", ["0012", "77"]) == first
+    assert pseudonyms.raw_ids(run) == dict(zip(first, ["0012", "77"], strict=True))
 
 
 def test_the_same_number_in_two_hospitals_is_two_patients(run):
-    assert privacy.pseudonyms(run, "A", ["1"]) != privacy.pseudonyms(run, "B", ["1"])
+    assert pseudonyms.pseudonyms(run, "A", ["1"]) != pseudonyms.pseudonyms(run, "B", ["1"])
 
 
 def test_another_key_gives_other_pseudonyms(run, tmp_path):
     other = open_run("data/studies/quick.yml", tmp_path / "other")
-    assert privacy.pseudonyms(run, "A", ["1"]) != privacy.pseudonyms(other, "A", ["1"])
+    assert pseudonyms.pseudonyms(run, "A", ["1"]) != pseudonyms.pseudonyms(other, "A", ["1"])
 
 
 def test_the_key_is_readable_by_its_owner_only(run):
-    privacy.pseudonyms(run, "A", ["1"])
+    pseudonyms.pseudonyms(run, "A", ["1"])
     assert (run.private / "pseudonym.key").stat().st_mode & 0o077 == 0
     assert run.private.stat().st_mode & 0o077 == 0
 
 
 def test_rows_of_real_patients_are_counted_not_shown(run, tmp_path):
     rows = pd.DataFrame({"patient_id": ["P1", "P2"], "reason": ["a", "b"]})
-    assert privacy.single_patients(run, rows) is rows
+    assert pseudonyms.single_patients(run, rows) is rows
     table = tmp_path / "dxa.csv"
     table.write_text("patient_id,age,sex,t_score\n", encoding="utf-8")
     files = {"table": {"path": "dxa.csv"}, "images": "{patient_id}", "masks": "{patient_id}"}
@@ -57,7 +59,7 @@ def test_rows_of_real_patients_are_counted_not_shown(run, tmp_path):
     study["sites"] = [{"name": "A", "role": "development"} | files]
     path = tmp_path / "study.yml"
     path.write_text(yaml.safe_dump(study), encoding="utf-8")
-    shown = privacy.single_patients(open_run(path, tmp_path / "real"), rows)
+    shown = pseudonyms.single_patients(open_run(path, tmp_path / "real"), rows)
     assert "P1" not in shown.to_string()
     assert shown.to_numpy().tolist() == [[2]]
 
@@ -83,7 +85,7 @@ def small(tmp_path):
 
     def made(*raw):
         run = open_run(own_study(tmp_path), tmp_path / "run")
-        privacy.pseudonyms(run, "Our hospital", list(raw))
+        pseudonyms.pseudonyms(run, "Our hospital", list(raw))
         run.write_table("table_2", pd.DataFrame({"term": ["age"], "odds_ratio": [1.09]}))
         return run
 
@@ -132,7 +134,7 @@ def test_a_planted_identifier_is_found_and_not_repeated(small, place, raw):
     assert privacy.find_leaks(run) == []
     PLANTS[place](run, raw)
     (line,) = privacy.find_leaks(run)
-    (pseudonym,) = privacy.raw_ids(run)
+    (pseudonym,) = pseudonyms.raw_ids(run)
     assert line.endswith(f": the number of {pseudonym}")
     assert raw not in line
     with pytest.raises(StudyError, match="Pass nothing of this run on"):
@@ -288,7 +290,7 @@ def test_a_whole_run_leaks_nothing_that_a_plain_search_finds(finished):
 
 def test_broken_patients_are_listed_by_pseudonym(finished):
     refused = finished.read("preprocessing").query("status == 'refused'")
-    raw = privacy.raw_ids(finished)
+    raw = pseudonyms.raw_ids(finished)
     assert {raw[patient] for patient in refused["patient_id"]} == set(BROKEN)
     assert all(row.patient_id in row.reason for row in refused.itertuples())
     assert not refused["reason"].str.contains("HOSP|王|" + str(finished.folder.parent)).any()

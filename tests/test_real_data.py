@@ -15,12 +15,14 @@ import SimpleITK as sitk
 from scipy import ndimage
 from small_bundle import make_bundle
 
-from helpers import drift, extraction, new_hospital, preprocessing, privacy
+from helpers import drift, extraction, new_hospital, preprocessing
 from helpers.bundle import load_bundle, score
 from helpers.cases import Case
 from helpers.errors import StudyError
 from helpers.images import image_source
-from helpers.study import Rules, Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Rules, Site, Study
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 CT = {
@@ -59,7 +61,7 @@ def hospital(real, tmp_path):
         site = Site(name="here", role="development", table={"path": "dxa.csv"}, **given, **keys)
         study = Study(name="real", title="Real", seed=1, extraction=PAPER, sites=[site], folder=tmp_path)
         run = Run(study=study, folder=tmp_path / "run")
-        (patient,) = privacy.pseudonyms(run, "here", ["0815"])
+        (patient,) = pseudonyms.pseudonyms(run, "here", ["0815"])
         return run, Case(patient, "here")
 
     return make

@@ -10,7 +10,8 @@ import yaml
 
 from helpers import landing, rendering
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from helpers import bundle, downloads, figures, model_card, reporting
-from helpers.study import REPOSITORY, STEPS, open_run
+from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.run_folder import open_run
 
 # Table 1 of the METRICS article (four digits), as far as it could be looked up: items 1 to 23.
 PRINTED = [0.0368, 0.0735, 0.0919, 0.0438, 0.0292, 0.0438, 0.0292, 0.0337, 0.0225, 0.0112, 0.0622, 0.0311]

@@ -14,7 +14,7 @@ from test_preprocessing import PAPER, SETTINGS
 
 from helpers import extraction, resampling
 from helpers.preprocessing import Block
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 
 SETTING = {"resampledPixelSpacing": [1, 1, 1], "interpolator": "sitkBSpline", "padDistance": 5, "label": 1}

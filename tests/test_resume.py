@@ -14,9 +14,10 @@ from synthetic_scan import synthetic_scan
 from test_preprocessing import PAPER
 
 from helpers import extraction, preprocessing
-from helpers.cases import CaseCache
-from helpers.privacy import pseudonyms
-from helpers.study import Run, Site, Study
+from helpers.cases import Case, CaseCache
+from helpers.study.pseudonyms import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 KILLS, PATIENTS = 20, 12
 # Children start in milliseconds from a server that has imported everything.
@@ -49,7 +50,7 @@ def run(tmp_path_factory):
 def measure(run):
     """What notebooks 02 and 03 do with the patients."""
     names = pseudonyms(run, "here", [str(number) for number in range(PATIENTS)])
-    cases = [preprocessing.Case(name, "here") for name in names]
+    cases = [Case(name, "here") for name in names]
     run.write("preprocessing", preprocessing.quality_table(run, cases, workers=1))
     run.write("features", extraction.features_table(run, cases, workers=1)[0])
 

@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from helpers import cli, disclosure, runner
+from helpers import cli, runner
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, STEPS, open_run
+from helpers.study import small_counts
+from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.run_folder import open_run
+from helpers.study.small_counts import EVENTS, TABLES
 
 TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
 
@@ -56,8 +59,8 @@ NO_PATIENTS = {
 
 def test_every_count_of_patients_in_share_is_known_as_one(finished):
     """A new table with a new name for a count would escape the suppression of small counts."""
-    shapes = [disclosure.Counts(), *disclosure.TABLES.values()]
-    known = {*disclosure.EVENTS, *NO_PATIENTS, *(name for s in shapes for name in (*s.groups, *s.across))}
+    shapes = [small_counts.Counts(), *TABLES.values()]
+    known = {*EVENTS, *NO_PATIENTS, *(name for s in shapes for name in (*s.groups, *s.across))}
     for path in (finished.folder / "share" / "tables").glob("*.csv"):
         numbers = pd.read_csv(path).select_dtypes("integer")
         numbers = numbers.loc[:, numbers.max() > 1]  # in a tiny study a share may be 0 or 1 in every row

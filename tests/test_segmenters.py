@@ -8,11 +8,12 @@ import pytest
 import SimpleITK as sitk
 from synthetic_spine import like, spine
 
-from helpers import privacy
 from helpers.errors import StudyError
 from helpers.images import image_source
 from helpers.masks import label_codes, six_layers
-from helpers.study import Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 SPINE = spine()
 RAW = "Wang Wu 0042"
@@ -55,7 +56,7 @@ def hospital(folder, tool):
     site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
     study = Study(name="own", title="Own", seed=1, extraction="p.yml", sites=[site], folder=folder)
     run = Run(study=study, folder=folder / "run")
-    (patient,) = privacy.pseudonyms(run, "here", [RAW])
+    (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
     return image_source(run, site), patient, run
 
 

@@ -14,6 +14,7 @@ from scipy.stats import mannwhitneyu, spearmanr
 from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
 
+from helpers import lasso
 from helpers import selection as sel
 from helpers.errors import StudyError
 from helpers.lasso import lasso_cv, lasso_path
@@ -130,7 +131,7 @@ def test_lasso_cv_equals_glmnet(family):
     name, loss = FAMILIES[family]
     table, expected = data(name), expected_in_r(f"lasso_{family}")["explicit_grid"][loss]
     X, y, folds = table.drop(columns=["foldid", "y"]), table["y"], table["foldid"].to_numpy()
-    result = sel.lasso_cv(X, y, folds, family, lambdas=np.array(expected["lambda"]))
+    result = lasso.lasso_cv(X, y, folds, family, lambdas=np.array(expected["lambda"]))
     np.testing.assert_allclose(result.cvm, expected["cvm"], atol=1e-9)
     np.testing.assert_allclose(result.cvsd, expected["cvsd"], atol=1e-9)
     assert result.index_min + 1 == expected["index_min_1based"]
@@ -266,7 +267,7 @@ def test_one_class_constant_features_and_unknown_words_are_refused(cohort, sonar
     with pytest.raises(StudyError, match="no scheme 'JMI'"):
         sel.mrmr(*sonar, scheme="JMI")
     with pytest.raises(StudyError, match="lasso_family is 'poisson'"):
-        sel.lasso_cv(*sonar, family="poisson")
+        lasso.lasso_cv(*sonar, family="poisson")
     with pytest.raises(StudyError, match="smote is 'always'"):
         sel.SelectionSettings(smote="always")
     with pytest.raises(StudyError, match="'median'"):
@@ -277,7 +278,7 @@ def test_too_few_patients_for_the_folds_are_refused(sonar):
     rows = np.r_[0:30, 200:204]
     X, y = sonar[0].iloc[rows], np.repeat([0, 1], [30, 4])
     with pytest.raises(StudyError, match="Lower the parameter 'folds'"):
-        sel.lasso_cv(X, y, folds=10)
+        lasso.lasso_cv(X, y, folds=10)
 
 
 def test_icc_of_other_features_or_too_strict_is_refused(cohort):

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from helpers.cohort import load_screened
-from helpers.study import REPOSITORY, CohortTable, Rules, Site, Study, load_study, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
+from helpers.study.study_file import CohortTable, Rules, Site, Study, load_study
 from helpers.table_columns import OPTIONAL, REQUIRED, T_SCORES
 from helpers.tables import check_tables
 

@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 BOOK = REPOSITORY / "book"
 FIGURES = BOOK / "zh" / "figures.md"

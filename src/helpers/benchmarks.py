@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.markdown_tables import list_table
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
 SIZES = {"virtual": "Virtual patients", "full-size": "CT of 512 x 512 x 200"}

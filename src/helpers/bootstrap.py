@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
 from helpers.calibration import calibration_curve
+from helpers.checked_inputs import checked_outcome, checked_probabilities
 from helpers.decision_curves import net_benefit
 from helpers.logistic import maximum_likelihood
-from helpers.outcomes import checked_outcome, checked_probabilities
 
 LEVELS = (0.025, 0.975)
 

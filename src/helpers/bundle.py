@@ -24,7 +24,9 @@ from helpers.metrics import youden_cutoff
 from helpers.models import logistic_probability
 from helpers.nomogram import Nomogram
 from helpers.selection import rad_score, z_scores
-from helpers.study import Run, Study, replacing
+from helpers.study.places import replacing
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Study
 
 FORMAT = 2
 FROZEN = ("model.json", "extraction.yml")

@@ -18,11 +18,12 @@ from scipy.special import expit, logit
 from scipy.stats import chi2, norm
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
+from helpers.checked_inputs import checked_outcome, checked_probabilities
 from helpers.delong import placement_values, present_cohorts, probabilities_wide
-from helpers.figures import COHORT_TITLES, MODEL_COLOURS, OUTCOME_COLOURS, OUTCOME_TITLES
+from helpers.figures import MODEL_COLOURS, OUTCOME_COLOURS
 from helpers.logistic import maximum_likelihood
 from helpers.metrics import proportion
-from helpers.outcomes import checked_outcome, checked_probabilities
+from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 
 @dataclass(frozen=True)

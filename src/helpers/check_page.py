@@ -10,10 +10,11 @@ import pandas as pd
 from jinja2 import Environment
 
 from helpers.check_report import Report, verdict
-from helpers.figures import COHORT_TITLES
 from helpers.masks import LAYERS
 from helpers.preprocessing import layer_column
-from helpers.study import Run, replacing
+from helpers.study.contracts import COHORT_TITLES
+from helpers.study.places import replacing
+from helpers.study.run_folder import Run
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -19,16 +19,18 @@ from matplotlib.colors import to_rgb
 from scipy.ndimage import binary_erosion, zoom
 
 from helpers import cohort as patients
-from helpers import privacy, runner
+from helpers import runner
 from helpers.cases import Case, Outcome, map_cases
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.feature_tables import read_features
-from helpers.figures import COHORT_TITLES
 from helpers.masks import LAYERS
 from helpers.preprocessing import Block, Prepared, apply_rules, cases_of, preparation
 from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS, cut, layer_centre
-from helpers.study import Run, Study
+from helpers.study import pseudonyms
+from helpers.study.contracts import COHORT_TITLES
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Study
 from helpers.tables import check_tables, needs_outcome
 
 FOLDED = ("04", "05", "10")  # notebooks that cross-validate on the training patients
@@ -154,7 +156,7 @@ def look_at_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
     known = set()
     for site in run.study.sites:
         rows = read_features(run.study, site, site.features).values.dropna(how="all")
-        known |= set(privacy.pseudonyms(run, site.name, rows.index.tolist()))
+        known |= set(pseudonyms.pseudonyms(run, site.name, rows.index.tolist()))
     there = cohort["patient_id"].isin(known)
     people = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="")
     reason = "no features in the feature table. Add the row, or write under exclusion why not."

@@ -16,7 +16,8 @@ from helpers import rendering, runner
 from helpers.cases import CaseCache
 from helpers.cluster import ADDRESS_VARIABLE
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, Run, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run, open_run
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 

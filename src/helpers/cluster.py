@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import StudyError
-from helpers.study import Study
+from helpers.study.study_file import Study
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
-from helpers import privacy, schemas
 from helpers.errors import StudyError
-from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES, font_families
+from helpers.figures import OUTCOME_COLOURS, font_families
 from helpers.paper import reported_values
-from helpers.study import Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 from helpers.table_columns import YES_NO
 from helpers.tables import check_tables, read_table
 from helpers.virtual import VirtualSite
@@ -194,7 +196,7 @@ def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
 def has_second_reading(cohort: pd.DataFrame, run: Run) -> pd.Series:
     """Whether a second reader's masks can be had for each patient (boolean, indexed as ``cohort``)."""
     sites = {site.name: site for site in run.study.sites}
-    raw = privacy.raw_ids(run)
+    raw = pseudonyms.raw_ids(run)
 
     def available(patient: pd.Series) -> bool:
         site = sites[patient["site"]]
@@ -296,7 +298,7 @@ def flow_chart(
             rows += _reason_rows(site, "unusable", reasons, min_cell)
             stayed = stayed[~lost]
             rows.append((site, "analysed", "", len(stayed), stayed["osteoporosis"].sum()))
-        for name in [name for name in schemas.COHORTS if name in set(stayed["cohort"])]:
+        for name in [name for name in COHORTS if name in set(stayed["cohort"])]:
             members = stayed.loc[stayed["cohort"] == name, "osteoporosis"]
             rows.append((site, name, "", len(members), members.sum()))
     flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
@@ -343,7 +345,7 @@ def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
         _arrow(axis, box, stayed)
         _arrow(axis, axis.text(2.3, height, ""), gone)
         box = stayed
-    _draw_cohorts(axis, box, flow[flow["stage"].isin(schemas.COHORTS)])
+    _draw_cohorts(axis, box, flow[flow["stage"].isin(COHORTS)])
 
 
 def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
@@ -440,9 +442,7 @@ def is_continuous(values: pd.Series) -> bool:
 
 
 def _by_cohort(cohort: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [
-        (name, cohort[cohort["cohort"] == name]) for name in schemas.COHORTS if name in set(cohort["cohort"])
-    ]
+    return [(name, cohort[cohort["cohort"] == name]) for name in COHORTS if name in set(cohort["cohort"])]
 
 
 def _compare_outcomes(people: pd.DataFrame, characteristic: str) -> list[tuple[str, str, float]]:

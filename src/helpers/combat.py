@@ -15,8 +15,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from helpers.checked_inputs import named_values
 from helpers.errors import StudyError
-from helpers.lasso import named_values
 
 FEWEST = 3  # patients that a batch needs for a mean and a variance
 TOLERANCE = 1e-10

@@ -28,12 +28,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from helpers.audit import Publication, confusion_matrices
 from helpers.audit.baseline import pooled_moment, share_of
+from helpers.audit.performance import confusion_matrices
 from helpers.audit.printed import CONSISTENT, Entry, Printed, Reported, compare
+from helpers.audit.publication import Publication
 from helpers.errors import StudyError
 from helpers.metrics import PROPORTIONS, proportion
-from helpers.study import Run
+from helpers.study.run_folder import Run
 
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"
 AGREES, OVERLAPS, DIFFERS, ABSENT = "same conclusion", "overlaps", "differs", "not computed here"

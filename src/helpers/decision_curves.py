@@ -12,10 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.checked_inputs import checked_probabilities
 from helpers.delong import present_cohorts, probabilities_wide
 from helpers.errors import StudyError
-from helpers.figures import COHORT_TITLES, MODEL_COLOURS
-from helpers.outcomes import checked_probabilities
+from helpers.figures import MODEL_COLOURS
+from helpers.study.contracts import COHORT_TITLES
 
 TREAT_ALL, TREAT_NONE = "treat all", "treat none"
 

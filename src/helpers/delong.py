@@ -26,10 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 from statsmodels.stats.multitest import multipletests
 
+from helpers.checked_inputs import checked_scores
 from helpers.errors import StudyError
-from helpers.figures import COHORT_COLOURS, COHORT_TITLES
-from helpers.outcomes import checked_scores
-from helpers.schemas import COHORTS
+from helpers.figures import COHORT_COLOURS
+from helpers.study.contracts import COHORT_TITLES, COHORTS
 
 
 @dataclass(frozen=True)

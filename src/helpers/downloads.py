@@ -11,7 +11,8 @@ from pathlib import Path
 
 from helpers.bundle import FROZEN
 from helpers.markdown_tables import list_table
-from helpers.study import REPOSITORY, STEPS, Run
+from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.run_folder import Run
 
 BUNDLE_FILES = (*FROZEN, "manifest.json")
 

@@ -9,8 +9,9 @@ import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures import COHORT_COLOURS, COHORT_TITLES, MODEL_COLOURS
+from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.roi_views import cut, draw_hu, layer_centre
+from helpers.study.contracts import COHORT_TITLES
 
 SEX_COLOURS = {"female": "#CC79A7", "male": "#0072B2"}
 HOSPITAL_COLOURS = {"development": "#0072B2", "external": "#009E73"}

@@ -17,7 +17,7 @@ from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.preprocessing import Block, preparation, read_settings
-from helpers.study import Run
+from helpers.study.run_folder import Run
 
 FEATURE_CLASSES = ("shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers import privacy
 from helpers.cases import engine_versions
-from helpers.disclosure import shown_count
 from helpers.errors import StudyError
 from helpers.extraction import reader_icc
 from helpers.spellings import MISSING
-from helpers.study import FeatureTable, Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.small_counts import shown_count
+from helpers.study.study_file import FeatureTable, Site, Study
 from helpers.table_columns import values as column_values
 from helpers.table_files import read_cells, same_header
 
@@ -236,7 +237,7 @@ def bring_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
 
 def _of_cohort(run: Run, site: str, values: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
     """Rows of patients in the cohort, under their pseudonyms, in the cohort's order."""
-    named = values.set_axis(privacy.pseudonyms(run, site, values.index.tolist()))
+    named = values.set_axis(pseudonyms.pseudonyms(run, site, values.index.tolist()))
     members = cohort.loc[cohort["site"] == site, "patient_id"]
     return named.loc[members[members.isin(named.index)]]
 

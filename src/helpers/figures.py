@@ -10,15 +10,11 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.study import Run, replacing
+from helpers.study.places import replacing
+from helpers.study.run_folder import Run
 
 # Okabe & Ito: told apart by colour-blind readers.
 COHORT_COLOURS = {"training": "#0072B2", "internal": "#E69F00", "external": "#009E73"}
-COHORT_TITLES = {
-    "training": "Training",
-    "internal": "Internal validation",
-    "external": "External validation",
-}
 MODEL_COLOURS = {
     "LR": "#0072B2",
     "KNN": "#E69F00",
@@ -31,7 +27,6 @@ MODEL_COLOURS = {
     "nomogram": "#D55E00",
 }
 OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
-OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
 # What Linux, Windows and macOS bring along.
 CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei"]
 CHINESE_FONTS += ["PingFang SC", "Heiti SC"]

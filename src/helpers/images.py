@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import SimpleITK as sitk
 
-from helpers import privacy, segmenters
+from helpers import segmenters
 from helpers.dicom import read_dicom
 from helpers.errors import StudyError
 from helpers.mask_files import MaskFiles, read_bodies, read_codes
 from helpers.masks import check_regions, six_layers
-from helpers.study import Run, Site
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site
 from helpers.volumes import read_volume
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def image_source(run: Run, site: Site) -> ImageSource:
 
         protocol = run.study.path(site.virtual.protocol)
         return VirtualImages(VirtualSite(protocol, site.role, site.virtual.patients, run.study.seed))
-    return FileImages(run, site, privacy.raw_ids(run))
+    return FileImages(run, site, pseudonyms.raw_ids(run))
 
 
 def image_sources(run: Run) -> dict[str, ImageSource]:

@@ -24,13 +24,16 @@ from helpers import roi_views
 from helpers.bundle import load_bundle
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.errors import StudyError
-from helpers.figures import COHORT_TITLES, MODEL_COLOURS
+from helpers.figures import MODEL_COLOURS
 from helpers.images import Scan, image_source
 from helpers.masks import LAYERS
 from helpers.metrics import roc_points
 from helpers.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.preprocessing import typical_patient
-from helpers.study import REPOSITORY, Run, Site, VirtualSource
+from helpers.study.contracts import COHORT_TITLES
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, VirtualSource
 
 TITLES = {"age": "Age (years)", "sex": "Sex", "rad_score": "Rad-score"}
 # Of real patients, neighbouring cut-offs differ by this many at least (federated networks ask for the same).

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from helpers import figures, schemas
-from helpers.study import Run
+from helpers.study.contracts import COHORT_TITLES, COHORTS
+from helpers.study.run_folder import Run
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ ENGLISH = Words(
     heading="AUC of the three models, **as the paper prints it** and → *as computed here* (95 % CI) on {}.",
     model="Model",
     models={},
-    cohorts=figures.COHORT_TITLES,
+    cohorts=COHORT_TITLES,
     interval="({:.3f} to {:.3f})",
     by_construction="The virtual patients were built so that their Table 1 equals the paper's and their "
     "images tell about as much of the T-score as the literature says. Agreement with the paper is therefore "
@@ -69,11 +69,11 @@ def summary(run: Run, words: Words) -> str:
     lines = [
         words.heading.format(origin),
         "",
-        f"| {words.model} | " + " | ".join(words.cohorts[cohort] for cohort in schemas.COHORTS) + " |",
-        "|---|" + "---|" * len(schemas.COHORTS),
+        f"| {words.model} | " + " | ".join(words.cohorts[cohort] for cohort in COHORTS) + " |",
+        "|---|" + "---|" * len(COHORTS),
     ]
     for model, rows in pd.read_csv(path).groupby("model", sort=False):
-        cells = [_auc_cell(rows.loc[rows["cohort"] == cohort], words) for cohort in schemas.COHORTS]
+        cells = [_auc_cell(rows.loc[rows["cohort"] == cohort], words) for cohort in COHORTS]
         lines.append(f"| {words.models.get(model, model)} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", words.by_construction if run.study.is_virtual else "", ""])
 

@@ -19,8 +19,8 @@ from numba import njit
 from scipy.special import expit
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
-from helpers.outcomes import checked_outcome
 
 Family = Literal["gaussian", "binomial"]
 SWEEPS = 200_000  # of one coordinate descent
@@ -178,25 +178,6 @@ def default_lambdas(X: np.ndarray, y: np.ndarray, count: int = 100) -> np.ndarra
         raise StudyError("Every feature is constant: there is nothing for the LASSO to choose from.")
     smallest = largest * (1e-3 if len(y) > values.shape[1] else 1e-2)
     return np.geomspace(largest, smallest, count)
-
-
-def named_values(X: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, list]:
-    """Values (float) and column names (positions for an array) of a feature table without gaps.
-
-    Raises
-    ------
-    StudyError
-        Naming the first feature and row with a missing or infinite value.
-    """
-    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-    values = table.to_numpy(dtype=float)
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
-        raise StudyError(
-            f"Feature '{table.columns[column]}' of patient '{table.index[row]}' is missing or infinite. "
-            "Look at this patient's mask in the QC table, then mend it or exclude the patient."
-        )
-    return values, table.columns.tolist()
 
 
 def _checked(y: np.ndarray, family: Family) -> np.ndarray:

@@ -21,9 +21,9 @@ from firthmodels import FirthLogisticRegression, detect_separation
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
-from helpers.outcomes import checked_outcome
-from helpers.schemas import SEXES
+from helpers.study.contracts import SEXES
 
 MAXIMUM_LIKELIHOOD = "maximum likelihood"
 FIRTH_SEPARATED = "Firth (separated)"

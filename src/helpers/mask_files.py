@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from helpers.errors import StudyError
 from helpers.grids import match_grid
 from helpers.masks import VERTEBRAE, code_table, label_codes, whole_vertebra
-from helpers.study import Vertebra
+from helpers.study.study_file import Vertebra
 from helpers.volumes import read_volume
 
 # A contour may lie this far (slices) beside the slice that it was drawn on: rounding.

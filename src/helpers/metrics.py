@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
+from helpers.checked_inputs import checked_scores
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
-from helpers.figures import COHORT_TITLES, MODEL_COLOURS
-from helpers.outcomes import checked_scores
+from helpers.figures import MODEL_COLOURS
+from helpers.study.contracts import COHORT_TITLES
 
 PROPORTIONS = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
 

@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
+from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
-from helpers.outcomes import checked_outcome
 from helpers.selection import LimitedSmote
 
 # The paper's models, in the paper's order; and the rows of its Table 3.

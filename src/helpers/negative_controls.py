@@ -17,17 +17,17 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from helpers.cases import Case, CaseCache, map_cases, source_hash
+from helpers.checked_inputs import checked_outcome
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.extraction import extract_case
 from helpers.images import ImageSource, Scan, image_sources
 from helpers.masks import LAYERS
-from helpers.outcomes import checked_outcome
 from helpers.preprocessing import prepare, read_settings
 from helpers.resampling import roi_box
 from helpers.selection import LimitedSmote, selection_pipeline
 from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
-from helpers.study import Run
+from helpers.study.run_folder import Run
 
 # HU of muscle in body composition analysis, and the mean of a plausible muscle.
 NO_IMAGES = "the study's features came ready-made, without images"

@@ -14,7 +14,6 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from helpers import disclosure
 from helpers.bootstrap import bootstrap_performance, performance_intervals
 from helpers.bundle import Bundle, load_bundle, outcome_rule, require_predictors
 from helpers.calibration import calibration_summary
@@ -25,7 +24,10 @@ from helpers.extraction import features_table
 from helpers.feature_tables import check_feature_tables, engine_of, features_for
 from helpers.metrics import PROPORTIONS, confusion_metrics
 from helpers.preprocessing import apply_rules, cases_of, quality_table
-from helpers.study import Run, Study, load_study, resolve
+from helpers.study import small_counts
+from helpers.study.places import resolve
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Study, load_study
 from helpers.tables import check_tables
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import export_virtual
@@ -242,8 +244,8 @@ def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
         return "No outcomes are known: the model cannot be judged here, only its predictions are given."
     n, cases = int(known.sum()), int(people.loc[known, "osteoporosis"].sum())
     # A small rest would tell the number with osteoporosis too.
-    shown = disclosure.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
-    text = f"The outcome of {disclosure.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
+    shown = small_counts.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
+    text = f"The outcome of {small_counts.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
     if can_be_judged(people):
         return text
     return f"{text} Fewer than {FEWEST_OF_A_CLASS} of a kind: too few to judge the model."

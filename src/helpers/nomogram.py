@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
 from helpers.logistic import LogisticModel, encode, fit_columns, fit_logistic, levels_of
 from helpers.metrics import performance_table
-from helpers.outcomes import checked_outcome
-from helpers.study import Run
+from helpers.study.run_folder import Run
 
 ESTIMATES = [
     *("coefficient", "se", "odds_ratio", "wald_low", "wald_high", "profile_low", "profile_high"),

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 
 REPORTED_VALUES = REPOSITORY / "data" / "paper" / "reported_values.csv"
 

@@ -28,8 +28,9 @@ from helpers.errors import StudyError
 from helpers.images import ImageSource, Scan, image_sources
 from helpers.masks import LAYERS, missing_vertebrae
 from helpers.resampling import crop, resample_roi, roi_box
-from helpers.schemas import COHORTS
-from helpers.study import Rules, Run
+from helpers.study.contracts import COHORTS
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Rules
 
 # What is out of the ordinary, and warned about.
 LIMITS = {

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from helpers import rendering
 from helpers.errors import StudyError
-from helpers.study import Run, replacing
+from helpers.study.places import replacing
+from helpers.study.run_folder import Run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 VIRTUAL_LABEL = "virtual cohort 虚拟队列"

@@ -1,19 +1,12 @@
-"""The only place that touches raw patient identifiers.
-
-Every table, log, figure and page carries pseudonyms. The key that makes them and the list that undoes
-them stay in the run's private folder. Before a book counts as made, everything outside private/ is searched
-for raw identifiers (`find_leaks`).
-"""
+"""Raw identifiers outside private/: before a book counts as made, everything is searched for them."""
 
 from __future__ import annotations
 
 import csv
-import hmac
 import html
 import itertools
 import json
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,12 +15,14 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import unquote
 
-import pandas as pd
 import pydicom
 from PIL import Image
 
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, Run, Site, replacing
+from helpers.study.places import REPOSITORY
+from helpers.study.pseudonyms import identifiers, raw_ids
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site
 
 DICOM_TAGS = ("PatientID", "PatientName", "AccessionNumber")
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -39,30 +34,6 @@ _EMBEDDED_FILE = re.compile(r"base64,[A-Za-z0-9+/=\\\s]+")
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 _TABLE_CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
 _FILES_TOLD = 20
-
-
-def pseudonyms(run: Run, site: str, raw_ids: list[str]) -> list[str]:
-    """Pseudonyms of a site's patients by keyed hash (HMAC-SHA-256), remembered in private/identifiers.csv.
-
-    The same patient of the same site gets the same pseudonym in every run of this run folder.
-    """
-    key = _key(run)
-    made = [f"P{hmac.new(key, f'{site}/{raw}'.encode(), 'sha256').hexdigest()[:10]}" for raw in raw_ids]
-    known = _identifiers(run)
-    added = pd.DataFrame({"patient_id": made, "site": site, "raw_id": list(map(str, raw_ids))})
-    with replacing(run.private / "identifiers.csv") as path:
-        pd.concat([known, added]).drop_duplicates("patient_id").to_csv(path, index=False)
-    return made
-
-
-def raw_ids(run: Run) -> dict[str, str]:
-    """Raw identifier of every pseudonym: for finding files, never for showing."""
-    return _identifiers(run).set_index("patient_id")["raw_id"].to_dict()
-
-
-def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of single patients as a page may show them: virtual ones as they are, of real ones the number."""
-    return rows if run.study.is_virtual else pd.DataFrame({"rows kept in private/": [len(rows)]})
 
 
 @dataclass(frozen=True)
@@ -196,7 +167,7 @@ def _headers(run: Run) -> list[Identifier]:
     """Names and numbers in DICOM headers, one file a patient; what several patients share names nobody."""
     sites = {site.name: site for site in run.study.sites if site.images is not None}
     met = Counter()
-    for row in _identifiers(run).itertuples():
+    for row in identifiers(run).itertuples():
         if row.site in sites:
             folder = run.study.path(sites[row.site].images.replace("{patient_id}", row.raw_id))
             met.update((value, row.patient_id) for value in _header_values(folder) - {row.raw_id})
@@ -326,19 +297,3 @@ def _masked(name: str, identifiers: list[Identifier]) -> str:
     for identifier in identifiers:
         name = identifier.pattern.sub("[identifier]", name)
     return name
-
-
-def _identifiers(run: Run) -> pd.DataFrame:
-    path = run.private / "identifiers.csv"
-    if not path.is_file():
-        return pd.DataFrame(columns=["patient_id", "site", "raw_id"], dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def _key(run: Run) -> bytes:
-    path = run.private / "pseudonym.key"
-    if not path.is_file():
-        with replacing(path) as temporary:  # a half-written key would make other pseudonyms
-            temporary.touch(mode=0o600)
-            temporary.write_text(secrets.token_hex(32), encoding="ascii")
-    return bytes.fromhex(path.read_text(encoding="ascii"))

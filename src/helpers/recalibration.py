@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from helpers.calibration import bootstrap_resamples
+from helpers.checked_inputs import checked_probabilities
 from helpers.logistic import maximum_likelihood
-from helpers.outcomes import checked_probabilities
 
 FROZEN, INTERCEPT, BOTH = "as frozen", "intercept only", "intercept and slope"
 

@@ -13,7 +13,8 @@ import yaml
 
 from helpers import benchmarks, interactive, landing, privacy, reporting
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, Run, replacing
+from helpers.study.places import REPOSITORY, replacing
+from helpers.study.run_folder import Run
 
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers are about real people."

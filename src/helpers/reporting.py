@@ -14,7 +14,8 @@ import yaml
 
 from helpers import downloads, model_card
 from helpers.markdown_tables import list_table
-from helpers.study import REPOSITORY, Run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
 
 CHECKLISTS = {"tripod_ai": "TRIPOD+AI", "clear": "CLEAR", "metrics": "METRICS"}
 ANSWERS = ["yes", "partly", "no", "not applicable"]

@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from helpers.figures import COHORT_COLOURS, COHORT_TITLES
+from helpers.figures import COHORT_COLOURS
 from helpers.images import Scan
 from helpers.masks import LAYERS, missing_vertebrae
 from helpers.preprocessing import Block, layer_column
+from helpers.study.contracts import COHORT_TITLES
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU

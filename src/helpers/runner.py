@@ -25,7 +25,9 @@ from helpers.feature_tables import check_feature_tables
 from helpers.new_hospital import check_before_applying
 from helpers.preprocessing import read_settings
 from helpers.rendering import build_book
-from helpers.study import REPOSITORY, STEPS, Run, Study, load_study, open_run, replacing
+from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
+from helpers.study.run_folder import Run, open_run
+from helpers.study.study_file import Study, load_study
 from helpers.tables import check_tables
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
@@ -86,7 +88,7 @@ def run_study(
     if found:
         raise StudyError("\n".join(found))
     run = run_folder(study_file, run_dir)
-    common = {"study": _shown(study_file), "run_dir": _shown(run.folder), "workers": workers}
+    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
     parameters = notebook_parameters(run.study.parameters, overrides, common)
     memory = Memory.of(run)
     results = []
@@ -136,10 +138,10 @@ def apply_bundle(
         Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
     """
     run = open_run(study_file, run_dir or REPOSITORY / "runs" / f"{load_study(study_file).name}-applied")
-    check_before_applying(run, _shown(bundle), accept_differences)
-    common = {"study": _shown(study_file), "run_dir": _shown(run.folder), "workers": workers}
+    check_before_applying(run, shown_path(bundle), accept_differences)
+    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
     parameters = notebook_parameters({}, (), common)[APPLY_STEP]
-    parameters |= {"bundle": _shown(bundle), "new_study": common["study"]}
+    parameters |= {"bundle": shown_path(bundle), "new_study": common["study"]}
     parameters |= {"accept_differences": accept_differences}
     record(run, study_file, execute(run, APPLY_STEP, parameters))
     build_book(run)
@@ -171,9 +173,9 @@ def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run
     if run_dir is not None:
         return open_run(study_file, run_dir)
     run = open_run(study_file, REPOSITORY / "runs" / load_study(study_file).name)
-    owner = _recorded(run).get("study_file", _shown(study_file))
+    owner = _recorded(run).get("study_file", shown_path(study_file))
     # A study file that was moved takes its results along.
-    if owner != _shown(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
+    if owner != shown_path(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
         raise StudyError(
             f"runs/{run.study.name} holds the results of the study file '{owner}'. Give this study another "
             "name, or name another folder with --run-dir."
@@ -280,7 +282,7 @@ def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> s
         [
             f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
             f"{error.ename}: {privacy.redacted(run, ' '.join(str(error.evalue).split()))}",
-            f"The notebook with the error: {_shown(run.notebooks / STEPS[step])}.ipynb",
+            f"The notebook with the error: {shown_path(run.notebooks / STEPS[step])}.ipynb",
             f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
             f"When it is mended, go on with: radbook run ... --from {step}",
         ]
@@ -291,7 +293,7 @@ def record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
     content, now = _recorded(run), datetime.datetime.now(datetime.UTC)
     if study_file is not None:
-        content["study_file"] = _shown(study_file)
+        content["study_file"] = shown_path(study_file)
     content |= {
         "study": run.study.name,
         "virtual": run.study.is_virtual,
@@ -460,18 +462,3 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _shown(path: Path | str) -> str:
-    """A path as it may stand in a notebook: from the repository, or from the home folder (``~``)."""
-    absolute = Path(path) if Path(path).is_absolute() else _existing(Path(path))
-    if not absolute.is_relative_to(REPOSITORY) and absolute.is_relative_to(Path.home()):
-        return (Path("~") / absolute.relative_to(Path.home())).as_posix()
-    try:
-        return Path(os.path.relpath(absolute, REPOSITORY)).as_posix()
-    except ValueError:  # another drive on Windows
-        return str(absolute)
-
-
-def _existing(path: Path) -> Path:
-    return path.resolve() if path.exists() else REPOSITORY / path

@@ -22,9 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
-from helpers.lasso import Family, lasso_cv, lasso_path, named_values
-from helpers.outcomes import checked_outcome
+from helpers.lasso import Family, lasso_cv, lasso_path
 
 SCHEMES = ("FCQ", "FCD", "MID", "MIQ")
 # Spread (maximum - minimum) at or below this part of the largest absolute value counts as constant.

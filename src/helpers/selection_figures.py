@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.extraction import split_name
-from helpers.figures import COHORT_TITLES, OUTCOME_COLOURS, OUTCOME_TITLES
+from helpers.figures import OUTCOME_COLOURS
 from helpers.lasso import LassoCv, LassoPath
 from helpers.selection import Selection
+from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]

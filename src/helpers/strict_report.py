@@ -13,14 +13,15 @@ from helpers.bootstrap import BootstrapPerformance, calibration_band, net_benefi
 from helpers.calibration import calibration_curve, calibration_summary
 from helpers.decision_curves import net_benefit, treat_all
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
-from helpers.figures import COHORT_COLOURS, COHORT_TITLES, MODEL_COLOURS
+from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.images import Scan
 from helpers.logistic import fit_logistic
 from helpers.metrics import confusion_metrics, youden_cutoff
 from helpers.nomogram import logistic_table
 from helpers.selection_figures import readable_name
 from helpers.strict_validation import Nested, nested_auc
-from helpers.study import Run
+from helpers.study.contracts import COHORT_TITLES
+from helpers.study.run_folder import Run
 
 COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
 SMALL = 10  # patients of a class below which an AUC is only a hint

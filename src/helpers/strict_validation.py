@@ -24,10 +24,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from helpers.calibration import calibration_summary
+from helpers.checked_inputs import checked_outcome
 from helpers.combat import ComBat
 from helpers.delong import AucEstimate, delong_auc
 from helpers.errors import StudyError
-from helpers.outcomes import checked_outcome
 from helpers.reliability import icc
 from helpers.selection import SelectionSettings, selection_pipeline
 

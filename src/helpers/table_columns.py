@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from helpers import schemas, spellings
+from helpers import spellings
+from helpers.study.contracts import COHORTS
 
 REQUIRED = ["patient_id", "age", "sex"]
 T_SCORES = ["t_score", "t_score_lumbar", "t_score_femoral_neck", "t_score_total_hip"]
@@ -128,7 +129,7 @@ def _unreadable(texts: pd.Series, name: str) -> pd.Series:
     if kind in ("date", "sex", "osteoporosis"):
         return read.isna()
     if kind == "allocation":
-        return ~texts.isin(["", *schemas.COHORTS])
+        return ~texts.isin(["", *COHORTS])
     if kind in ("scanner", "exclusion"):
         return pd.Series(False, index=texts.index)
     if _is_numeric(texts):

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from helpers import privacy, spellings
+from helpers import spellings
 from helpers.errors import StudyError
-from helpers.study import Run, Site, Study
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 from helpers.table_columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
 from helpers.table_columns import faults as column_faults
 from helpers.table_columns import values as column_values
@@ -53,7 +55,7 @@ def read_table(run: Run, site: Site) -> pd.DataFrame:
         gives neither t_score nor osteoporosis.
     """
     people = _HospitalTable.read(run.study, site).people()
-    people["patient_id"] = privacy.pseudonyms(run, site.name, people["patient_id"].tolist())
+    people["patient_id"] = pseudonyms.pseudonyms(run, site.name, people["patient_id"].tolist())
     return people.assign(site=site.name).reset_index(drop=True)
 
 

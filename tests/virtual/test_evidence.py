@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from helpers.preprocessing import read_settings
-from helpers.study import REPOSITORY, STEPS
+from helpers.study.places import REPOSITORY, STEPS
 from helpers.virtual import VirtualSite, evidence
 from helpers.virtual.patients import LATENT_COLUMNS
 

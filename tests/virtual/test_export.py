@@ -10,7 +10,9 @@ import SimpleITK as sitk
 
 from helpers.cohort import load_screened
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, load_study, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
+from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import chinese_table, export_virtual
 

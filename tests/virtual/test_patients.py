@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.errors import StudyError
 from helpers.paper import reported_values
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual.patients import age_law, apportion, simulate_patients
 
 PROTOCOL = yaml.safe_load((REPOSITORY / "data/virtual/protocol.yml").read_text(encoding="utf-8"))

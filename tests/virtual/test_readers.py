@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 
 SITE = VirtualSite(REPOSITORY / "data" / "virtual" / "protocol.yml", "development", 40, 21)

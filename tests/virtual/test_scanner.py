@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 from helpers.virtual import scanner as scanners
 from helpers.virtual.shapes import Grid

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite, bone
 from helpers.virtual.patients import LATENT_COLUMNS
 from helpers.virtual.shapes import Grid

@@ -27,20 +27,18 @@ from helpers.audit.baseline import (
     check_ranges,
     check_sums,
 )
-from helpers.audit.clinical import check_clinical, simulate_clinical_aucs
+from helpers.audit.clinical import check_clinical
 from helpers.audit.performance import (
-    auc_intervals,
     check_auc_bounds,
     check_auc_differences,
     check_auc_symmetry,
     check_auc_width,
     check_confusion,
     check_delong_z,
-    confusion_matrices,
 )
 from helpers.audit.places import check_choice, check_events, check_features, check_lambda, check_repeated
 from helpers.audit.printed import INCONSISTENT
-from helpers.audit.publication import UNDECIDED, VERDICTS, Check, Publication, read_publication
+from helpers.audit.publication import UNDECIDED, VERDICTS, Check, Publication
 
 __all__ = [
     "VERDICTS",

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.errors import StudyError
-from helpers.study import resolve
+from helpers.study.places import resolve
 
 KEYS = ["item", "cohort", "subject", "metric"]
 COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "note"]

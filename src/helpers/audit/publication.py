@@ -29,7 +29,8 @@ from helpers.audit.printed import (
     read_reported,
 )
 from helpers.errors import StudyError
-from helpers.study import Strict, resolve
+from helpers.study.places import resolve
+from helpers.study.study_file import Strict
 
 UNDECIDED = "cannot be checked"
 VERDICTS = [CONSISTENT, ROUNDING, INCONSISTENT, UNDECIDED]

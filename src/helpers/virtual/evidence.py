@@ -26,7 +26,8 @@ from helpers.images import Scan
 from helpers.paper import reported_values
 from helpers.preprocessing import preprocess
 from helpers.reliability import icc
-from helpers.study import REPOSITORY, Study
+from helpers.study.places import REPOSITORY
+from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite
 from helpers.virtual.patients import simulate_patients
 

@@ -18,7 +18,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from tqdm import tqdm
 
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY
+from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 
 _INTERCEPT = -1024  # stored value 0 is air, as most scanners have it

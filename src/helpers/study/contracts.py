@@ -9,7 +9,6 @@ from helpers.errors import StudyError
 
 COHORTS = ["training", "internal", "external"]
 SEXES = ["female", "male"]
-
 _patient = {"patient_id": pa.Column(str, unique=True)}
 _outcome = {
     "cohort": pa.Column(str, pa.Check.isin(COHORTS)),
@@ -32,7 +31,6 @@ _person = {
     "sex": pa.Column(str, pa.Check.isin(SEXES), required=False),
 }
 _unit = pa.Check.in_range(0, 1)
-
 CONTRACTS = {
     # Everyone who was screened, in every site; `exclusion` is empty for those who stay. Of the others less
     # may be known.
@@ -112,6 +110,12 @@ WRITTEN_BY = {
     "predictions": "05_models and 06_nomogram",
     "scores": "11_new_hospital",
 }
+COHORT_TITLES = {
+    "training": "Training",
+    "internal": "Internal validation",
+    "external": "External validation",
+}
+OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
 
 
 def check(name: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.schemas import COHORTS
+from helpers.study.contracts import COHORTS
 
 HIDDEN = "hidden"
 _PERFORMANCE = ("sensitivity", "specificity", "accuracy", "ppv", "npv")

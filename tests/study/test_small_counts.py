@@ -5,20 +5,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import disclosure
-from helpers.study import REPOSITORY, Run, load_study
+from helpers.study import small_counts
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
+from helpers.study.study_file import load_study
 
 NA = pd.NA
 
 
 def test_a_count_below_the_limit_is_a_bound_and_zero_stays():
-    assert [disclosure.shown_count(n, 10) for n in (0, 1, 9, 10, 431)] == ["0", "<10", "<10", "10", "431"]
-    assert disclosure.shown_count(3, 0) == "3"
+    assert [small_counts.shown_count(n, 10) for n in (0, 1, 9, 10, 431)] == ["0", "<10", "<10", "10", "431"]
+    assert small_counts.shown_count(3, 0) == "3"
 
 
 def test_without_a_limit_the_table_is_the_same():
     table = pd.DataFrame({"cohort": ["training"], "n": [3]})
-    assert disclosure.protect("scanners", table, 0) is table
+    assert small_counts.protect("scanners", table, 0) is table
 
 
 def test_a_single_small_count_takes_the_second_smallest_with_it():
@@ -30,7 +32,7 @@ def test_a_single_small_count_takes_the_second_smallest_with_it():
             "tube_kv": ["120", "100", "120", "120", "120"],
         }
     )
-    shown = disclosure.protect("scanners", scanners, 10)
+    shown = small_counts.protect("scanners", scanners, 10)
     assert shown["patients"].tolist() == [80, "<10", "hidden", 60, 50]
     assert shown["tube_kv"].isna().tolist() == [False, True, False, False, False]
     assert scanners["patients"].tolist() == [80, 4, 30, 60, 50]
@@ -38,9 +40,9 @@ def test_a_single_small_count_takes_the_second_smallest_with_it():
 
 def test_two_small_counts_that_are_few_together_take_a_third_with_them():
     table = pd.DataFrame({"cohort": "training", "scanner": list("ABC"), "patients": [1, 1, 50]})
-    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", "hidden"]
+    assert small_counts.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", "hidden"]
     table["patients"] = [6, 7, 50]
-    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", 50]
+    assert small_counts.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", 50]
 
 
 def test_status_of_the_images_hides_along_rows_and_columns():
@@ -54,7 +56,7 @@ def test_status_of_the_images_hides_along_rows_and_columns():
             "volume_mean": [2.0, 3.0, 4.0, 3.1],
         }
     )
-    shown = disclosure.protect("preprocessing_summary", quality, 10)
+    shown = small_counts.protect("preprocessing_summary", quality, 10)
     assert shown["warned"].tolist() == ["<10", 0, "hidden", 25]
     assert shown["ok"].tolist() == ["hidden", 50, "hidden", 205]
     assert shown["patients"].tolist() == [100, 50, 80, 230]
@@ -63,7 +65,7 @@ def test_status_of_the_images_hides_along_rows_and_columns():
 
 def test_few_with_or_few_without_the_outcome_hide_the_rows_results():
     table = pd.DataFrame({"group": list("ABC"), "n": [40, 40, 40], "events": [3, 36, 20], "auc": 0.8})
-    shown = disclosure.protect("any", table, 10)
+    shown = small_counts.protect("any", table, 10)
     assert shown["events"].tolist() == ["<10", "hidden", 20]
     assert shown["auc"].isna().tolist() == [True, True, False]
     assert shown["n"].tolist() == [40, 40, 40]
@@ -74,7 +76,7 @@ def flow(*rows):
 
 
 def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
-    shown = disclosure.protect(
+    shown = small_counts.protect(
         "flow_chart",
         flow(
             ("A", "screened", "", 130, NA),
@@ -93,11 +95,11 @@ def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
 
 def test_rows_of_any_index_are_protected():
     table = pd.DataFrame({"cohort": "training", "scanner": list("AB"), "patients": [40, 4]}, index=[3, 3])
-    assert disclosure.protect("scanners", table, 10)["patients"].tolist() == ["hidden", "<10"]
+    assert small_counts.protect("scanners", table, 10)["patients"].tolist() == ["hidden", "<10"]
 
 
 def test_a_single_small_exclusion_takes_the_number_screened_with_it():
-    shown = disclosure.protect(
+    shown = small_counts.protect(
         "flow_chart",
         flow(
             ("A", "screened", "", 63, NA),
@@ -132,7 +134,7 @@ def test_table_1_hides_a_characteristic_with_its_test_and_the_moments_of_a_small
     table = pd.DataFrame(rows, columns=["characteristic", "subject", "metric", "value"]).assign(
         cohort="internal"
     )
-    shown = disclosure.protect("table_1", table, 10)["value"].tolist()
+    shown = small_counts.protect("table_1", table, 10)["value"].tolist()
     assert shown[:3] == [50, "<10", "hidden"]
     assert np.isnan(shown[3:5] + shown[7:8]).all()
     assert shown[5:7] == [60, 60]
@@ -144,7 +146,7 @@ def test_table_1_of_a_cohort_that_is_small_itself():
     rows = [("cohort", 6), ("osteoporosis", 2), ("non-osteoporosis", 4)]
     table = pd.DataFrame(rows, columns=["subject", "value"])
     table = table.assign(cohort="internal", characteristic="patients", metric="n")
-    assert disclosure.protect("table_1", table, 10)["value"].tolist() == ["<10"] * 3
+    assert small_counts.protect("table_1", table, 10)["value"].tolist() == ["<10"] * 3
 
 
 def test_counts_inside_texts_are_found():
@@ -157,7 +159,7 @@ def test_counts_inside_texts_are_found():
             "smd_external": [0.1, 0.2, 0.3],
         }
     )
-    shown = disclosure.protect("table_1_cohorts", table, 10)
+    shown = small_counts.protect("table_1_cohorts", table, 10)
     assert shown["training"].tolist() == ["94 (22.38%)", "<10", "61.43 ± 8.87"]
     assert shown["external"].tolist() == ["78 (29.66%)", "hidden", "61.76 ± 11.63"]
     assert shown["smd_external"].isna().tolist() == shown["p_value"].isna().tolist() == [False, True, False]
@@ -176,7 +178,7 @@ def test_a_sensitivity_that_tells_a_few_missed_patients_is_left_out():
             "paper_auc": 0.85,
         }
     )
-    shown = disclosure.protect("table_5", table, 10, sizes)
+    shown = small_counts.protect("table_5", table, 10, sizes)
     assert shown["sensitivity"].isna().tolist() == shown["accuracy"].isna().tolist() == [True, False, True]
     assert shown["auc"].isna().tolist() == [False, False, True]  # 8 events in all
     assert shown["paper_auc"].tolist() == [0.85] * 3
@@ -190,7 +192,7 @@ def test_no_hidden_cell_can_be_had_by_subtraction(seed):
     table = pd.DataFrame(parts, columns=["ok", "warned", "refused"])
     table.insert(0, "patients", parts.sum(1))
     table.insert(0, "cohort", list("ABCD"))
-    shown = disclosure.protect("preprocessing_summary", table, 10).iloc[:, 2:]
+    shown = small_counts.protect("preprocessing_summary", table, 10).iloc[:, 2:]
     hidden = shown.map(lambda cell: isinstance(cell, str)).to_numpy()
     assert not ((parts > 0) & (parts < 10) & ~hidden).any()
     for cells, covered in [*zip(parts, hidden, strict=True), *zip(parts.T, hidden.T, strict=True)]:

@@ -5,7 +5,9 @@ import pytest
 import yaml
 
 from helpers.errors import StudyError
-from helpers.study import REPOSITORY, load_study, open_run
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
+from helpers.study.study_file import load_study
 
 STUDIES = REPOSITORY / "data" / "studies"
 GOOD = yaml.safe_load((STUDIES / "quick.yml").read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.errors import StudyError
@@ -72,3 +73,22 @@ def checked_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.int64]
             "model's predicted risk, not its score or a percentage."
         )
     return outcome, probability
+
+
+def named_values(X: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, list]:
+    """Values (float) and column names (positions for an array) of a feature table without gaps.
+
+    Raises
+    ------
+    StudyError
+        Naming the first feature and row with a missing or infinite value.
+    """
+    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    values = table.to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise StudyError(
+            f"Feature '{table.columns[column]}' of patient '{table.index[row]}' is missing or infinite. "
+            "Look at this patient's mask in the QC table, then mend it or exclude the patient."
+        )
+    return values, table.columns.tolist()
