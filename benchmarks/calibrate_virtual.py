@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import cohort, extraction, models, nomogram, preprocessing, selection
+from helpers import cohort, extraction, preprocessing
 from helpers.delong import delong_auc
-from helpers.logistic import fit_logistic
+from helpers.learning import classifiers, nomogram, selection
+from helpers.learning.logistic import fit_logistic
 from helpers.study.places import REPOSITORY, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study
@@ -72,13 +73,13 @@ def predict(
     training = (patients["cohort"] == "training").to_numpy()
     outcome = patients.loc[training, "osteoporosis"]
     seed = int(run.study.rng("models").integers(2**31))
-    fitted = models.fit_models(values[training], outcome, 5, True, seed, workers)
+    fitted = classifiers.fit_models(values[training], outcome, 5, True, seed, workers)
     rad_score = selection.rad_score(chosen, features).rename("rad_score").reset_index()
     scored = patients.merge(rad_score, on="patient_id")
     learned = scored[scored["cohort"] == "training"]
     predictors = {"clinical": run.study.predictors, "nomogram": [*run.study.predictors, "rad_score"]}
     logistic = {name: fit_logistic(learned, "osteoporosis", list(of)) for name, of in predictors.items()}
-    predictions = nomogram.with_models(models.predict(fitted, values, patients), scored, logistic)
+    predictions = nomogram.with_models(classifiers.predict(fitted, values, patients), scored, logistic)
     return predictions[predictions["model"].isin(MODELS)].rename(columns={"probability": "score"})
 
 

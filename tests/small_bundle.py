@@ -4,11 +4,11 @@ import numpy as np
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from helpers import selection as sel
 from helpers.bundle import save_bundle
 from helpers.cohort import apply_inclusion, load_screened
 from helpers.extraction import feature_names, features_table
-from helpers.nomogram import Nomogram, fit_models, with_models
+from helpers.learning import selection
+from helpers.learning.nomogram import Nomogram, fit_models, with_models
 from helpers.preprocessing import cases_of, quality_table
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -53,14 +53,14 @@ def _likenesses(eight, features, rng):
 
 
 def _fit(run, people, values):
-    settings = sel.SelectionSettings(icc_threshold=None, folds=3, mrmr_features=8, smote="none")
-    chosen = sel.select_features(values, people["osteoporosis"].to_numpy(), {}, settings, 1).as_dict()
+    settings = selection.SelectionSettings(icc_threshold=None, folds=3, mrmr_features=8, smote="none")
+    chosen = selection.select_features(values, people["osteoporosis"].to_numpy(), {}, settings, 1).as_dict()
     run.write_json("selection", chosen)
-    z = sel.z_scores(chosen, values)
+    z = selection.z_scores(chosen, values)
     model = LogisticRegression().fit(z, people["osteoporosis"])
     content = {"intercept": float(model.intercept_[0]), "coefficients": model.coef_[0].tolist()}
     run.write_json("models", {"LR": content})
-    scored = people.assign(rad_score=sel.rad_score(chosen, values).to_numpy())
+    scored = people.assign(rad_score=selection.rad_score(chosen, values).to_numpy())
     keys = ["patient_id", "cohort", "osteoporosis"]
     run.write("rad_score", scored[[*keys, "rad_score"]])
     fitted = fit_models(scored, run.study.predictors)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import calibration, decision_curves, delong, lasso, metrics, nomogram, reliability, selection
+from helpers import calibration, decision_curves, delong, metrics, reliability
 from helpers.errors import StudyError
+from helpers.learning import lasso, nomogram, odds_ratios, ranking
 
 Y = np.repeat([0, 1], [14, 12])
 RNG = np.random.default_rng(12)
@@ -23,12 +24,12 @@ SCORED = {
     "confusion_metrics": lambda y, s: metrics.confusion_metrics(y, s, 0.5),
     "calibration_summary": calibration.calibration_summary,
     "net_benefit": lambda y, s: decision_curves.net_benefit(y, s, [0.3]),
-    "logistic_table": lambda y, s: nomogram.logistic_table(pd.DataFrame({"y": y, "s": s}), "y", ["s"]),
+    "logistic_table": lambda y, s: odds_ratios.logistic_table(pd.DataFrame({"y": y, "s": s}), "y", ["s"]),
 }
 TABLES = {
-    "mann_whitney": selection.mann_whitney,
-    "spearman_prune": lambda x, y: selection.spearman_prune(x, 0.9),
-    "mrmr": lambda x, y: selection.mrmr(x, y, 2, "FCQ"),
+    "mann_whitney": ranking.mann_whitney,
+    "spearman_prune": lambda x, y: ranking.spearman_prune(x, 0.9),
+    "mrmr": lambda x, y: ranking.mrmr(x, y, 2, "FCQ"),
     "lasso_cv": lambda x, y: lasso.lasso_cv(x, y, 3, "binomial"),
 }
 
@@ -41,15 +42,15 @@ TABLES = {
         (metrics.youden_cutoff, ["y", "score"]),
         (metrics.confusion_metrics, ["y", "score", "cutoff"]),
         (reliability.icc, ["ratings", "kind"]),
-        (selection.mann_whitney, ["X", "y"]),
-        (selection.spearman_prune, ["X", "threshold"]),
-        (selection.mrmr, ["X", "y", "k", "scheme"]),
+        (ranking.mann_whitney, ["X", "y"]),
+        (ranking.spearman_prune, ["X", "threshold"]),
+        (ranking.mrmr, ["X", "y", "k", "scheme"]),
         (lasso.lasso_cv, ["X", "y", "folds", "family"]),
         (calibration.calibration_summary, ["y", "p"]),
         (decision_curves.net_benefit, ["y", "p", "thresholds"]),
         (nomogram.Nomogram.points, ["self", "row"]),
         (nomogram.Nomogram.probability, ["self", "total_points"]),
-        (nomogram.logistic_table, ["data", "outcome", "predictors"]),
+        (odds_ratios.logistic_table, ["data", "outcome", "predictors"]),
     ],
 )
 def test_names_that_others_call_keep_their_arguments(function, names):
@@ -110,7 +111,7 @@ def test_selection_refuses_one_class(name):
 def test_constant_features_follow_their_rules():
     constant = X.copy()
     constant[:, 1] = 3.0
-    assert selection.mann_whitney(constant, Y).p_value[1] == 1
+    assert ranking.mann_whitney(constant, Y).p_value[1] == 1
     assert not lasso.lasso_cv(constant, Y, 3, "binomial").path.coefficients[:, 1].any()
     for name in ("spearman_prune", "mrmr"):
         with pytest.raises(StudyError, match="same in every patient"):
@@ -128,6 +129,6 @@ def test_ties_and_separation_follow_their_rules():
 
 def test_fewer_than_ten_events_are_fitted_by_firth():
     few = AGES.assign(osteoporosis=(np.arange(26) % 4 == 0).astype(int))
-    assert nomogram.logistic_table(few, "osteoporosis", ["age"])["method"].tolist() == [
+    assert odds_ratios.logistic_table(few, "osteoporosis", ["age"])["method"].tolist() == [
         "Firth (fewer than 10 events)"
     ]

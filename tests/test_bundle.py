@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import models
-from helpers import selection as sel
 from helpers.bundle import load_bundle, save_bundle, score
 from helpers.errors import StudyError
-from helpers.logistic import LogisticModel, fit_logistic
+from helpers.learning import classifiers
+from helpers.learning.logistic import LogisticModel, fit_logistic
+from helpers.learning.nomogram import Nomogram
+from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.metrics import youden_cutoff
-from helpers.nomogram import Nomogram
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
 
@@ -38,18 +38,18 @@ def run(tmp_path_factory):
     )
     train = np.arange(90)
     train_or_not = np.arange(120) < 90
-    selection = sel.select_features(
-        features.iloc[train], y[train], dict.fromkeys(names, 0.9), sel.SelectionSettings(folds=5), 2
+    selection = select_features(
+        features.iloc[train], y[train], dict.fromkeys(names, 0.9), SelectionSettings(folds=5), 2
     ).as_dict()
     run.write_json("selection", selection)
     chosen = features[selection["features"]]
-    fitted = models.fit_models(chosen.iloc[train], y[train], 3, smote=True, seed=2, workers=1)
-    run.write_json("models", {"LR": models.logistic_coefficients(fitted["LR"])})
-    patients["rad_score"] = sel.rad_score(selection, features)
+    fitted = classifiers.fit_models(chosen.iloc[train], y[train], 3, smote=True, seed=2, workers=1)
+    run.write_json("models", {"LR": classifiers.logistic_coefficients(fitted["LR"])})
+    patients["rad_score"] = rad_score(selection, features)
     clinical = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex"])
     nomogram = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex", "rad_score"])
     rows = patients[["patient_id", "cohort", "osteoporosis"]]
-    radiomics = models.predict({"radiomics": fitted["LR"]}, chosen, patients)
+    radiomics = classifiers.predict({"radiomics": fitted["LR"]}, chosen, patients)
     others = [
         rows.assign(model=name, probability=model.probability(patients))
         for name, model in (("clinical", clinical), ("nomogram", nomogram))

@@ -19,7 +19,7 @@ from helpers.calibration import (
     validate,
 )
 from helpers.errors import StudyError
-from helpers.logistic import encode, fit_logistic, levels_of
+from helpers.learning.logistic import encode, fit_logistic, levels_of
 
 R = expected("calibration_external")
 BOOTSTRAP = expected("validate_calibrate_bootstrap")

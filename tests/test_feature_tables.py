@@ -13,10 +13,10 @@ import yaml
 
 from helpers import cohort as patients
 from helpers import runner
-from helpers import selection as sel
 from helpers.errors import StudyError
 from helpers.feature_tables import bring_features, check_feature_tables, engine_of, feature_name, features_for
-from helpers.models import fit_models, predict
+from helpers.learning import selection
+from helpers.learning.classifiers import fit_models, predict
 from helpers.reliability import icc
 from helpers.study.places import STEPS
 from helpers.study.run_folder import open_run
@@ -187,10 +187,10 @@ def test_without_a_second_reader_no_feature_is_left_out_for_it(hospital):
     features, _ = brought(run)
     agreement = run.read("icc").set_index("feature")["icc"]
     assert agreement.empty and run.read("features_reader2").empty
-    threshold = sel.usable_threshold(agreement, 0.8)
-    settings = sel.SelectionSettings(icc_threshold=threshold, folds=3)
+    threshold = selection.usable_threshold(agreement, 0.8)
+    settings = selection.SelectionSettings(icc_threshold=threshold, folds=3)
     outcome = pd.Series(OUTCOME, IDS).loc[features.index].to_numpy()
-    found = sel.select_features(features, outcome, agreement, settings, 1)
+    found = selection.select_features(features, outcome, agreement, settings, 1)
     assert found.survivors["icc"] == list(VALUES)
     assert "No ICC" in found.notes[0]
 
@@ -273,9 +273,9 @@ def selected(run):
     """Features chosen on the training patients (as notebook 04), with everyone and their features."""
     people, values = run.read("cohort"), run.read("features").set_index("patient_id")
     training = people[people["cohort"] == "training"]
-    settings = sel.SelectionSettings(icc_threshold=None, folds=5, mrmr_features=10)
+    settings = selection.SelectionSettings(icc_threshold=None, folds=5, mrmr_features=10)
     outcome = training["osteoporosis"].to_numpy()
-    chosen = sel.select_features(values.loc[training["patient_id"]], outcome, {}, settings, 2)
+    chosen = selection.select_features(values.loc[training["patient_id"]], outcome, {}, settings, 2)
     return chosen.as_dict(), people, values.loc[people["patient_id"]]
 
 
@@ -287,7 +287,7 @@ def test_real_tables_are_read_and_selected(real_study, tmp_path, name):
     assert left_out["first"].to_dict() == {"column of the patients' table": "Target"}
     chosen, _, values = selected(run)
     assert 1 <= len(chosen["features"]) <= 10
-    assert np.isfinite(sel.rad_score(chosen, values)).all()
+    assert np.isfinite(selection.rad_score(chosen, values)).all()
 
 
 def test_a_real_table_is_modelled(real_study, tmp_path):

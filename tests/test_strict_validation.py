@@ -10,9 +10,9 @@ import pytest
 from helpers import strict_validation as strict
 from helpers.delong import delong_auc
 from helpers.errors import StudyError
+from helpers.learning.selection import SelectionSettings
 from helpers.negative_controls import leaky_auc, permuted_labels
 from helpers.reliability import icc
-from helpers.selection import SelectionSettings
 
 SETTINGS = SelectionSettings(smote="none", folds=3, mrmr_features=8)
 

@@ -17,7 +17,7 @@ from scipy.special import logit
 from helpers.calibration import calibration_curve
 from helpers.checked_inputs import checked_outcome, checked_probabilities
 from helpers.decision_curves import net_benefit
-from helpers.logistic import maximum_likelihood
+from helpers.learning.logistic import maximum_likelihood
 
 LEVELS = (0.025, 0.975)
 

@@ -21,7 +21,7 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 from helpers.checked_inputs import checked_outcome, checked_probabilities
 from helpers.delong import placement_values, present_cohorts, probabilities_wide
 from helpers.figures import MODEL_COLOURS, OUTCOME_COLOURS
-from helpers.logistic import maximum_likelihood
+from helpers.learning.logistic import maximum_likelihood
 from helpers.metrics import proportion
 from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 

@@ -26,9 +26,9 @@ from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.errors import StudyError
 from helpers.figures import MODEL_COLOURS
 from helpers.images import Scan, image_source
+from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.masks import LAYERS
 from helpers.metrics import roc_points
-from helpers.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.preprocessing import typical_patient
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import REPOSITORY

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from helpers.calibration import bootstrap_resamples
 from helpers.checked_inputs import checked_probabilities
-from helpers.logistic import maximum_likelihood
+from helpers.learning.logistic import maximum_likelihood
 
 FROZEN, INTERCEPT, BOTH = "as frozen", "intercept only", "intercept and slope"
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from helpers.extraction import split_name
 from helpers.figures import OUTCOME_COLOURS
-from helpers.lasso import LassoCv, LassoPath
-from helpers.selection import Selection
+from helpers.learning.lasso import LassoCv, LassoPath
+from helpers.learning.selection import Selection
 from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"

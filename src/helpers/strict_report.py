@@ -15,9 +15,9 @@ from helpers.decision_curves import net_benefit, treat_all
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.images import Scan
-from helpers.logistic import fit_logistic
+from helpers.learning.logistic import fit_logistic
+from helpers.learning.odds_ratios import logistic_table
 from helpers.metrics import confusion_metrics, youden_cutoff
-from helpers.nomogram import logistic_table
 from helpers.selection_figures import readable_name
 from helpers.strict_validation import Nested, nested_auc
 from helpers.study.contracts import COHORT_TITLES

@@ -25,7 +25,7 @@ from xgboost import XGBClassifier
 
 from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
-from helpers.selection import LimitedSmote
+from helpers.learning.smote import LimitedSmote
 
 # The paper's models, in the paper's order; and the rows of its Table 3.
 MODELS = ["LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"]

@@ -8,200 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 from joblib import Parallel, delayed
-from scipy.stats import mannwhitneyu, rankdata
 from sklearn.base import BaseEstimator
-from sklearn.feature_selection import SelectorMixin, f_classif
+from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
-from helpers.lasso import Family, lasso_cv, lasso_path
-
-SCHEMES = ("FCQ", "FCD", "MID", "MIQ")
-# Spread (maximum - minimum) at or below this part of the largest absolute value counts as constant.
-CONSTANT = 1e-9
-# Floor of a correlation in FCQ, as in the Python package mrmr-selection: a quotient by 0 would decide alone.
-SMALLEST_CORRELATION = 1e-3
-
-
-class MannWhitney(NamedTuple):
-    """U of the patients with the outcome, and the two-sided P value, each of shape (features,)."""
-
-    u: np.ndarray
-    p_value: np.ndarray
-
-
-def mann_whitney(X: pd.DataFrame | np.ndarray, y: np.ndarray) -> MannWhitney:
-    """Compare every feature between patients with and without the outcome.
-
-    Asymptotic P with tie and continuity correction, as R ``wilcox.test(exact = FALSE)``. A constant feature
-    separates nothing: P = 1 (R gives NaN).
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray, shape (patients, features)
-    y : array of 0 and 1, shape (patients,)
-
-    Raises
-    ------
-    StudyError
-        For missing or infinite values or one class only.
-    """
-    values, _ = named_values(X)
-    y = checked_outcome(y)
-    u, p_value = mannwhitneyu(values[y == 1], values[y == 0], method="asymptotic")
-    return MannWhitney(u, np.where(np.ptp(values, axis=0) == 0, 1.0, p_value))
-
-
-def spearman_prune(X: pd.DataFrame | np.ndarray, threshold: float = 0.90) -> list:
-    """Keep features of which no two have abs(Spearman's rho) above ``threshold``.
-
-    Again and again the pair with the largest abs(rho) loses one member: the one with the larger mean abs(rho)
-    with all that remain (of equals, the later column). So the result does not depend on the order of the
-    columns, and not on the outcome.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray, shape (patients, features)
-    threshold : float
-
-    Returns
-    -------
-    list
-        Names (positions for an array) of the features kept, in column order.
-
-    Raises
-    ------
-    StudyError
-        For missing or infinite values, or a constant feature, whose correlation does not exist.
-    """
-    values, names = _varying(X)
-    ranks = rankdata(values, axis=0)
-    correlation = np.abs(np.atleast_2d(np.corrcoef(ranks, rowvar=False)))
-    correlation = np.maximum(correlation, correlation.T)  # symmetric to the last bit
-    np.fill_diagonal(correlation, 0)
-    kept = np.ones(len(names), bool)
-    largest = correlation.max(axis=1)
-    while largest.max() > threshold:
-        first = int(np.argmax(largest))
-        second = int(np.argmax(correlation[first]))
-        total = correlation[[first, second]].sum(axis=1)
-        # The tolerance lets exact copies count as equals in spite of rounding.
-        loser = first if total[0] > total[1] + 1e-9 else second
-        partners = correlation[loser] == largest
-        kept[loser] = False
-        correlation[loser] = correlation[:, loser] = 0
-        partners[loser] = True
-        largest[partners] = correlation[partners].max(axis=1)
-    return [name for name, keep in zip(names, kept, strict=True) if keep]
-
-
-class Mrmr(NamedTuple):
-    """Features in the order of choice, and the score with which each was chosen."""
-
-    features: list
-    scores: np.ndarray
-
-
-def mrmr(
-    X: pd.DataFrame | np.ndarray,
-    y: np.ndarray,
-    k: int = 50,
-    scheme: Literal["FCQ", "FCD", "MID", "MIQ"] = "FCQ",
-) -> Mrmr:
-    """Rank features by relevance for the outcome against redundancy with those already chosen.
-
-    The first is the most relevant; each next one has the largest quotient (Q) or difference (D) of its
-    relevance and its mean redundancy. FC: one-way ANOVA F and abs(Pearson's r), floored at 0.001 in the
-    quotient. MI: mutual information (nats) of features cut at mean - SD and mean + SD. Ding & Peng 2005,
-    doi 10.1142/S0219720005001004.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray, shape (patients, features)
-    y : array of 0 and 1, shape (patients,)
-    k : int
-        How many to choose; all when there are fewer.
-    scheme : "FCQ", "FCD", "MID" or "MIQ"
-
-    Raises
-    ------
-    StudyError
-        For missing or infinite values, a constant feature, one class only, or an unknown scheme.
-    """
-    if scheme not in SCHEMES:
-        raise StudyError(f"mRMR has no scheme '{scheme}'. Choose one of {', '.join(SCHEMES)}.")
-    values, names = _varying(X)
-    y = checked_outcome(y)
-    if scheme.startswith("F"):
-        relevance = f_classif(values, y)[0]
-        redundancy = np.abs(np.atleast_2d(np.corrcoef(values, rowvar=False)))
-        if scheme == "FCQ":
-            redundancy = np.maximum(redundancy, SMALLEST_CORRELATION)
-    else:
-        relevance, redundancy = _mutual_information(values, y)
-    order, scores = _greedy(relevance, redundancy, min(k, len(names)), quotient=scheme.endswith("Q"))
-    return Mrmr([names[j] for j in order], np.array(scores))
-
-
-def _greedy(relevance: np.ndarray, redundancy: np.ndarray, k: int, quotient: bool) -> tuple[list, list]:
-    order, scores = [int(np.argmax(relevance))], [float(relevance.max())]
-    total = np.zeros_like(relevance)
-    while len(order) < k:
-        total += redundancy[order[-1]]
-        mean = total / len(order)
-        score = relevance / np.maximum(mean, np.finfo(float).tiny) if quotient else relevance - mean
-        score[order] = -np.inf
-        order.append(int(np.argmax(score)))
-        scores.append(float(score[order[-1]]))
-    return order, scores
-
-
-def _mutual_information(values: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
-    level = (values > mean + spread).astype(int) - (values < mean - spread)
-    # One indicator column a level: products of indicators count patients in both levels.
-    features = np.stack([level == value for value in (-1, 0, 1)]).astype(float)
-    outcome = np.stack([y == value for value in (0, 1)]).astype(float)[:, :, None]
-    relevance = _mutual_information_of_levels(features, outcome)[:, 0]
-    return relevance, _mutual_information_of_levels(features, features)
-
-
-def _mutual_information_of_levels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Mutual information (nats) of two sets of indicators, shapes (levels, patients, columns)."""
-    n = a.shape[1]
-    total = np.zeros((a.shape[2], b.shape[2]))
-    for one in a:
-        for other in b:
-            joint = one.T @ other / n
-            expected = np.outer(one.mean(axis=0), other.mean(axis=0))
-            ratio = np.divide(joint, expected, out=np.ones_like(joint), where=joint > 0)
-            total += joint * np.log(ratio)
-    return total
-
-
-def _varying(X: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, list]:
-    values, names = named_values(X)
-    constant = np.flatnonzero(_is_constant(values))
-    if constant.size:
-        raise StudyError(
-            f"{constant.size} feature(s) are the same in every patient, for example '{names[constant[0]]}': "
-            "drop them first (ConstantFilter)."
-        )
-    return values, names
-
-
-def _is_constant(values: np.ndarray) -> np.ndarray:
-    return np.ptp(values, axis=0) <= CONSTANT * np.abs(values).max(axis=0)
+from helpers.learning.lasso import Family, lasso_cv, lasso_path
+from helpers.learning.ranking import is_constant, mann_whitney, mrmr, spearman_prune
+from helpers.learning.smote import LimitedSmote
 
 
 class _Filter(SelectorMixin, BaseEstimator):
@@ -297,7 +119,7 @@ class ConstantFilter(_Filter):
     """Drop features that are the same in every patient (within a billionth of their size)."""
 
     def _decide(self, table):
-        support = ~_is_constant(table.to_numpy())
+        support = ~is_constant(table.to_numpy())
         if not support.any():
             raise StudyError("Every feature is the same in all patients: look at the images and masks.")
         return support
@@ -405,25 +227,6 @@ class LassoSelector(_OutcomeFilter):
         self.index_ = index
         self.intercept_, self.coef_ = float(path.intercepts[index]), path.coefficients[index]
         return self.coef_ != 0
-
-
-class LimitedSmote(SMOTE):
-    """SMOTE that makes do with few patients.
-
-    A synthetic patient lies between a patient of the smaller class and one of the five nearest of that class;
-    with five or fewer, one of all others. Chawla et al. 2002, doi 10.1613/jair.953.
-    """
-
-    def fit_resample(self, X, y, **parameters):
-        """Return patients and outcomes with both classes of equal size."""
-        smallest = int(np.unique(y, return_counts=True)[1].min())
-        if smallest < 2:
-            raise StudyError("SMOTE needs at least two patients of the rarer class in every training fold.")
-        neighbours = min(self.k_neighbors, smallest - 1)
-        limited = SMOTE(
-            sampling_strategy=self.sampling_strategy, random_state=self.random_state, k_neighbors=neighbours
-        )
-        return limited.fit_resample(X, y, **parameters)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from helpers import models
 from helpers.errors import StudyError
+from helpers.learning import classifiers
+from helpers.learning.classifiers import MODELS
 from helpers.study.contracts import check
 
 
@@ -26,22 +27,24 @@ def patients():
 @pytest.fixture(scope="module")
 def fitted(patients):
     table, people = patients
-    return models.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=1)
+    return classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=1)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(patients, fitted):
     table, people = patients
-    again = models.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=2)
+    again = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=2)
     pd.testing.assert_frame_equal(
-        models.predict(fitted, table, people), models.predict(again, table, people), check_exact=True
+        classifiers.predict(fitted, table, people),
+        classifiers.predict(again, table, people),
+        check_exact=True,
     )
-    pd.testing.assert_frame_equal(models.settings_table(fitted), models.settings_table(again))
+    pd.testing.assert_frame_equal(classifiers.settings_table(fitted), classifiers.settings_table(again))
 
 
 def test_predictions_keep_their_contract_and_follow_the_marker(patients, fitted):
     table, people = patients
-    predictions = check("predictions", models.predict(fitted, table, people))
-    assert list(predictions["model"].unique()) == models.MODELS
+    predictions = check("predictions", classifiers.predict(fitted, table, people))
+    assert list(predictions["model"].unique()) == MODELS
     for _, part in predictions.groupby("model"):
         assert roc_auc_score(part["osteoporosis"], part["probability"]) > 0.8
 
@@ -65,16 +68,16 @@ def test_smote_and_scaling_see_training_folds_only(patients, fitted):
 
 def test_smote_can_be_left_out(patients):
     table, people = patients
-    fitted = models.fit_models(table, people["osteoporosis"], folds=3, smote=False, seed=5, workers=1)
+    fitted = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=False, seed=5, workers=1)
     assert all("smote" not in model.pipeline.named_steps for model in fitted.values())
 
 
 def test_logistic_coefficients_give_back_the_probability(patients, fitted):
     table, people = patients
-    formula = models.logistic_coefficients(fitted["LR"])
+    formula = classifiers.logistic_coefficients(fitted["LR"])
     z = (table - table.mean()) / table.std(ddof=0)
-    expected = models.predict({"LR": fitted["LR"]}, table, people)["probability"]
-    np.testing.assert_allclose(models.logistic_probability(**formula, values=z), expected, atol=1e-12)
+    expected = classifiers.predict({"LR": fitted["LR"]}, table, people)["probability"]
+    np.testing.assert_allclose(classifiers.logistic_probability(**formula, values=z), expected, atol=1e-12)
     np.testing.assert_allclose(
         expit(formula["intercept"] + z @ formula["coefficients"]), expected, atol=1e-12
     )
@@ -89,14 +92,16 @@ def test_every_chosen_value_was_tried(fitted):
 def test_four_cases_in_twelve_patients_are_enough_for_three_folds(patients):
     table, _ = patients
     rows = np.r_[0:8, 60:64]
-    fitted = models.fit_models(table.iloc[rows], np.repeat([0, 1], [8, 4]), 3, smote=True, seed=1, workers=1)
-    assert set(fitted) == set(models.MODELS)
+    fitted = classifiers.fit_models(
+        table.iloc[rows], np.repeat([0, 1], [8, 4]), 3, smote=True, seed=1, workers=1
+    )
+    assert set(fitted) == set(MODELS)
     assert max(fitted["KNN"].tried["n_neighbors"]) <= 4
 
 
 def test_too_few_patients_for_the_folds_are_refused(patients):
     table, _ = patients
     with pytest.raises(StudyError, match="3 patients of the rarer class: too few for 5"):
-        models.fit_models(table.iloc[:12], np.repeat([0, 1], [9, 3]), 5, smote=True, seed=1, workers=1)
+        classifiers.fit_models(table.iloc[:12], np.repeat([0, 1], [9, 3]), 5, smote=True, seed=1, workers=1)
     with pytest.raises(StudyError, match="same outcome"):
-        models.fit_models(table.iloc[:12], np.zeros(12), 3, smote=True, seed=1, workers=1)
+        classifiers.fit_models(table.iloc[:12], np.zeros(12), 3, smote=True, seed=1, workers=1)

@@ -14,10 +14,21 @@ from scipy.stats import mannwhitneyu, spearmanr
 from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
 
-from helpers import lasso
-from helpers import selection as sel
 from helpers.errors import StudyError
-from helpers.lasso import lasso_cv, lasso_path
+from helpers.learning import lasso, ranking, smote
+from helpers.learning.lasso import lasso_cv, lasso_path
+from helpers.learning.selection import (
+    ConstantFilter,
+    IccFilter,
+    LassoSelector,
+    MannWhitneyFilter,
+    MrmrSelector,
+    SelectionSettings,
+    SpearmanPruner,
+    rad_score,
+    select_features,
+    selection_frequency,
+)
 from helpers.selection_figures import readable_name
 
 
@@ -44,7 +55,7 @@ def cohort():
     return features, y, icc
 
 
-SMALL = sel.SelectionSettings(folds=3, mrmr_features=10)
+SMALL = SelectionSettings(folds=3, mrmr_features=10)
 
 
 # --- Mann-Whitney U -------------------------------------------------------------------------------------
@@ -53,7 +64,7 @@ SMALL = sel.SelectionSettings(folds=3, mrmr_features=10)
 def test_mann_whitney_equals_r():
     table = data("aSAH")
     expected = expected_in_r("mann_whitney")
-    result = sel.mann_whitney(table[list(expected)], table["poor"])
+    result = ranking.mann_whitney(table[list(expected)], table["poor"])
     assert result.u.tolist() == [row["U1"] for row in expected.values()]
     np.testing.assert_allclose(
         result.p_value, [row["p_asymptotic_cc"] for row in expected.values()], rtol=1e-10
@@ -61,7 +72,7 @@ def test_mann_whitney_equals_r():
 
 
 def test_mann_whitney_gives_a_constant_feature_no_evidence():
-    assert sel.mann_whitney(np.ones((6, 1)), np.array([0, 0, 0, 1, 1, 1])).p_value.tolist() == [1.0]
+    assert ranking.mann_whitney(np.ones((6, 1)), np.array([0, 0, 0, 1, 1, 1])).p_value.tolist() == [1.0]
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,9 +81,11 @@ def test_mann_whitney_does_not_change_with_the_order_of_patients_or_a_monotone_m
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, 6, (25, 4)).astype(float), np.repeat([0, 1], [15, 10])
     order = rng.permutation(25)
-    expected = sel.mann_whitney(x, y)
+    expected = ranking.mann_whitney(x, y)
     for values, outcome in ((x[order], y[order]), (np.exp(x), y)):
-        np.testing.assert_allclose(sel.mann_whitney(values, outcome).p_value, expected.p_value, rtol=1e-12)
+        np.testing.assert_allclose(
+            ranking.mann_whitney(values, outcome).p_value, expected.p_value, rtol=1e-12
+        )
     np.testing.assert_allclose(
         expected.p_value, [mannwhitneyu(c[y == 1], c[y == 0], method="asymptotic").pvalue for c in x.T]
     )
@@ -84,23 +97,23 @@ def test_mann_whitney_does_not_change_with_the_order_of_patients_or_a_monotone_m
 @pytest.mark.parametrize("threshold", ["0.95", "0.9", "0.8"])
 def test_spearman_prune_equals_the_reference_algorithm(sonar, threshold):
     expected = expected_in_r("spearman_pruning")["cutoffs"][threshold]["worst_pair_mean_abs_rho_kept"]
-    assert sel.spearman_prune(sonar[0], float(threshold)) == expected
+    assert ranking.spearman_prune(sonar[0], float(threshold)) == expected
 
 
 def test_spearman_prune_does_not_depend_on_the_order_of_columns(sonar):
     reversed_columns = sonar[0].iloc[:, ::-1]
-    assert set(sel.spearman_prune(reversed_columns, 0.8)) == set(sel.spearman_prune(sonar[0], 0.8))
+    assert set(ranking.spearman_prune(reversed_columns, 0.8)) == set(ranking.spearman_prune(sonar[0], 0.8))
 
 
 def test_spearman_prune_leaves_no_pair_above_the_threshold(sonar):
-    kept = sel.spearman_prune(sonar[0], 0.6)
+    kept = ranking.spearman_prune(sonar[0], 0.6)
     rho = np.abs(spearmanr(sonar[0][kept]).statistic)
     assert rho[~np.eye(len(kept), dtype=bool)].max() <= 0.6
 
 
 def test_spearman_prune_keeps_the_first_of_exact_copies():
     x = np.random.default_rng(0).normal(size=(30, 2))
-    assert sel.spearman_prune(np.column_stack([x[:, 0], x[:, 1], x[:, 0], x[:, 0] ** 3]), 0.9) == [0, 1]
+    assert ranking.spearman_prune(np.column_stack([x[:, 0], x[:, 1], x[:, 0], x[:, 0] ** 3]), 0.9) == [0, 1]
 
 
 # --- mRMR -----------------------------------------------------------------------------------------------
@@ -112,13 +125,19 @@ def test_spearman_prune_keeps_the_first_of_exact_copies():
 )
 def test_mrmr_equals_r(sonar, scheme, key):
     expected = expected_in_r("mrmr")[key]
-    result = sel.mrmr(*sonar, k=10, scheme=scheme)
+    result = ranking.mrmr(*sonar, k=10, scheme=scheme)
     assert result.features == expected["order"]
     np.testing.assert_allclose(result.scores, expected["score"], rtol=1e-9, atol=1e-12)
 
 
 def test_mrmr_ranks_every_feature_when_fewer_than_k(sonar):
-    assert sorted(sel.mrmr(sonar[0].iloc[:, :5], sonar[1], k=50).features) == ["V1", "V2", "V3", "V4", "V5"]
+    assert sorted(ranking.mrmr(sonar[0].iloc[:, :5], sonar[1], k=50).features) == [
+        "V1",
+        "V2",
+        "V3",
+        "V4",
+        "V5",
+    ]
 
 
 # --- LASSO ----------------------------------------------------------------------------------------------
@@ -173,11 +192,11 @@ def test_lasso_gives_a_constant_feature_no_coefficient_and_ignores_the_scale():
 # --- transformers and pipeline --------------------------------------------------------------------------
 
 STEPS = [
-    sel.ConstantFilter(),
-    sel.MannWhitneyFilter(),
-    sel.SpearmanPruner(),
-    sel.MrmrSelector(k=2),
-    sel.LassoSelector(folds=2),
+    ConstantFilter(),
+    MannWhitneyFilter(),
+    SpearmanPruner(),
+    MrmrSelector(k=2),
+    LassoSelector(folds=2),
 ]
 
 
@@ -188,15 +207,15 @@ def test_steps_keep_the_contract_of_scikit_learn(step):
 
 def test_the_pipeline_is_the_functions_one_after_the_other(cohort):
     features, y, icc = cohort
-    selection = sel.select_features(features, y, icc, SMALL, seed=3)
+    selection = select_features(features, y, icc, SMALL, seed=3)
     left = [name for name in features if icc[name] > 0.80 and features[name].nunique() > 1]
     z = (features[left] - features[left].mean()) / features[left].std(ddof=0)
     z, balanced = SMOTE(random_state=3).fit_resample(z, y)
-    z = z.loc[:, sel.mann_whitney(z, balanced).p_value < 0.05]
+    z = z.loc[:, ranking.mann_whitney(z, balanced).p_value < 0.05]
     assert selection.survivors["mann_whitney"] == z.columns.tolist()
-    z = z[sel.spearman_prune(z, 0.90)]
+    z = z[ranking.spearman_prune(z, 0.90)]
     assert selection.survivors["spearman"] == z.columns.tolist()
-    chosen = set(sel.mrmr(z, balanced, 10).features)
+    chosen = set(ranking.mrmr(z, balanced, 10).features)
     z = z[[name for name in z if name in chosen]]
     cv = lasso_cv(z, balanced, 3, "binomial", seed=3)
     expected = pd.Series(cv.path.coefficients[cv.index_min], index=z.columns)
@@ -205,33 +224,33 @@ def test_the_pipeline_is_the_functions_one_after_the_other(cohort):
 
 def test_rad_score_is_the_lasso_at_the_training_z_scores(cohort):
     features, y, icc = cohort
-    selection = sel.select_features(features, y, icc, SMALL, seed=3)
+    selection = select_features(features, y, icc, SMALL, seed=3)
     plain = json.loads(json.dumps(selection.as_dict()))
     z = selection.pipeline[:3].transform(features)[selection.lasso.feature_names_in_]
     expected = selection.lasso.cv_.path.linear_predictor(z)[:, selection.lasso.index_]
-    np.testing.assert_allclose(sel.rad_score(plain, features), expected, atol=1e-12)
+    np.testing.assert_allclose(rad_score(plain, features), expected, atol=1e-12)
 
 
 def test_selection_is_repeatable_and_learns_nothing_outside_the_training_set(cohort):
     features, y, icc = cohort
-    first, again = (sel.select_features(features, y, icc, SMALL, seed=3).as_dict() for _ in range(2))
+    first, again = (select_features(features, y, icc, SMALL, seed=3).as_dict() for _ in range(2))
     assert first == again
 
 
 def test_selection_frequency_does_not_depend_on_workers(cohort):
     features, y, icc = cohort
-    selection = sel.select_features(features, y, icc, SMALL, seed=3)
-    one, two = (sel.selection_frequency(selection, features, y, 12, 5, workers) for workers in (1, 2))
+    selection = select_features(features, y, icc, SMALL, seed=3)
+    one, two = (selection_frequency(selection, features, y, 12, 5, workers) for workers in (1, 2))
     pd.testing.assert_series_equal(one, two)
     assert one.between(0, 1).all() and set(one.index) == set(selection.survivors["mrmr"])
 
 
 def test_smote_takes_the_neighbours_there_are():
     x = np.random.default_rng(0).normal(size=(12, 2))
-    _, y = sel.LimitedSmote(random_state=0).fit_resample(x, np.repeat([0, 1], [9, 3]))
+    _, y = smote.LimitedSmote(random_state=0).fit_resample(x, np.repeat([0, 1], [9, 3]))
     assert np.bincount(y).tolist() == [9, 9]
     with pytest.raises(StudyError, match="at least two patients"):
-        sel.LimitedSmote().fit_resample(x, np.repeat([0, 1], [11, 1]))
+        smote.LimitedSmote().fit_resample(x, np.repeat([0, 1], [11, 1]))
 
 
 def test_empty_steps_follow_their_stated_rules():
@@ -239,9 +258,9 @@ def test_empty_steps_follow_their_stated_rules():
     rng = np.random.default_rng(11)
     names = [f"original_glcm_N{i}" for i in range(3)]
     features, y = pd.DataFrame(rng.normal(size=(40, 3)), columns=names), np.repeat([0, 1], 20)
-    strict = sel.SelectionSettings(mann_whitney_p=1e-9, folds=4, lasso_lambda="1se", smote="none")
-    selection = sel.select_features(features, y, dict.fromkeys(names, 1.0), strict, seed=0)
-    smallest = names[int(np.argmin(sel.mann_whitney(features, y).p_value))]
+    strict = SelectionSettings(mann_whitney_p=1e-9, folds=4, lasso_lambda="1se", smote="none")
+    selection = select_features(features, y, dict.fromkeys(names, 1.0), strict, seed=0)
+    smallest = names[int(np.argmin(ranking.mann_whitney(features, y).p_value))]
     assert selection.survivors["mann_whitney"] == selection.survivors["lasso"] == [smallest]
     assert len(selection.notes) == 2
 
@@ -255,23 +274,23 @@ def test_missing_and_infinite_features_name_the_patient(cohort):
         broken = features.copy()
         broken.iloc[7, 2] = bad
         with pytest.raises(StudyError, match="F2' of patient 'P007'"):
-            sel.select_features(broken, y, icc, SMALL, seed=0)
+            select_features(broken, y, icc, SMALL, seed=0)
 
 
 def test_one_class_constant_features_and_unknown_words_are_refused(cohort, sonar):
     features, y, icc = cohort
     with pytest.raises(StudyError, match="same outcome"):
-        sel.mann_whitney(features, np.zeros(60))
+        ranking.mann_whitney(features, np.zeros(60))
     with pytest.raises(StudyError, match="same in every patient"):
-        sel.spearman_prune(features, 0.9)
+        ranking.spearman_prune(features, 0.9)
     with pytest.raises(StudyError, match="no scheme 'JMI'"):
-        sel.mrmr(*sonar, scheme="JMI")
+        ranking.mrmr(*sonar, scheme="JMI")
     with pytest.raises(StudyError, match="lasso_family is 'poisson'"):
         lasso.lasso_cv(*sonar, family="poisson")
     with pytest.raises(StudyError, match="smote is 'always'"):
-        sel.SelectionSettings(smote="always")
+        SelectionSettings(smote="always")
     with pytest.raises(StudyError, match="'median'"):
-        sel.LassoSelector(rule="median").fit(*sonar)
+        LassoSelector(rule="median").fit(*sonar)
 
 
 def test_too_few_patients_for_the_folds_are_refused(sonar):
@@ -284,16 +303,16 @@ def test_too_few_patients_for_the_folds_are_refused(sonar):
 def test_icc_of_other_features_or_too_strict_is_refused(cohort):
     features, y, icc = cohort
     with pytest.raises(StudyError, match="no ICC"):
-        sel.select_features(features, y, icc.iloc[:10], SMALL, seed=0)
+        select_features(features, y, icc.iloc[:10], SMALL, seed=0)
     with pytest.raises(StudyError, match="No feature has an ICC above 1"):
-        sel.select_features(features, y, icc, sel.SelectionSettings(icc_threshold=1.0), seed=0)
+        select_features(features, y, icc, SelectionSettings(icc_threshold=1.0), seed=0)
 
 
 def test_a_table_without_the_selected_features_is_refused(cohort):
     features, y, icc = cohort
-    plain = sel.select_features(features, y, icc, SMALL, seed=3).as_dict()
+    plain = select_features(features, y, icc, SMALL, seed=3).as_dict()
     with pytest.raises(StudyError, match=plain["features"][0]):
-        sel.rad_score(plain, features.drop(columns=plain["features"][0]))
+        rad_score(plain, features.drop(columns=plain["features"][0]))
 
 
 @pytest.mark.parametrize(
@@ -313,5 +332,5 @@ def test_a_study_without_second_reader_is_told_how_to_go_on():
     table = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 2.0]})
     unread = {"a": np.nan, "b": np.nan}
     with pytest.raises(StudyError, match="icc_threshold=null"):
-        sel.IccFilter(unread).fit(table)
-    assert sel.IccFilter(unread, threshold=None).fit(table).get_support().all()
+        IccFilter(unread).fit(table)
+    assert IccFilter(unread, threshold=None).fit(table).get_support().all()

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.combat import ComBat
 from helpers.errors import StudyError
+from helpers.learning.combat import ComBat
 
 
 @pytest.fixture

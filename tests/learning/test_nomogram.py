@@ -11,17 +11,9 @@ from reference_values import birthwt, data, expected
 from scipy.special import expit
 
 from helpers.errors import StudyError
-from helpers.logistic import encode, fit_logistic, levels_of, maximum_likelihood
-from helpers.nomogram import (
-    Nomogram,
-    logistic_table,
-    plot_nomogram,
-    pretty,
-    printed_odds_ratios,
-    typical_patient,
-    univariable_and_multivariable,
-    with_models,
-)
+from helpers.learning.logistic import encode, fit_logistic, levels_of, maximum_likelihood
+from helpers.learning.nomogram import Nomogram, plot_nomogram, pretty, typical_patient, with_models
+from helpers.learning.odds_ratios import logistic_table, printed_odds_ratios, univariable_and_multivariable
 
 LOGISTIC, FIRTH, NOMOGRAM = (expected(name) for name in ("logistic", "logistic_separation_firth", "nomogram"))
 PREDICTORS = ["age", "lwt", "race", "smoke", "ptl", "ht", "ui", "ftv"]

@@ -1,0 +1,118 @@
+"""Univariable and multivariable logistic regression as a table of odds ratios (paper 3.4, Table 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from helpers.checked_inputs import checked_outcome
+from helpers.learning.logistic import encode, fit_columns, levels_of
+
+ESTIMATES = [
+    *("coefficient", "se", "odds_ratio", "wald_low", "wald_high", "profile_low", "profile_high"),
+    *("p_value", "p_lr", "method"),
+]
+ODDS_RATIO_COLUMNS = ["analysis", "term", "predictor", *ESTIMATES]
+LEFT_OUT = "left out (the same for everyone)"
+
+
+def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
+    """One logistic regression: odds ratios, their intervals, and P values.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a patient.
+    outcome : str
+        Column of the outcome, 0/1.
+    predictors : list of str
+        Numeric or text columns; text ones by level (see `helpers.logistic`).
+
+    Returns
+    -------
+    DataFrame
+        One row a coefficient, the intercept left out: term (``sex=male``), predictor (``sex``),
+        coefficient, se, odds_ratio, wald_low, wald_high, profile_low, profile_high (95 % limits of the odds
+        ratio), p_value (Wald), p_lr (likelihood ratio), method. When the data are separated or have fewer
+        than 10 events, all are those of Firth's penalised likelihood and ``method`` says so. A column that
+        does not vary has NaN.
+
+    Raises
+    ------
+    StudyError
+        As `helpers.logistic.fit_logistic`.
+
+    Notes
+    -----
+    Equals R ``glm``, ``confint`` (root-found) and ``drop1(test = "LRT")``, or ``logistf``.
+    """
+    columns = encode(data, predictors, levels_of(data, predictors))
+    y = checked_outcome(data[outcome])
+    estimates = _estimates(columns, y) if (columns.nunique() > 1).any() else pd.DataFrame(columns=ESTIMATES)
+    table = estimates.reindex(columns.columns).rename_axis("term").reset_index()
+    table["method"] = table["method"].fillna(LEFT_OUT)
+    table.insert(1, "predictor", table["term"].str.split("=").str[0])
+    return table
+
+
+def _estimates(columns: pd.DataFrame, y: NDArray) -> pd.DataFrame:
+    fit = fit_columns(columns, y)
+    half = norm.ppf(0.975) * fit.se
+    values = [
+        fit.coefficients,
+        fit.se,
+        np.exp(fit.coefficients),
+        *np.exp([fit.coefficients - half, fit.coefficients + half]),
+        *np.exp(fit.profile_limits()).T,
+        2 * norm.sf(np.abs(fit.coefficients / fit.se)),
+        fit.likelihood_ratio_p(),
+    ]
+    table = pd.DataFrame(dict(zip(ESTIMATES, values, strict=False)), index=fit.names)
+    return table.assign(method=fit.method)
+
+
+def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
+    """Table 2 of the paper: each predictor alone, and all together.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable"); no row
+        without predictors.
+    """
+    if not predictors:
+        return pd.DataFrame(columns=ODDS_RATIO_COLUMNS)
+    alone = pd.concat([logistic_table(data, outcome, [name]) for name in predictors], ignore_index=True)
+    together = logistic_table(data, outcome, predictors)
+    alone.insert(0, "analysis", "univariable")
+    together.insert(0, "analysis", "multivariable")
+    return pd.concat([alone, together], ignore_index=True)
+
+
+def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 for reading: odds ratios with Wald and profile-likelihood intervals, and the paper's.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `univariable_and_multivariable`, with the paper's columns paper_value, paper_ci_low, paper_ci_high.
+    """
+
+    def text(*columns: str) -> list[str]:
+        rows = table[list(columns)].to_numpy(float)
+        return ["-" if np.isnan(row).any() else " to ".join(f"{value:.3f}" for value in row) for row in rows]
+
+    return pd.DataFrame(
+        {
+            "analysis": table["analysis"],
+            "term": table["term"],
+            "odds ratio": text("odds_ratio"),
+            "Wald 95 % CI": text("wald_low", "wald_high"),
+            "profile 95 % CI": text("profile_low", "profile_high"),
+            "P": [f"{p:.2g}" for p in table["p_value"]],
+            "paper": text("paper_value"),
+            "paper 95 % CI": text("paper_ci_low", "paper_ci_high"),
+        }
+    )
