@@ -25,7 +25,7 @@ def hospital(folder, images="{patient_id}_ct.nii"):
 def radbook(folder, images="{patient_id}_ct.nii"):
     """This project: its image loader with all checks, preprocessing, features."""
     from helpers.extraction import extract
-    from helpers.images import FileImages
+    from helpers.imaging.sources import FileImages
     from helpers.preprocessing import preprocess, read_settings
     from helpers.study.run_folder import Run
 

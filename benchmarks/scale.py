@@ -28,7 +28,7 @@ from machine import circumstances
 from helpers.cases import Case
 from helpers.extraction import features_table
 from helpers.figures import use_style
-from helpers.images import image_sources
+from helpers.imaging.sources import image_sources
 from helpers.study.places import REPOSITORY, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study

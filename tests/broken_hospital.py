@@ -12,7 +12,7 @@ import SimpleITK as sitk
 import yaml
 from pydicom.uid import generate_uid
 
-from helpers.resampling import roi_box
+from helpers.imaging.boxes import roi_box
 from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import write_series

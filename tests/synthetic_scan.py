@@ -4,7 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 
 OBLIQUE = (0.9961947, 0.0, 0.0871557, 0.0, 1.0, 0.0, -0.0871557, 0.0, 0.9961947)
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from helpers import extraction
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 from helpers.preprocessing import preprocess, read_settings
 from helpers.study.places import REPOSITORY
 

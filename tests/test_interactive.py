@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from helpers import interactive
+from helpers.imaging.regions import LAYERS
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
-from helpers.masks import LAYERS
 from helpers.metrics import confusion_counts, youden_cutoff
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from helpers.errors import StudyError
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 from helpers.negative_controls import BONE_MARGIN_MM, muscle_scan
 
 

@@ -12,7 +12,7 @@ from synthetic_scan import OBLIQUE, synthetic_scan
 
 from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 from helpers.preprocessing import (
     apply_rules,
     prepare,

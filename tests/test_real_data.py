@@ -19,7 +19,7 @@ from helpers import drift, extraction, new_hospital, preprocessing
 from helpers.bundle import load_bundle, score
 from helpers.cases import Case
 from helpers.errors import StudyError
-from helpers.images import image_source
+from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Rules, Site, Study

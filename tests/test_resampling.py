@@ -13,6 +13,7 @@ from synthetic_scan import OBLIQUE, synthetic_scan
 from test_preprocessing import PAPER, SETTINGS
 
 from helpers import extraction, resampling
+from helpers.imaging import boxes
 from helpers.preprocessing import Block
 from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
@@ -116,7 +117,7 @@ def test_coefficients_of_the_box_are_those_of_the_whole_scan():
 def test_box_of_labels():
     layers = sitk.Image(20, 30, 40, sitk.sitkUInt8)
     layers[3:7, 10:11, 0:40] = 6
-    start, size = resampling.roi_box(layers)
+    start, size = boxes.roi_box(layers)
     assert (start.tolist(), size.tolist()) == ([3, 10, 0], [4, 1, 40])
 
 

@@ -8,7 +8,9 @@ import SimpleITK as sitk
 from synthetic_scan import synthetic_scan
 
 from helpers import roi_views
-from helpers.masks import LAYERS
+from helpers.imaging import slices
+from helpers.imaging.regions import LAYERS
+from helpers.imaging.slices import PLANES
 from helpers.preprocessing import Block, layer_column
 
 # Letters of the LPS axes' positive and negative ends.
@@ -22,9 +24,9 @@ def close_figures():
 
 
 @pytest.mark.parametrize("stored", ["LPS", "RAS", "PIR"])
-@pytest.mark.parametrize("plane", roi_views.PLANES)
+@pytest.mark.parametrize("plane", PLANES)
 def test_a_mark_is_drawn_at_the_edge_whose_letter_it_bears(plane, stored):
-    letters = roi_views.PLANES[plane]
+    letters = PLANES[plane]
     for letter, edge in zip(letters[1:], ("left", "right", "top", "bottom"), strict=True):
         volume = sitk.Image(20, 22, 24, sitk.sitkInt16)
         volume.SetSpacing((1.0, 1.1, 1.2))
@@ -34,7 +36,7 @@ def test_a_mark_is_drawn_at_the_edge_whose_letter_it_bears(plane, stored):
         volume[index] = 1000
         volume = sitk.DICOMOrient(volume, stored)
         centre = np.array([10.0, 12.1, 14.4])
-        view = roi_views.cut(volume, volume > 0, plane, centre)
+        view = slices.cut(volume, volume > 0, plane, centre)
         drawn = plt.figure().add_subplot()
         roi_views.draw_hu(drawn, view)
         row, column = np.unravel_index(view.hu.argmax(), view.hu.shape)

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment
 
 from helpers.check_report import Report, verdict
-from helpers.masks import LAYERS
+from helpers.imaging.regions import LAYERS
 from helpers.preprocessing import layer_column
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import replacing

@@ -24,9 +24,10 @@ from helpers.cases import Case, Outcome, map_cases
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.feature_tables import read_features
-from helpers.masks import LAYERS
+from helpers.imaging.regions import LAYERS
+from helpers.imaging.slices import cut, layer_centre
 from helpers.preprocessing import Block, Prepared, apply_rules, cases_of, preparation
-from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS, cut, layer_centre
+from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run

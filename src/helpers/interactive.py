@@ -25,9 +25,10 @@ from helpers.bundle import load_bundle
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.errors import StudyError
 from helpers.figures import MODEL_COLOURS
-from helpers.images import Scan, image_source
+from helpers.imaging import slices
+from helpers.imaging.regions import LAYERS
+from helpers.imaging.sources import Scan, image_source
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
-from helpers.masks import LAYERS
 from helpers.metrics import roc_points
 from helpers.preprocessing import typical_patient
 from helpers.study.contracts import COHORT_TITLES
@@ -251,7 +252,7 @@ def _viewer_files(run: Run) -> dict[str, bytes]:
     ]
     data = {
         "labels": labels,
-        "centre": _ras_voxel(small.image, roi_views.layer_centre(small.mask, (MIDDLE_OF_L1,))),
+        "centre": _ras_voxel(small.image, slices.layer_centre(small.mask, (MIDDLE_OF_L1,))),
         "windows": [{"title": title, "hu": list(limits)} for title, limits in WINDOWS.items()],
         "bone": list(BONE_IN_SPACE),
     }

@@ -21,12 +21,12 @@ from helpers.checked_inputs import checked_outcome
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
 from helpers.extraction import extract_case
-from helpers.images import ImageSource, Scan, image_sources
+from helpers.imaging.boxes import roi_box
+from helpers.imaging.regions import LAYERS
+from helpers.imaging.sources import ImageSource, Scan, image_sources
 from helpers.learning.selection import selection_pipeline
 from helpers.learning.smote import LimitedSmote
-from helpers.masks import LAYERS
 from helpers.preprocessing import prepare, read_settings
-from helpers.resampling import roi_box
 from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.study.run_folder import Run
 

@@ -21,13 +21,15 @@ import yaml
 from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from helpers import dicom, grids, images, mask_files, masks, resampling, volumes
+from helpers import resampling
 from helpers.cases import Case, CaseCache, map_cases, require_some, source_hash
 from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
-from helpers.images import ImageSource, Scan, image_sources
-from helpers.masks import LAYERS, missing_vertebrae
-from helpers.resampling import crop, resample_roi, roi_box
+from helpers.imaging import dicom, grids, mask_files, regions, sources, volumes
+from helpers.imaging.boxes import crop, roi_box
+from helpers.imaging.regions import AIR_HU, LAYERS, missing_vertebrae
+from helpers.imaging.sources import ImageSource, Scan, image_sources
+from helpers.resampling import resample_roi
 from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Rules
@@ -156,7 +158,7 @@ def _layer_statistics(scan: Scan) -> dict[str, float]:
     voxel_mm3 = float(np.prod(scan.image.GetSpacing()))
     facts = {"volume": voxels.sum() * voxel_mm3, "trabecular_hu": sums.sum() / voxels.sum()}
     inside = hu[layers > 0]
-    facts["air_percent"] = 100 * np.mean(inside < masks.AIR_HU)
+    facts["air_percent"] = 100 * np.mean(inside < AIR_HU)
     facts["cortex_percent"] = 100 * np.mean(inside > LIMITS["hu_high"])
     for layer in LAYERS:
         drawn = voxels[layer - 1]
@@ -196,6 +198,10 @@ def _edge_note(scan: Scan, pad: float) -> list[str]:
     return [f"the region ends {margin.min():.1f} mm from the edge of the scan; filters need {pad} mm"]
 
 
+# The code that a block follows from: editing it makes cached blocks stale.
+_SOURCES = (sources, dicom, volumes, grids, mask_files, regions, resampling, sys.modules[__name__])
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A patient's block and its quality control."""
@@ -207,8 +213,7 @@ class Prepared:
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
-    code = source_hash(images, dicom, volumes, grids, mask_files, masks, resampling, sys.modules[__name__])
-    key = cache.key("block", fingerprint, settings["setting"], code)
+    key = cache.key("block", fingerprint, settings["setting"], source_hash(*_SOURCES))
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)

@@ -11,6 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 from numba import njit
 
+from helpers.imaging.boxes import crop, roi_box
+
 # The influence of a voxel on cubic B-spline coefficients fades by 0.27 a voxel: 0.27**40 is 2e-23, less
 # than the last bit of a double.
 SPLINE_MARGIN = 40
@@ -53,24 +55,6 @@ def resample_roi(
         resampled = _by_itk(image, grid, interpolator)
     # Of the whole mask: the new origin of a cropped one is rounded, and a voxel half-way falls elsewhere.
     return resampled, _by_itk(layers, grid, sitk.sitkNearestNeighbor)
-
-
-def roi_box(layers: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
-    """First voxel and size (x, y, z) of the box around all labels."""
-    voxels, first, stop = sitk.GetArrayViewFromImage(layers), [], []
-    for axis in range(3):
-        occupied = np.flatnonzero(voxels.max(tuple(other for other in range(3) if other != axis)))
-        first.append(occupied[0])
-        stop.append(occupied[-1] + 1)
-        voxels = voxels[(slice(None),) * axis + (slice(first[-1], stop[-1]),)]  # the rest is empty
-    return np.array(first[::-1]), np.subtract(stop, first)[::-1]
-
-
-def crop(image: sitk.Image, first: np.ndarray, stop: np.ndarray) -> sitk.Image:
-    """The voxels from ``first`` to before ``stop`` (x, y, z) as far as the image has them."""
-    first = np.maximum(first, 0).astype(int).tolist()
-    stop = np.minimum(stop, image.GetSize()).astype(int).tolist()
-    return image[tuple(slice(a, b) for a, b in zip(first, stop, strict=True))]
 
 
 def _new_box(

@@ -14,7 +14,7 @@ from helpers.calibration import calibration_curve, calibration_summary
 from helpers.decision_curves import net_benefit, treat_all
 from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
 from helpers.metrics import confusion_metrics, youden_cutoff

@@ -1,4 +1,4 @@
 """Features become a model: ranking, selection, LASSO, classifiers, nomogram (chapters 04 to 06).
 
-In go tables of features and outcomes; out come selections, scores and models. Nothing here knows a run folder.
+In go tables of features and outcomes; out come selections, scores, models. No run folder is known here.
 """

@@ -22,7 +22,7 @@ from scipy.stats import ttest_1samp
 
 from helpers.delong import delong_auc
 from helpers.extraction import extract
-from helpers.images import Scan
+from helpers.imaging.sources import Scan
 from helpers.paper import reported_values
 from helpers.preprocessing import preprocess
 from helpers.reliability import icc

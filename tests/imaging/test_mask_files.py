@@ -12,9 +12,9 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 from synthetic_spine import grid, like, points, spine
 
-from helpers import mask_files
 from helpers.errors import StudyError
-from helpers.images import image_source
+from helpers.imaging import mask_files
+from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study

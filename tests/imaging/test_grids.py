@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from synthetic_scan import OBLIQUE, synthetic_scan
 
 from helpers.errors import StudyError
-from helpers.grids import match_grid
+from helpers.imaging.grids import match_grid
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 PLACE = "P1, mask 'm'"

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import SimpleITK as sitk
 
-from helpers import segmenters
-from helpers.dicom import read_dicom
 from helpers.errors import StudyError
-from helpers.mask_files import MaskFiles, read_bodies, read_codes
-from helpers.masks import check_regions, six_layers
+from helpers.imaging import segmenters
+from helpers.imaging.dicom import read_dicom
+from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
+from helpers.imaging.regions import check_regions, six_layers
+from helpers.imaging.segmenters import TOOLS
+from helpers.imaging.volumes import read_volume
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site
-from helpers.volumes import read_volume
 
 if TYPE_CHECKING:
     from helpers.virtual import VirtualSite
@@ -172,7 +173,7 @@ class FileImages:
         return masks.unpacked(patient_id)
 
     def _segmented(self, patient_id: str) -> MaskFiles:
-        tool = segmenters.TOOLS[self.site.segmenter]
+        tool = TOOLS[self.site.segmenter]
         folder = self.run.segmentation(
             patient_id, f"{self.site.segmenter}-{self._image_state(patient_id)[:16]}"
         )

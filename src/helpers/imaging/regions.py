@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from helpers.errors import StudyError
+from helpers.imaging.boxes import bounding_box
 
 LAYERS = {
     1: "T12 upper",
@@ -65,7 +66,7 @@ def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
         8 bits: the layers 1 to 6 and the codes of ``WHOLE``; empty when none of the labels is there.
     """
     drawn = sitk.GetArrayViewFromImage(mask)
-    window = _box(drawn != 0)
+    window = bounding_box(drawn != 0)
     part = drawn[window]
     found = np.unique(part[part != 0])
     numbers = {label: code for label, code in code_table(labels).items() if isinstance(label, int)}
@@ -189,7 +190,7 @@ def _trabecular(
     region: np.ndarray, grid: sitk.Image, bodies: sitk.Image | None, erode_mm: float, place: str
 ) -> tuple[np.ndarray, list[str]]:
     """Cut a whole vertebra down to its body, shrunk, in one piece."""
-    window = _box(region)
+    window = bounding_box(region)
     notes = ["is cut off by the edge of the scan"] if _at_end(window, region.shape, grid) else []
     # One voxel of background around, except at the edge of the scan, where nobody knows what follows.
     window = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in window)
@@ -227,19 +228,9 @@ def _patient_axes(grid: sitk.Image) -> list[int]:
     return [int(directions[:, 2 - axis].argmax()) for axis in range(3)]
 
 
-def _box(region: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box around a region; nothing of an empty one."""
-    window = []
-    for axis in range(3):
-        occupied = np.flatnonzero(region.any(tuple(other for other in range(3) if other != axis)))
-        window.append(slice(occupied[0], occupied[-1] + 1) if occupied.size else slice(0, 0))
-        region = region[(slice(None),) * axis + (window[-1],)]  # the rest is empty
-    return tuple(window)
-
-
 def _found(labels: sitk.Image) -> set[int]:
     drawn = sitk.GetArrayViewFromImage(labels)
-    return set(np.unique(drawn[_box(drawn != 0)]).tolist()) - {0}
+    return set(np.unique(drawn[bounding_box(drawn != 0)]).tolist()) - {0}
 
 
 def _points(region: np.ndarray, grid: sitk.Image) -> np.ndarray:
@@ -279,7 +270,7 @@ def check_regions(layers: sitk.Image, image: sitk.Image, place: str) -> list[str
         When the order of the layers is not that of a spine, or a limit of ``REFUSED_BEYOND`` is passed.
     """
     everything = sitk.GetArrayViewFromImage(layers) > 0
-    window = _box(everything)
+    window = bounding_box(everything)
     box = layers[tuple(window[::-1])]
     drawn = sitk.GetArrayViewFromImage(box)
     found = [layer for layer in LAYERS if (drawn == layer).any()]
@@ -354,7 +345,7 @@ def _check_tissue(region: np.ndarray, image: sitk.Image, place: str) -> list[str
 def _air_and_shell(region: np.ndarray, hu: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float]:
     """Air in the region (%), and by how much the brightest 5 % around it exceed its median (HU)."""
     margin = [int(np.ceil(_SHELL_MM / step)) for step in spacing]
-    window = _box(region)
+    window = bounding_box(region)
     window = tuple(slice(max(p.start - m, 0), p.stop + m) for p, m in zip(window, margin, strict=True))
     part, values = region[window], hu[window]
     distance = ndimage.distance_transform_edt(~part, sampling=spacing)

@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from dicom_series import dicom_slices, write_slices
 from synthetic_scan import synthetic_scan
 
-from helpers import images
 from helpers.errors import StudyError
-from helpers.images import image_source
+from helpers.imaging import sources
+from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
@@ -85,13 +85,13 @@ def test_missing_or_damaged_files_are_told_without_the_raw_number(hospital, vict
 
 def test_hu_do_not_depend_on_how_the_file_stores_them():
     for kind in (sitk.sitkFloat32, sitk.sitkFloat64, sitk.sitkInt32):
-        stored = images.whole_hu(sitk.Cast(SCAN.image, kind), "P1")
+        stored = sources.whole_hu(sitk.Cast(SCAN.image, kind), "P1")
         np.testing.assert_array_equal(voxels(stored), voxels(SCAN.image))
     assert (
-        images.whole_hu(sitk.Cast(SCAN.image, sitk.sitkFloat32) + 0.4, "P1")[3, 3, 3] == SCAN.image[3, 3, 3]
+        sources.whole_hu(sitk.Cast(SCAN.image, sitk.sitkFloat32) + 0.4, "P1")[3, 3, 3] == SCAN.image[3, 3, 3]
     )
     with pytest.raises(StudyError, match="windowed picture"):
-        images.whole_hu(sitk.Cast(SCAN.mask, sitk.sitkUInt8), "P1")
+        sources.whole_hu(sitk.Cast(SCAN.mask, sitk.sitkUInt8), "P1")
 
 
 def test_dicom_folder_of_the_study_file_gives_the_scan_and_its_facts(hospital):

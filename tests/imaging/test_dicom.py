@@ -27,8 +27,8 @@ from pydicom.uid import (
 )
 from synthetic_scan import OBLIQUE
 
-from helpers.dicom import read_dicom
 from helpers.errors import StudyError
+from helpers.imaging.dicom import read_dicom
 
 PLACE = "P1, folder 'ct/{patient_id}'"
 NAME = "Zhang^San"

@@ -15,10 +15,10 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from helpers.errors import StudyError
-from helpers.grids import match_grid
-from helpers.masks import VERTEBRAE, code_table, label_codes, whole_vertebra
+from helpers.imaging.grids import match_grid
+from helpers.imaging.regions import VERTEBRAE, code_table, label_codes, whole_vertebra
+from helpers.imaging.volumes import read_volume
 from helpers.study.study_file import Vertebra
-from helpers.volumes import read_volume
 
 # A contour may lie this far (slices) beside the slice that it was drawn on: rounding.
 _CONTOUR_TOLERANCE = 0.25

@@ -33,7 +33,6 @@ TILT_TOLERANCE = 0.005
 STATED_TILT_DEGREES = 1.0
 # Of several series, those with steps above this are left aside when there is a finer one.
 THIN_MM = 3.0
-
 _GEOMETRY_TAGS = ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "GantryDetectorTilt"]
 _PIXEL_TAGS = [
     "Rows",

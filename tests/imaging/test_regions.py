@@ -7,7 +7,7 @@ from synthetic_scan import synthetic_scan
 from synthetic_spine import grid, like, points, spine
 
 from helpers.errors import StudyError
-from helpers.masks import check_regions, label_codes, missing_vertebrae, six_layers, whole_vertebra
+from helpers.imaging.regions import check_regions, label_codes, missing_vertebrae, six_layers, whole_vertebra
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 SPINE = spine()

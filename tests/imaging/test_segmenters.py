@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from synthetic_spine import like, spine
 
 from helpers.errors import StudyError
-from helpers.images import image_source
-from helpers.masks import label_codes, six_layers
+from helpers.imaging.regions import label_codes, six_layers
+from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study

@@ -16,8 +16,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from helpers.errors import StudyError
-from helpers.mask_files import MaskFiles
-from helpers.masks import VERTEBRAE
+from helpers.imaging.mask_files import MaskFiles
+from helpers.imaging.regions import VERTEBRAE
 
 
 @dataclass(frozen=True)
