@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import cohort, extraction, preprocessing
-from helpers.delong import delong_auc
+from helpers.evaluation.delong import delong_auc
 from helpers.learning import classifiers, nomogram, selection
 from helpers.learning.logistic import fit_logistic
 from helpers.study.places import REPOSITORY, replacing

@@ -12,7 +12,7 @@ import json
 import numpy as np
 from scipy.stats import norm
 
-from helpers.delong import delong_auc, delong_test
+from helpers.evaluation.delong import delong_auc, delong_test
 
 # Patients with and without the disease, as in the paper's training, internal and external set.
 SETS = {"training": (134, 286), "internal": (58, 122), "external": (117, 146)}

@@ -19,9 +19,9 @@ from helpers.audit.baseline import count_odds_ratio, pooled
 from helpers.audit.clinical import entropy_law
 from helpers.audit.performance import hanley_mcneil_se, matched_proportions
 from helpers.audit.printed import Printed, compare, read_reported, recompute
-from helpers.delong import delong_auc, delong_test, placement_values
 from helpers.errors import StudyError
-from helpers.metrics import PROPORTIONS, confusion_metrics
+from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
+from helpers.evaluation.delong import delong_auc, delong_test, placement_values
 from helpers.paper import REPORTED_VALUES
 from helpers.study.places import REPOSITORY
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import calibration, decision_curves, delong, metrics, reliability
+from helpers import reliability
 from helpers.errors import StudyError
+from helpers.evaluation import calibration, cutoffs, decision_curves, delong
 from helpers.learning import lasso, nomogram, odds_ratios, ranking
 
 Y = np.repeat([0, 1], [14, 12])
@@ -20,8 +21,8 @@ AGES = pd.DataFrame({"age": 50 + 30 * SCORE, "osteoporosis": Y})
 SCORED = {
     "delong_auc": delong.delong_auc,
     "delong_test": lambda y, s: delong.delong_test(y, s, SCORE[: len(s)]),
-    "youden_cutoff": metrics.youden_cutoff,
-    "confusion_metrics": lambda y, s: metrics.confusion_metrics(y, s, 0.5),
+    "youden_cutoff": cutoffs.youden_cutoff,
+    "confusion_metrics": lambda y, s: cutoffs.confusion_metrics(y, s, 0.5),
     "calibration_summary": calibration.calibration_summary,
     "net_benefit": lambda y, s: decision_curves.net_benefit(y, s, [0.3]),
     "logistic_table": lambda y, s: odds_ratios.logistic_table(pd.DataFrame({"y": y, "s": s}), "y", ["s"]),
@@ -39,8 +40,8 @@ TABLES = {
     [
         (delong.delong_auc, ["y", "score"]),
         (delong.delong_test, ["y", "score_a", "score_b"]),
-        (metrics.youden_cutoff, ["y", "score"]),
-        (metrics.confusion_metrics, ["y", "score", "cutoff"]),
+        (cutoffs.youden_cutoff, ["y", "score"]),
+        (cutoffs.confusion_metrics, ["y", "score", "cutoff"]),
         (reliability.icc, ["ratings", "kind"]),
         (ranking.mann_whitney, ["X", "y"]),
         (ranking.spearman_prune, ["X", "threshold"]),

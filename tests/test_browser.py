@@ -16,9 +16,9 @@ from scipy.special import expit
 
 from helpers import interactive
 from helpers.bundle import load_bundle
-from helpers.decision_curves import net_benefit, treat_all
+from helpers.evaluation.cutoffs import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
+from helpers.evaluation.decision_curves import net_benefit, treat_all
 from helpers.learning.logistic import LogisticModel
-from helpers.metrics import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
 from helpers.roi_views import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 

@@ -8,11 +8,11 @@ import pytest
 
 from helpers.bundle import load_bundle, save_bundle, score
 from helpers.errors import StudyError
+from helpers.evaluation.cutoffs import youden_cutoff
 from helpers.learning import classifiers
 from helpers.learning.logistic import LogisticModel, fit_logistic
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
-from helpers.metrics import youden_cutoff
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import comparison
 from helpers.audit import publication
 from helpers.comparison import ABSENT, AGREES, BUILT_IN, DIFFERS, INSIDE, OVERLAPS, ROUNDED, Computed, Judge
-from helpers.metrics import PROPORTIONS
+from helpers.evaluation.cutoffs import PROPORTIONS
 from helpers.paper import REPORTED_VALUES
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run

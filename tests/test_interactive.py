@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from helpers import interactive
+from helpers.evaluation.cutoffs import confusion_counts, youden_cutoff
 from helpers.imaging.regions import LAYERS
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
-from helpers.metrics import confusion_counts, youden_cutoff
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 

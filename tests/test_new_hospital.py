@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from helpers import cli, privacy, runner
 from helpers import new_hospital as hospital
 from helpers.bundle import Bundle, load_bundle, score
-from helpers.delong import delong_auc
 from helpers.errors import StudyError
+from helpers.evaluation.cutoffs import confusion_metrics
+from helpers.evaluation.delong import delong_auc
 from helpers.extraction import features_table
-from helpers.metrics import confusion_metrics
 from helpers.preprocessing import cases_of
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY

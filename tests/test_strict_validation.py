@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from helpers import strict_validation as strict
-from helpers.delong import delong_auc
 from helpers.errors import StudyError
+from helpers.evaluation.delong import delong_auc
 from helpers.learning.selection import SelectionSettings
 from helpers.negative_controls import leaky_auc, permuted_labels
 from helpers.reliability import icc

@@ -18,12 +18,12 @@ import pandas as pd
 
 from helpers.drift import RAD_SCORE, training_summary
 from helpers.errors import StudyError
+from helpers.evaluation.cutoffs import youden_cutoff
 from helpers.feature_tables import engine_of
 from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
-from helpers.metrics import youden_cutoff
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study

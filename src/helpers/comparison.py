@@ -33,7 +33,7 @@ from helpers.audit.performance import confusion_matrices
 from helpers.audit.printed import CONSISTENT, Entry, Printed, Reported, compare
 from helpers.audit.publication import Publication
 from helpers.errors import StudyError
-from helpers.metrics import PROPORTIONS, proportion
+from helpers.evaluation.cutoffs import PROPORTIONS, proportion
 from helpers.study.run_folder import Run
 
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"

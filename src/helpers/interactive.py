@@ -22,14 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers import roi_views
 from helpers.bundle import load_bundle
-from helpers.delong import delong_auc, present_cohorts, probabilities_wide
 from helpers.errors import StudyError
+from helpers.evaluation.cutoffs import roc_points
+from helpers.evaluation.delong import delong_auc
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.figures import MODEL_COLOURS
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
-from helpers.metrics import roc_points
 from helpers.preprocessing import typical_patient
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import REPOSITORY

@@ -14,15 +14,16 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from helpers.bootstrap import bootstrap_performance, performance_intervals
 from helpers.bundle import Bundle, load_bundle, outcome_rule, require_predictors
-from helpers.calibration import calibration_summary
 from helpers.cohort import apply_inclusion, load_screened
-from helpers.delong import delong_auc, probabilities_wide
 from helpers.errors import StudyError
+from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals
+from helpers.evaluation.calibration import calibration_summary
+from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
+from helpers.evaluation.delong import delong_auc
+from helpers.evaluation.predictions import probabilities_wide
 from helpers.extraction import features_table
 from helpers.feature_tables import check_feature_tables, engine_of, features_for
-from helpers.metrics import PROPORTIONS, confusion_metrics
 from helpers.preprocessing import apply_rules, cases_of, quality_table
 from helpers.study import small_counts
 from helpers.study.places import resolve

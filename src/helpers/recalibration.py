@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from helpers.calibration import bootstrap_resamples
 from helpers.checked_inputs import checked_probabilities
+from helpers.evaluation.calibration import bootstrap_resamples
 from helpers.learning.logistic import maximum_likelihood
 
 FROZEN, INTERCEPT, BOTH = "as frozen", "intercept only", "intercept and slope"

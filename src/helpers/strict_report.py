@@ -9,15 +9,16 @@ import SimpleITK as sitk
 from matplotlib.figure import Figure
 from scipy.special import logit
 
-from helpers.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
-from helpers.calibration import calibration_curve, calibration_summary
-from helpers.decision_curves import net_benefit, treat_all
-from helpers.delong import delong_auc, present_cohorts, probabilities_wide
+from helpers.evaluation.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
+from helpers.evaluation.calibration import calibration_curve, calibration_summary
+from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
+from helpers.evaluation.decision_curves import net_benefit, treat_all
+from helpers.evaluation.delong import delong_auc
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.imaging.sources import Scan
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
-from helpers.metrics import confusion_metrics, youden_cutoff
 from helpers.selection_figures import readable_name
 from helpers.strict_validation import Nested, nested_auc
 from helpers.study.contracts import COHORT_TITLES

@@ -23,10 +23,10 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedGro
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers.calibration import calibration_summary
 from helpers.checked_inputs import checked_outcome
-from helpers.delong import AucEstimate, delong_auc
 from helpers.errors import StudyError
+from helpers.evaluation.calibration import calibration_summary
+from helpers.evaluation.delong import AucEstimate, delong_auc
 from helpers.learning.combat import ComBat
 from helpers.learning.selection import SelectionSettings, selection_pipeline
 from helpers.reliability import icc

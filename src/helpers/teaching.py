@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
-from helpers.metrics import confusion_counts, youden_cutoff
+from helpers.evaluation.cutoffs import confusion_counts, youden_cutoff
 from helpers.reliability import icc
 
 FOLDS = 5

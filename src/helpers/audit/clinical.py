@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from helpers.audit.printed import CONSISTENT, INCONSISTENT, compare
 from helpers.audit.publication import Check, Publication, capital
-from helpers.delong import placement_values
+from helpers.evaluation.delong import placement_values
 from helpers.learning.logistic import maximum_likelihood
 
 # Within a group, those of the first level (men) are younger, of the same age, or older.

@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from helpers.audit.performance import confusion_matrices, matched_proportions
 from helpers.audit.publication import Publication
+from helpers.evaluation.cutoffs import PROPORTIONS
 from helpers.figures import COHORT_COLOURS
-from helpers.metrics import PROPORTIONS
 from helpers.study.contracts import COHORT_TITLES
 
 _OTHER = "#444444"

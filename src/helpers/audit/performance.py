@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from helpers.audit.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
 from helpers.audit.publication import UNDECIDED, Check, Publication, p_text, printed_p, sentence_of
-from helpers.metrics import PROPORTIONS
+from helpers.evaluation.cutoffs import PROPORTIONS
 
 _WIDTH_IN_SE = 2 * norm.ppf(0.975)
 # An SE outside this multiple of Hanley and McNeil's would mean a set of another size: too small by a factor

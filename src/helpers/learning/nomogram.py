@@ -16,8 +16,6 @@ from scipy.special import expit, logit
 
 from helpers.errors import StudyError
 from helpers.learning.logistic import LogisticModel, fit_logistic, levels_of
-from helpers.metrics import performance_table
-from helpers.study.run_folder import Run
 
 NO_CLINICAL = "there is none, because the study names no clinical predictors"
 RADIOMICS = "LR"
@@ -45,18 +43,6 @@ def formulas(fitted: Mapping[str, LogisticModel]) -> dict[str, str]:
     return {
         name: fitted[name].formula() if name in fitted else NO_CLINICAL for name in ("clinical", "nomogram")
     }
-
-
-def hu_alone(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """Discrimination by mean HU of the region (lower meaning more risk), as `performance_table` gives it.
-
-    No row in a study of ready features, where nobody measured it.
-    """
-    if run.study.has_features:
-        return pd.DataFrame(columns=["model", "cohort", "auc", "ci_low", "ci_high"])
-    density = run.read("preprocessing")[["patient_id", "trabecular_hu"]]
-    alone = patients.merge(density, on="patient_id").assign(model="mean HU")
-    return performance_table(alone.assign(probability=-alone["trabecular_hu"]), ["mean HU"])
 
 
 def with_models(

@@ -20,7 +20,7 @@ from scipy.optimize import curve_fit
 from scipy.special import erf
 from scipy.stats import ttest_1samp
 
-from helpers.delong import delong_auc
+from helpers.evaluation.delong import delong_auc
 from helpers.extraction import extract
 from helpers.imaging.sources import Scan
 from helpers.paper import reported_values

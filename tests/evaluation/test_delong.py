@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import arrays
 from reference_values import data, expected
 from sklearn.metrics import roc_auc_score
 
-from helpers.delong import delong_auc, delong_test, holm, p_matrix, p_text, pairwise_tests, probabilities_wide
 from helpers.errors import StudyError
+from helpers.evaluation.delong import delong_auc, delong_test, holm, p_matrix, p_text, pairwise_tests
+from helpers.evaluation.predictions import probabilities_wide
 
 R = expected("delong")
 aSAH = data("aSAH")

@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_values import data, expected
 
-from helpers.metrics import (
+from helpers.evaluation.cutoffs import (
     confusion_counts,
     confusion_metrics,
-    performance_table,
     plot_roc_panels,
     proportion,
     roc_points,
-    sensitivity_analysis,
     youden_cutoff,
 )
+from helpers.evaluation.performance import performance_table, sensitivity_analysis
 
 aSAH = data("aSAH")
 births = data("birthwt_predictions")

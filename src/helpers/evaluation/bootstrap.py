@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from helpers.calibration import calibration_curve
 from helpers.checked_inputs import checked_outcome, checked_probabilities
-from helpers.decision_curves import net_benefit
+from helpers.evaluation.calibration import calibration_curve
+from helpers.evaluation.decision_curves import net_benefit
 from helpers.learning.logistic import maximum_likelihood
 
 LEVELS = (0.025, 0.975)

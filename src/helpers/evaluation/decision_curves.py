@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.checked_inputs import checked_probabilities
-from helpers.delong import present_cohorts, probabilities_wide
 from helpers.errors import StudyError
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.figures import MODEL_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 

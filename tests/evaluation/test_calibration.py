@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from reference_values import birthwt, data, expected
 from scipy.special import expit, logit
 
-from helpers.calibration import (
+from helpers.errors import StudyError
+from helpers.evaluation.calibration import (
     bootstrap_resamples,
     calibration_curve,
     calibration_summary,
@@ -18,7 +19,6 @@ from helpers.calibration import (
     plot_calibration_panels,
     validate,
 )
-from helpers.errors import StudyError
 from helpers.learning.logistic import encode, fit_logistic, levels_of
 
 R = expected("calibration_external")

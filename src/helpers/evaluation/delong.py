@@ -27,9 +27,9 @@ from scipy.stats import norm, rankdata
 from statsmodels.stats.multitest import multipletests
 
 from helpers.checked_inputs import checked_scores
-from helpers.errors import StudyError
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.figures import COHORT_COLOURS
-from helpers.study.contracts import COHORT_TITLES, COHORTS
+from helpers.study.contracts import COHORT_TITLES
 
 
 @dataclass(frozen=True)
@@ -161,36 +161,6 @@ def _variance(positives: NDArray, negatives: NDArray) -> NDArray[np.float64]:
     )
 
 
-def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
-    """One row a patient of ``cohort``: ``osteoporosis`` and one column of probabilities a model.
-
-    Patients stay in the order of ``predictions``: resamples drawn by row must not depend on pseudonyms, which
-    another key would sort otherwise.
-
-    Raises
-    ------
-    StudyError
-        When a model, or a model's prediction for a patient, is missing.
-    """
-    part = predictions[(predictions["cohort"] == cohort) & predictions["model"].isin(models)]
-    missing = [model for model in models if model not in set(part["model"])]
-    if missing:
-        raise StudyError(
-            f"There are no predictions of {', '.join(missing)} in the {cohort} set: run the notebook that "
-            "fits them (05 for the six models, 06 for clinical, radiomics and nomogram)."
-        )
-    patient = ["patient_id", "osteoporosis"]
-    wide = part.pivot(index=patient, columns="model", values="probability")[models]
-    wide = wide.loc[pd.MultiIndex.from_frame(part[patient].drop_duplicates())]
-    if wide.isna().any(axis=None):
-        lacking = wide.index[wide.isna().any(axis=1)][0][0]
-        raise StudyError(
-            f"Patient {lacking} lacks the prediction of at least one model in the {cohort} set: run "
-            "notebooks 05 and 06 again, so that all models are compared on the same patients."
-        )
-    return wide.reset_index()
-
-
 def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     """DeLong tests of every pair of models in every set.
 
@@ -231,16 +201,6 @@ def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = table.groupby("cohort")["p_value"].transform(holm)
     return table
-
-
-def present_cohorts(predictions: pd.DataFrame) -> list[str]:
-    """The sets that have patients, in the order training, internal, external."""
-    return [cohort for cohort in COHORTS if (predictions["cohort"] == cohort).any()]
-
-
-def present_models(predictions: pd.DataFrame, models: list[str]) -> list[str]:
-    """Those of ``models`` that the study has: without clinical predictors there is no clinical model."""
-    return [model for model in models if (predictions["model"] == model).any()]
 
 
 def holm(p_values: pd.Series) -> pd.Series:

@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_values import data, expected
 
-from helpers.decision_curves import best_ranges, decision_curves, net_benefit, plot_decision_curves, treat_all
 from helpers.errors import StudyError
+from helpers.evaluation.decision_curves import (
+    best_ranges,
+    decision_curves,
+    net_benefit,
+    plot_decision_curves,
+    treat_all,
+)
 
 R = expected("decision_curve")
 births = data("birthwt_predictions")

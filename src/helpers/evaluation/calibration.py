@@ -19,10 +19,11 @@ from scipy.stats import chi2, norm
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from helpers.checked_inputs import checked_outcome, checked_probabilities
-from helpers.delong import placement_values, present_cohorts, probabilities_wide
+from helpers.evaluation.cutoffs import proportion
+from helpers.evaluation.delong import placement_values
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.figures import MODEL_COLOURS, OUTCOME_COLOURS
 from helpers.learning.logistic import maximum_likelihood
-from helpers.metrics import proportion
 from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 
@@ -141,7 +142,7 @@ def hosmer_lemeshow(
     Groups as R ``cut(p, unique(quantile(p, 0:10 / 10)), include.lowest = TRUE)``.
     """
     outcome, risk = checked_probabilities(y, p)
-    table = _risk_groups(outcome, risk, groups)
+    table = risk_groups(outcome, risk, groups)
     expected, n = table["expected"], table["n"]
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = float(((table["observed"] - expected) ** 2 / (expected * (1 - expected / n))).sum())
@@ -149,7 +150,8 @@ def hosmer_lemeshow(
     return statistic, df, float(chi2.sf(statistic, df)) if df > 0 else float("nan"), table
 
 
-def _risk_groups(outcome: NDArray, risk: NDArray, groups: int) -> pd.DataFrame:
+def risk_groups(outcome: NDArray, risk: NDArray, groups: int) -> pd.DataFrame:
+    """Patients in groups of rising risk: n, events, mean risk of each of ``groups`` quantile groups."""
     limits = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)))
     group = np.clip(np.searchsorted(limits, risk, "left"), 1, None)
     frame = pd.DataFrame({"group": group, "outcome": outcome, "risk": risk})
@@ -323,7 +325,7 @@ def _draw_curve(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str, bold: bo
 
 def _draw_groups(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str) -> None:
     # At least about 15 patients a group, or the points only show noise.
-    table = _risk_groups(y.to_numpy(), p.to_numpy(), int(np.clip(len(y) // 15, 2, 10)))
+    table = risk_groups(y.to_numpy(), p.to_numpy(), int(np.clip(len(y) // 15, 2, 10)))
     counts = table[["observed", "n"]].astype(int).itertuples(index=False)
     seen = pd.DataFrame([proportion(x, n) for x, n in counts])
     spread = [seen["estimate"] - seen["wilson_low"], seen["wilson_high"] - seen["estimate"]]

@@ -5,16 +5,16 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import logit
 
-from helpers.bootstrap import (
+from helpers.errors import StudyError
+from helpers.evaluation.bootstrap import (
     bootstrap_performance,
     calibration_band,
     net_benefit_band,
     performance_intervals,
     resample_weights,
 )
-from helpers.calibration import calibration_summary
-from helpers.decision_curves import net_benefit
-from helpers.errors import StudyError
+from helpers.evaluation.calibration import calibration_summary
+from helpers.evaluation.decision_curves import net_benefit
 
 
 @pytest.fixture(scope="module")
