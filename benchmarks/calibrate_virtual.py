@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import cohort, extraction, preprocessing
+from helpers import extraction, preprocessing
 from helpers.evaluation.delong import delong_auc
 from helpers.learning import classifiers, nomogram, selection
 from helpers.learning.logistic import fit_logistic
+from helpers.patients import cohort
 from helpers.study.places import REPOSITORY, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study

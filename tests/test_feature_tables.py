@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import cohort as patients
 from helpers import runner
 from helpers.errors import StudyError
 from helpers.feature_tables import bring_features, check_feature_tables, engine_of, feature_name, features_for
 from helpers.learning import selection
 from helpers.learning.classifiers import fit_models, predict
+from helpers.patients import cohort
 from helpers.reliability import icc
 from helpers.study.places import STEPS
 from helpers.study.run_folder import open_run
@@ -61,8 +61,8 @@ def wide(values=VALUES, **changes):
 
 def brought(run):
     """What notebook 01 does; features (by raw number), and what was left out."""
-    screened = patients.apply_inclusion(patients.load_screened(run), run.study)
-    people = patients.assign_cohorts(screened, run.study, 0.7, run.study.rng("split"))
+    screened = cohort.apply_inclusion(cohort.load_screened(run), run.study)
+    people = cohort.assign_cohorts(screened, run.study, 0.7, run.study.rng("split"))
     people["second_reader"] = False
     run.write("cohort", people)
     left_out = bring_features(run, people)
@@ -199,7 +199,7 @@ def test_a_frozen_model_takes_its_features_and_refuses_single_patients(hospital)
     values = VALUES.copy()
     values.iloc[2, 0] = np.nan
     run = hospital(wide(values, word="text").drop(index=5))
-    people = patients.load_screened(run)
+    people = cohort.load_screened(run)
     features, refused = features_for(run, people, NAMES[:2])
     assert list(features) == ["patient_id", *NAMES[:2]] and len(features) == N - 2
     assert sorted(refused["reason"]) == [

@@ -18,7 +18,6 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from scipy.ndimage import binary_erosion, zoom
 
-from helpers import cohort as patients
 from helpers import runner
 from helpers.cases import Case, Outcome, map_cases
 from helpers.cluster import scheduler_address
@@ -26,13 +25,21 @@ from helpers.errors import StudyError
 from helpers.feature_tables import read_features
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.slices import cut, layer_centre
+from helpers.patients import flow_chart
+from helpers.patients.cohort import (
+    apply_inclusion,
+    assign_cohorts,
+    load_screened,
+    outcome_by_rule,
+    require_sizes,
+)
+from helpers.patients.table import check_tables, needs_outcome
 from helpers.preprocessing import Block, Prepared, apply_rules, cases_of, preparation
 from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
-from helpers.tables import check_tables, needs_outcome
 
 FOLDED = ("04", "05", "10")  # notebooks that cross-validate on the training patients
 _PIXELS_PER_MM = 4
@@ -93,7 +100,7 @@ def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
     nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason"])
     if check_tables(run.study):
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
-    screened = patients.apply_inclusion(patients.load_screened(run), run.study)
+    screened = apply_inclusion(load_screened(run), run.study)
     cohort, undivided = _divide(screened, run.study)
     people, pictures, faults = nobody, {}, []
     if run.study.has_features and not problems:
@@ -105,8 +112,8 @@ def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
     if not problems:
         problems += too_few(usable, run.study)
     lost = people.loc[people["status"] == "refused", ["patient_id", "reason"]]
-    lost = lost.assign(reason=[patients.refusal_category(reason) for reason in lost["reason"]])
-    flow = patients.flow_chart(screened, cohort, lost)
+    lost = lost.assign(reason=[flow_chart.refusal_category(reason) for reason in lost["reason"]])
+    flow = flow_chart.flow_chart(screened, cohort, lost)
     return Report(run.study, problems, _counts(cohort, usable), flow, people, pictures)
 
 
@@ -114,12 +121,12 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
     """The included patients in the cohorts that notebook 01 will make, and why it will not."""
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     if not needs_outcome(study):
-        return included.assign(cohort="external", osteoporosis=patients.outcome(included, study)), []
+        return included.assign(cohort="external", osteoporosis=outcome_by_rule(included, study)), []
     share = _parameter(study, "01", "training_share")
     try:
-        return patients.assign_cohorts(screened, study, share, study.rng("split")), []
+        return assign_cohorts(screened, study, share, study.rng("split")), []
     except StudyError as error:
-        return included.assign(cohort="", osteoporosis=patients.outcome(included, study)), [str(error)]
+        return included.assign(cohort="", osteoporosis=outcome_by_rule(included, study)), [str(error)]
 
 
 def _parameter(study: Study, notebook: str, name: str) -> bool | int | float | str | list:
@@ -138,7 +145,7 @@ def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
     if not needs_outcome(study):
         return []
     try:
-        patients.require_sizes(usable, study)
+        require_sizes(usable, study)
     except StudyError as error:
         return [f"Without the refused patients: {error}"]
     training = usable.loc[usable["cohort"] == "training", "osteoporosis"]

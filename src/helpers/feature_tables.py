@@ -15,13 +15,13 @@ import pandas as pd
 from helpers.cases import engine_versions
 from helpers.errors import StudyError
 from helpers.extraction import reader_icc
-from helpers.spellings import MISSING
+from helpers.patients.cells import read_cells, same_header
+from helpers.patients.columns import values as column_values
+from helpers.patients.spellings import MISSING
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
 from helpers.study.study_file import FeatureTable, Site, Study
-from helpers.table_columns import values as column_values
-from helpers.table_files import read_cells, same_header
 
 DIAGNOSTICS = "diagnostics_"
 # Where PyRadiomics' own columns state the versions that `engine_versions` names by distribution.

@@ -15,7 +15,6 @@ import yaml
 from numpy.typing import NDArray
 
 from helpers.bundle import Bundle, load_bundle, outcome_rule, require_predictors
-from helpers.cohort import apply_inclusion, load_screened
 from helpers.errors import StudyError
 from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals
 from helpers.evaluation.calibration import calibration_summary
@@ -24,12 +23,13 @@ from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import probabilities_wide
 from helpers.extraction import features_table
 from helpers.feature_tables import check_feature_tables, engine_of, features_for
+from helpers.patients.cohort import apply_inclusion, load_screened
+from helpers.patients.table import check_tables
 from helpers.preprocessing import apply_rules, cases_of, quality_table
 from helpers.study import small_counts
 from helpers.study.places import resolve
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study, load_study
-from helpers.tables import check_tables
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import export_virtual
 

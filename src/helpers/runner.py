@@ -23,12 +23,12 @@ from helpers import privacy
 from helpers.errors import StudyError
 from helpers.feature_tables import check_feature_tables
 from helpers.new_hospital import check_before_applying
+from helpers.patients.table import check_tables
 from helpers.preprocessing import read_settings
 from helpers.rendering import build_book
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
 from helpers.study.run_folder import Run, open_run
 from helpers.study.study_file import Study, load_study
-from helpers.tables import check_tables
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
 RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]

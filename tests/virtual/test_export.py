@@ -8,8 +8,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from helpers.cohort import load_screened
 from helpers.errors import StudyError
+from helpers.patients.cohort import load_screened
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study

@@ -151,7 +151,7 @@ def hosmer_lemeshow(
 
 
 def risk_groups(outcome: NDArray, risk: NDArray, groups: int) -> pd.DataFrame:
-    """Patients in groups of rising risk: n, events, mean risk of each of ``groups`` quantile groups."""
+    """Quantile groups of rising risk: n, observed and expected cases, mean risk."""
     limits = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)))
     group = np.clip(np.searchsorted(limits, risk, "left"), 1, None)
     frame = pd.DataFrame({"group": group, "outcome": outcome, "risk": risk})

@@ -6,8 +6,18 @@ import pandas as pd
 import pytest
 from reference_values import expected as expected_in_r
 
-from helpers import cohort as c
 from helpers.errors import StudyError
+from helpers.patients import flow_chart, table_1
+from helpers.patients.cohort import (
+    apply_inclusion,
+    assign_cohorts,
+    draw_second_reader,
+    has_second_reading,
+    outcome_by_rule,
+    outcome_rule,
+    plot_ages,
+    plot_flow_chart,
+)
 from helpers.study.places import REPOSITORY
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
@@ -47,7 +57,7 @@ def test_inclusion_rules_at_their_limits():
         interval_days=[5, 29, 30, np.nan, 40, 40],
         exclusion=["", "", "", "", "", "fracture"],
     )
-    reasons = c.apply_inclusion(screened, study())["exclusion"].tolist()
+    reasons = apply_inclusion(screened, study())["exclusion"].tolist()
     assert reasons == [
         "younger than 50 years",
         "",
@@ -59,7 +69,7 @@ def test_inclusion_rules_at_their_limits():
 
 
 def test_a_table_without_intervals_excludes_nobody_for_them():
-    screened = c.apply_inclusion(people().drop(columns="interval_days"), study())
+    screened = apply_inclusion(people().drop(columns="interval_days"), study())
     assert (screened["exclusion"] == "").all()
 
 
@@ -67,13 +77,13 @@ def test_a_hospital_that_records_no_intervals_keeps_its_patients_beside_one_that
     screened = people()
     partner = screened["site"] == "B"
     screened["interval_days"] = screened["interval_days"].where(~partner)
-    reasons = c.apply_inclusion(screened, study())["exclusion"]
+    reasons = apply_inclusion(screened, study())["exclusion"]
     assert partner.any()
     assert (reasons[partner] == "").all()
 
 
 def test_split_is_stratified_complete_and_repeatable():
-    split = [c.assign_cohorts(people(300), study(), 0.7, np.random.default_rng(3)) for _ in range(2)]
+    split = [assign_cohorts(people(300), study(), 0.7, np.random.default_rng(3)) for _ in range(2)]
     pd.testing.assert_frame_equal(*split)
     home = split[0][split[0]["site"] == "A"]
     shares = home.groupby("osteoporosis")["cohort"].apply(lambda cohorts: (cohorts == "training").mean())
@@ -83,46 +93,46 @@ def test_split_is_stratified_complete_and_repeatable():
 
 def test_the_hospitals_own_allocation_is_followed():
     own = np.where(np.arange(60) % 4 < 2, "training", "internal")
-    cohort = c.assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
     home = cohort["site"] == "A"
     assert cohort.loc[home, "cohort"].tolist() == own[:40].tolist()
 
 
 def test_an_incomplete_allocation_is_not_followed():
     own = np.where(np.arange(60) == 3, "", "training")
-    cohort = c.assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))
     assert (cohort["cohort"] == "internal").sum() == 12
 
 
 def test_the_outcome_follows_the_study_file():
     screened = people()
     screened.loc[screened["t_score"] == -3.0, "t_score"] = -2.5
-    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
     assert cohort["osteoporosis"].sum() == 20
     with pytest.raises(StudyError, match="0 patients with osteoporosis"):
         strict = study(outcome={"t_score_at_most": -4.0})
-        c.assign_cohorts(screened, strict, 0.7, np.random.default_rng(1))
+        assign_cohorts(screened, strict, 0.7, np.random.default_rng(1))
 
 
 def test_a_given_outcome_needs_no_t_score():
     given = people().drop(columns="t_score").assign(osteoporosis=np.arange(60) % 4 == 0)
     ready = study(outcome={"given": True})
-    cohort = c.assign_cohorts(given, ready, 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(given, ready, 0.7, np.random.default_rng(1))
     assert cohort["osteoporosis"].sum() == 15
-    assert "hospital's own table" in c.outcome_rule(ready)
-    assert "-2.5 or lower" in c.outcome_rule(study())
+    assert "hospital's own table" in outcome_rule(ready)
+    assert "-2.5 or lower" in outcome_rule(study())
 
 
 def test_without_outcomes_they_are_missing_not_negative():
-    assert c.outcome(people().drop(columns="t_score"), study()).isna().all()
+    assert outcome_by_rule(people().drop(columns="t_score"), study()).isna().all()
     some = people().assign(t_score=[np.nan, -2.5, -2.4] * 20)
-    assert c.outcome(some, study()).tolist()[:3] == [pd.NA, 1, 0]
+    assert outcome_by_rule(some, study()).tolist()[:3] == [pd.NA, 1, 0]
 
 
 def test_second_reader_sees_training_cases_only():
-    cohort = c.assign_cohorts(people(), study(), 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(people(), study(), 0.7, np.random.default_rng(1))
     for asked, drawn in ((10, 10), (500, 28)):
-        marked = c.draw_second_reader(cohort, asked, np.random.default_rng(1))
+        marked = draw_second_reader(cohort, asked, np.random.default_rng(1))
         assert marked.sum() == drawn
         assert set(cohort.loc[marked, "cohort"]) == {"training"}
 
@@ -135,27 +145,27 @@ def test_only_cases_that_a_second_reader_has_drawn_can_be_marked(tmp_path):
     (tmp_path / "roi2").mkdir()
     (tmp_path / "roi2" / "b.mha").touch()
     cohort = pd.DataFrame({"patient_id": pseudonyms(run, "A", ["a", "b"]), "site": "A"})
-    assert c.has_second_reading(cohort, run).tolist() == [False, True]
+    assert has_second_reading(cohort, run).tolist() == [False, True]
 
 
 def test_flow_chart_adds_up():
     screened = people()
     screened.loc[[1, 2, 50], "exclusion"] = ["fracture", "metal", "metal"]
-    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
-    flow = c.flow_chart(screened, cohort)
+    cohort = assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    flow = flow_chart.flow_chart(screened, cohort)
     for _, part in flow.groupby("site"):
         count = part.groupby("stage")["patients"].sum()
         assert count["screened"] == count["excluded"] + count["included"]
         assert count["included"] == count.reindex(["training", "internal", "external"]).sum()
     assert flow.loc[flow["stage"] == "included", "osteoporosis"].sum() == cohort["osteoporosis"].sum()
-    plt.close(c.plot_flow_chart(flow))
+    plt.close(plot_flow_chart(flow))
 
 
 @pytest.fixture
 def dropouts():
     """Who was screened, the cohort, quality control and features: 12 refused for images, 1 for features."""
     screened = people()
-    cohort = c.assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
+    cohort = assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
     reasons = ["P1, mask 'm/{patient_id}.nii': the mask is empty. Draw it."] * 9
     reasons += ["P1: there is no 'm/{patient_id}.nii' for this patient."] * 3
     quality = cohort[["patient_id"]].assign(status="ok", reason="")
@@ -165,8 +175,8 @@ def dropouts():
 
 def test_flow_chart_follows_patients_to_the_analysis(dropouts):
     screened, cohort, quality, features = dropouts
-    unusable = c.unusable_patients(cohort, features, quality)
-    flow = c.flow_chart(screened, cohort, unusable)
+    unusable = flow_chart.unusable_patients(cohort, features, quality)
+    flow = flow_chart.flow_chart(screened, cohort, unusable)
     lost = flow[flow["stage"] == "unusable"].groupby("reason")["patients"].sum().to_dict()
     assert lost == {"mask unusable": 9, "image or mask missing": 3, "features cannot be computed": 1}
     for _, part in flow.groupby("site"):
@@ -174,13 +184,15 @@ def test_flow_chart_follows_patients_to_the_analysis(dropouts):
         assert count["included"] == count.get("unusable", 0) + count["analysed"]
         assert count["analysed"] == count.reindex(["training", "internal", "external"]).sum()
     assert flow.loc[flow["stage"] == "analysed", "patients"].sum() == len(features)
-    plt.close(c.plot_flow_chart(flow))
+    plt.close(plot_flow_chart(flow))
 
 
 def test_rare_reasons_are_taken_together(dropouts):
     screened, cohort, quality, features = dropouts
     screened.loc[cohort.index[-12:], "exclusion"] = ["seen by a named colleague", *["fracture"] * 11]
-    flow = c.flow_chart(screened, cohort, c.unusable_patients(cohort, features, quality), min_cell=5)
+    flow = flow_chart.flow_chart(
+        screened, cohort, flow_chart.unusable_patients(cohort, features, quality), min_cell=5
+    )
     reasons = flow.loc[flow["reason"] != "", ["reason", "patients"]].to_numpy().tolist()
     assert ["fracture", 11] in reasons and ["other reasons", 1] in reasons
     assert ["mask unusable", 9] in reasons and ["other reasons", 4] in reasons
@@ -189,9 +201,9 @@ def test_rare_reasons_are_taken_together(dropouts):
 
 def test_a_flow_chart_with_hidden_counts_is_drawn(dropouts):
     screened, cohort, quality, features = dropouts
-    unusable = c.unusable_patients(cohort, features, quality)
-    shown = protect("flow_chart", c.flow_chart(screened, cohort, unusable, 5), 5)
-    figure = c.plot_flow_chart(shown)
+    unusable = flow_chart.unusable_patients(cohort, features, quality)
+    shown = protect("flow_chart", flow_chart.flow_chart(screened, cohort, unusable, 5), 5)
+    figure = plot_flow_chart(shown)
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert any("other reasons: <5" in text for text in texts)
     plt.close(figure)
@@ -199,7 +211,9 @@ def test_a_flow_chart_with_hidden_counts_is_drawn(dropouts):
 
 def test_ready_features_lose_those_who_are_not_in_the_table(dropouts):
     _, cohort, _, features = dropouts
-    assert set(c.unusable_patients(cohort, features, None)["reason"]) == {"no features in the feature table"}
+    assert set(flow_chart.unusable_patients(cohort, features, None)["reason"]) == {
+        "no features in the feature table"
+    }
 
 
 @pytest.mark.parametrize(
@@ -217,7 +231,7 @@ def test_ready_features_lose_those_who_are_not_in_the_table(dropouts):
     ],
 )
 def test_reasons_become_categories_that_name_nobody(reason, category):
-    assert c.refusal_category(reason) == category
+    assert flow_chart.refusal_category(reason) == category
 
 
 @pytest.fixture
@@ -232,11 +246,11 @@ def as_printed() -> pd.DataFrame:
 
 
 def test_table_1_gives_the_papers_p_for_sex(as_printed):
-    table = c.table_1(as_printed, ["age", "sex"]).set_index(["subject", "metric"])
-    assert c.printed_p(table.loc[("sex", "p_value"), "value"]) == "0.013"
+    table = table_1.table_1(as_printed, ["age", "sex"]).set_index(["subject", "metric"])
+    assert table_1.printed_p(table.loc[("sex", "p_value"), "value"]) == "0.013"
     assert table.loc[("sex", "p_value"), "paper"] == "0.013"
     assert table.loc[("osteoporosis", "male"), "value"] == 8
-    printed = c.printed_table_1(table.reset_index())
+    printed = table_1.printed_table_1(table.reset_index())
     row = printed.loc[("Internal validation", "male, n (%)")]
     assert row[("osteoporosis", "computed")] == row[("osteoporosis", "paper")] == "8 (13.79%)"
 
@@ -250,30 +264,30 @@ def test_categories_equal_r(name):
     values, groups = (pd.Series(part) for part in zip(*cells, strict=True))
     small = row["min_expected"] < 5 and (len(counts), len(counts[0])) == (2, 2)
     expected = row["fisher_p"] if small else row["p_no_correction"]
-    assert c.categories_p(values, groups) == pytest.approx(expected, rel=1e-9)
+    assert table_1.categories_p(values, groups) == pytest.approx(expected, rel=1e-9)
 
 
 def test_standardised_mean_difference_by_hand():
     first, second = pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 4.0, 6.0])
-    assert c.smd(first, second) == pytest.approx(-2 / np.sqrt((1 + 4) / 2))
-    assert c.smd(first > 1.5, first > 2.5) == pytest.approx((1 / 3) / np.sqrt(2 / 9))
-    assert np.isnan(c.smd(first > 9, second > 9))
+    assert table_1.smd(first, second) == pytest.approx(-2 / np.sqrt((1 + 4) / 2))
+    assert table_1.smd(first > 1.5, first > 2.5) == pytest.approx((1 / 3) / np.sqrt(2 / 9))
+    assert np.isnan(table_1.smd(first > 9, second > 9))
 
 
 def test_table_1_needs_no_predictors():
-    cohort = c.assign_cohorts(people(), study(predictors=[]), 0.7, np.random.default_rng(1))
-    assert set(c.table_1(cohort, [])["characteristic"]) == {"patients", "age", "sex"}
-    assert len(c.compare_cohorts(cohort, [])) == 3
+    cohort = assign_cohorts(people(), study(predictors=[]), 0.7, np.random.default_rng(1))
+    assert set(table_1.table_1(cohort, [])["characteristic"]) == {"patients", "age", "sex"}
+    assert len(table_1.compare_cohorts(cohort, [])) == 3
 
 
 def test_table_1_stands_a_tiny_cohort_and_other_predictors():
     screened = people(24).assign(sex="female", bmi=np.linspace(18, 34, 24), steroids=["yes", "no"] * 12)
     chosen = study(predictors=["age", "bmi", "steroids"])
-    cohort = c.assign_cohorts(screened, chosen, 0.7, np.random.default_rng(1))
-    table = c.table_1(cohort, chosen.predictors)
+    cohort = assign_cohorts(screened, chosen, 0.7, np.random.default_rng(1))
+    table = table_1.table_1(cohort, chosen.predictors)
     assert table.query("subject == 'sex' and metric == 'p_value'")["value"].isna().all()
     assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
-    printed = c.printed_table_1(table)
+    printed = table_1.printed_table_1(table)
     assert printed.notna().all().all()
-    assert len(c.compare_cohorts(cohort, chosen.predictors)) == 5
-    plt.close(c.plot_ages(cohort))
+    assert len(table_1.compare_cohorts(cohort, chosen.predictors)) == 5
+    plt.close(plot_ages(cohort))

@@ -22,7 +22,6 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 # The first of January 1900 is day 1, and Excel believes in a 29 February 1900.
 EXCEL_DAY_0 = datetime.date(1899, 12, 30)
 YEARS = (1980, 2100)
-
 _MINUS_SIGNS = dict.fromkeys(map(ord, "−–—‒‐‑"), "-")  # noqa: RUF001
 _UNITS = re.compile(r"(?<=\d)(岁|周岁|years?|yrs?|y|天|日|days?|d)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import StudyError
-from helpers.table_files import read_cells, same_header
+from helpers.patients.cells import read_cells, same_header
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 HEADERS = ["编号", "T值（腰椎）", "备注"]
 ROWS = [["001", "-2.5", "骨折, 右"], ["002", "0.3", ""]]
 

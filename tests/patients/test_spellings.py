@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from helpers import spellings
+from helpers.patients import spellings
 
 DAY = datetime.date(2024, 3, 1)
 

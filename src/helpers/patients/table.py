@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from helpers import spellings
 from helpers.errors import StudyError
+from helpers.patients import spellings
+from helpers.patients.cells import read_cells, same_header
+from helpers.patients.columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
+from helpers.patients.columns import faults as column_faults
+from helpers.patients.columns import values as column_values
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
-from helpers.table_columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
-from helpers.table_columns import faults as column_faults
-from helpers.table_columns import values as column_values
-from helpers.table_files import read_cells, same_header
 
 _ROWS_TOLD = 10
 _T_SCORE_ROUNDING = 0.05

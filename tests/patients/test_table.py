@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers.cohort import load_screened
+from helpers.patients.cohort import load_screened
+from helpers.patients.columns import OPTIONAL, REQUIRED, T_SCORES
+from helpers.patients.table import check_tables
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import CohortTable, Rules, Site, Study, load_study
-from helpers.table_columns import OPTIONAL, REQUIRED, T_SCORES
-from helpers.tables import check_tables
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 GOOD = "ID,Age,Sex,T-score,Days\nMRN-1,61,F,-2.6,3\nMRN-2,70,男,-1.0,40\nMRN-3,55,female,0.2,\n"
 COLUMNS = {"patient_id": "ID", "age": "Age", "sex": "Sex", "t_score": "T-score", "interval_days": "Days"}
 NO_T = {name: header for name, header in COLUMNS.items() if name != "t_score"}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from helpers import spellings
+from helpers.patients import spellings
 from helpers.study.contracts import COHORTS
 
 REQUIRED = ["patient_id", "age", "sex"]
@@ -16,7 +16,6 @@ DATES = ["ct_date", "dxa_date"]
 YES_NO = ["fracture", "contrast"]
 OPTIONAL = ["interval_days", *DATES, "scanner", "exclusion", "allocation", *YES_NO]
 LIMITS = {"age": (0, 120), "t_score": (-8, 8), "interval_days": (0, 3650)}  # years, SD, days
-
 _NOT_EXCLUDED = {"no", "none", "0", "否", "无", "不排除"}
 _EXCLUDED = {"yes", "1", "是", "排除"}
 _MOST_CATEGORIES = 10

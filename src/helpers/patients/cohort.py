@@ -1,0 +1,316 @@
+"""Who is in the study: tables read and checked, inclusion, the outcome, the 7:3 split (paper 2.1, 3.1)."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from helpers.errors import StudyError
+from helpers.figures import OUTCOME_COLOURS, font_families
+from helpers.patients.columns import YES_NO
+from helpers.patients.flow_chart import OTHER_REASONS
+from helpers.patients.table import check_tables, read_table
+from helpers.patients.table_1 import by_cohort
+from helpers.study import pseudonyms
+from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
+from helpers.virtual import VirtualSite
+
+_REASONS_SHOWN = 8
+
+
+def load_screened(run: Run) -> pd.DataFrame:
+    """Everyone who was screened, in every site of the study.
+
+    Returns
+    -------
+    DataFrame
+        As the contract "screened": patient_id (pseudonym), site, age (years), sex, exclusion (the written
+        reason or ""), and where known t_score, osteoporosis, interval_days, scanner, allocation, fracture,
+        contrast (both missing for a site whose table does not say), and further predictors.
+
+    Raises
+    ------
+    StudyError
+        Listing everything that is wrong in all tables at once.
+    """
+    problems = check_tables(run.study)
+    if problems:
+        raise StudyError("\n".join(problems))
+    screened = pd.concat([_people(run, site) for site in run.study.sites], ignore_index=True)
+    blanks = {column: "" for column in ("exclusion", "allocation") if column in screened}
+    answers = {column: "boolean" for column in YES_NO if column in screened}
+    return screened.fillna(blanks).astype(answers)
+
+
+def _people(run: Run, site: Site) -> pd.DataFrame:
+    if site.virtual is None:
+        return read_table(run, site)
+    protocol = run.study.path(site.virtual.protocol)
+    people = VirtualSite(protocol, site.role, site.virtual.patients, run.study.seed).screened()
+    return people.assign(site=site.name)
+
+
+def apply_inclusion(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Fill ``exclusion`` from the study's rules where nobody has written a reason.
+
+    A written reason stands; then comes the CT-DXA interval, then age. A hospital that records no intervals
+    at all keeps its patients.
+    """
+    rules = study.inclusion
+    reasons = pd.Series("", index=screened.index)
+    if "age" in screened:
+        reasons[screened["age"] < rules.min_age] = f"younger than {rules.min_age} years"
+    if "interval_days" in screened:
+        days = screened["interval_days"]
+        recorded = days.notna().groupby(screened["site"]).transform("any")
+        reasons[days >= rules.max_interval_days] = f"CT and DXA {rules.max_interval_days} days apart or more"
+        reasons[days.isna() & recorded] = "days between CT and DXA unknown"
+    return screened.assign(exclusion=screened["exclusion"].where(screened["exclusion"] != "", reasons))
+
+
+def assign_cohorts(
+    screened: pd.DataFrame, study: Study, training_share: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Give everyone who stays an outcome and a cohort.
+
+    Patients of external sites are "external". Those of the development site follow the hospital's own
+    ``allocation`` when it names a cohort for every one of them; otherwise they are split at random, within
+    each outcome, ``training_share`` of them to training.
+
+    Parameters
+    ----------
+    screened : DataFrame
+        After `apply_inclusion`.
+    study : Study
+        Names the outcome rule and the role of each site.
+    training_share : float
+        Between 0 and 1; the paper's is 0.7.
+    rng : Generator
+        For the split.
+
+    Returns
+    -------
+    DataFrame
+        The included patients with columns ``osteoporosis`` (0/1) and ``cohort``.
+
+    Raises
+    ------
+    StudyError
+        When a cohort would have no patient, or only one, with or without osteoporosis.
+    """
+    included = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    included["osteoporosis"] = outcome_by_rule(included, study).astype(int)
+    home = _at_home(included, study)
+    included["cohort"] = "external"
+    if has_allocation(screened, study):
+        included.loc[home, "cohort"] = included.loc[home, "allocation"]
+    else:
+        included.loc[home, "cohort"] = _split(included.loc[home, "osteoporosis"], training_share, rng)
+    require_sizes(included, study)
+    return included.drop(columns=["allocation", "exclusion"], errors="ignore")
+
+
+def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:
+    """Osteoporosis as 0, 1 or missing, by the study's rule; all missing where a table has no outcomes."""
+    if study.outcome.given and "osteoporosis" in people:
+        return people["osteoporosis"].astype("Int64")
+    if study.outcome.given or "t_score" not in people:
+        return pd.Series(pd.NA, index=people.index, dtype="Int64")
+    positive = (people["t_score"] <= study.outcome.t_score_at_most).astype("Int64")
+    return positive.where(people["t_score"].notna())
+
+
+def outcome_rule(study: Study) -> str:
+    """What makes a patient a case of osteoporosis in this study, as a part of a sentence."""
+    if study.outcome.given:
+        return "what the hospital's own table says (its column osteoporosis)"
+    return f"a DXA T-score of {study.outcome.t_score_at_most:g} or lower, at whichever site it is lowest"
+
+
+def has_allocation(screened: pd.DataFrame, study: Study) -> bool:
+    """Whether the hospital's table puts everyone included at the development site in training or internal."""
+    people = screened[(screened["exclusion"] == "") & _at_home(screened, study)]
+    return "allocation" in people and bool(people["allocation"].isin(["training", "internal"]).all())
+
+
+def _at_home(people: pd.DataFrame, study: Study) -> pd.Series:
+    return people["site"].isin([site.name for site in study.sites if site.role == "development"])
+
+
+def _split(outcome: pd.Series, training_share: float, rng: np.random.Generator) -> pd.Series:
+    cohorts = pd.Series("internal", index=outcome.index)
+    for _, group in outcome.groupby(outcome):
+        chosen = rng.permutation(group.index)[: round(training_share * len(group))]
+        cohorts[chosen] = "training"
+    return cohorts
+
+
+def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
+    """Stop when a set has fewer than two patients with, or without, osteoporosis.
+
+    Raises
+    ------
+    StudyError
+        Naming the sets and how many they have.
+    """
+    expected = ["training", "internal"]
+    expected += ["external"] if any(site.role == "external" for site in study.sites) else []
+    counts = pd.crosstab(cohort["cohort"], cohort["osteoporosis"])
+    counts = counts.reindex(index=expected, columns=[0, 1], fill_value=0)
+    small = [
+        f"{COHORT_TITLES[name].lower()} has {row[1]} patients with osteoporosis and {row[0]} without"
+        for name, row in counts.iterrows()
+        if row.min() < 2
+    ]
+    if small:
+        raise StudyError(
+            f"Too few patients: {'; '.join(small)}. Each set needs at least 2 of both: check the outcome "
+            "rule (t_score_at_most) and the exclusions, or add patients."
+        )
+
+
+def has_second_reading(cohort: pd.DataFrame, run: Run) -> pd.Series:
+    """Whether a second reader's masks can be had for each patient (boolean, indexed as ``cohort``)."""
+    sites = {site.name: site for site in run.study.sites}
+    raw = pseudonyms.raw_ids(run)
+
+    def available(patient: pd.Series) -> bool:
+        site = sites[patient["site"]]
+        if site.virtual is not None or site.second_reader is None:
+            return site.virtual is not None
+        masks = site.second_reader if isinstance(site.second_reader, dict) else {"": site.second_reader}
+        number = raw[patient["patient_id"]]
+        return any(run.study.path(one.replace("{patient_id}", number)).exists() for one in masks.values())
+
+    return pd.Series([available(row) for _, row in cohort.iterrows()], index=cohort.index, dtype=bool)
+
+
+def draw_second_reader(cohort: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.Series:
+    """Mark ``n`` random training cases for the second reader (all of them where there are fewer).
+
+    Only training cases: choosing features by their reliability is part of the training (paper 2.3 draws 40
+    of the first hospital).
+
+    Returns
+    -------
+    Series
+        Booleans, indexed as ``cohort``.
+    """
+    training = cohort.index[cohort["cohort"] == "training"]
+    drawn = rng.choice(training, size=min(n, len(training)), replace=False)
+    return pd.Series(cohort.index.isin(drawn), index=cohort.index)
+
+
+def plot_flow_chart(flow: pd.DataFrame) -> Figure:
+    """Draw Figure 1: one column a site, from those screened to the cohorts.
+
+    Parameters
+    ----------
+    flow : DataFrame
+        From `flow_chart`, or as `Run.write_table` returns it, with small counts as text.
+    """
+    sites = flow["site"].unique()
+    height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
+    figure, axes = plt.subplots(1, len(sites), figsize=(4.9 * len(sites), height), squeeze=False)
+    for axis, site in zip(axes[0], sites, strict=True):
+        _draw_site(axis, flow[flow["site"] == site])
+    return figure
+
+
+def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
+    count = flow.set_index("stage")["patients"]
+    steps = [("Included", "excluded", "Excluded", count["included"])]
+    if "analysed" in count:
+        steps.append(("Analysed", "unusable", "Image, mask or features unusable", count["analysed"]))
+    top = 4 + 6 * len(steps)
+    axis.set(xlim=(0, 10), ylim=(0, top))
+    axis.axis("off")
+    box = _box(axis, (2.3, top - 0.8), f"{flow['site'].iloc[0]}\nscreened: {count['screened']}")
+    for number, (title, stage, leaving, staying) in enumerate(steps):
+        height = top - 3.65 - 6 * number
+        gone = _box(axis, (7.1, height), _gone_text(leaving, flow[flow["stage"] == stage]), align="left")
+        stayed = _box(axis, (2.3, height - 2.95), f"{title}: {staying}")
+        _arrow(axis, box, stayed)
+        _arrow(axis, axis.text(2.3, height, ""), gone)
+        box = stayed
+    _draw_cohorts(axis, box, flow[flow["stage"].isin(COHORTS)])
+
+
+def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
+    places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
+    height = above.get_position()[1] - 2.6
+    for place, row in zip(places, cohorts.itertuples(), strict=False):
+        text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.osteoporosis}"
+        _arrow(axis, above, _box(axis, (place, height), text))
+
+
+def _gone_text(title: str, gone: pd.DataFrame) -> str:
+    """Total and reasons, the rarer ones taken together where there are many."""
+    total = _sum(gone["patients"])
+    lines = [title if total is None else f"{title}: {total}"]
+    for row in gone.head(_REASONS_SHOWN).itertuples():
+        lines += textwrap.wrap(f"{row.reason}: {row.patients}", 38, subsequent_indent="   ")
+    rest = _sum(gone["patients"].iloc[_REASONS_SHOWN:])
+    return "\n".join(lines + ([f"{OTHER_REASONS}: {rest}"] if rest else []))
+
+
+def _sum(counts: pd.Series) -> int | None:
+    """Sum of counts; None when one of them is not shown."""
+    numbers = pd.to_numeric(counts, errors="coerce")
+    return None if numbers.isna().any() else int(numbers.sum())
+
+
+def _box(axis: Axes, place: tuple[float, float], text: str, align: str = "center") -> Text:
+    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#555555"}
+    return axis.text(
+        *place,
+        text,
+        ha="center",
+        va="center",
+        multialignment=align,
+        fontsize=8.5,
+        fontfamily=font_families(text),
+        bbox=frame,
+        zorder=3,
+    )
+
+
+def _arrow(axis: Axes, start: Text, end: Text) -> None:
+    """From the edge of one box to the edge of another."""
+    # Drawn after the boxes, whose frames take their places only when drawn.
+    style = {"arrowstyle": "-|>", "color": "#555555", "lw": 1.2, "shrinkA": 0, "shrinkB": 1}
+    edges = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    axis.annotate("", end.get_position(), start.get_position(), arrowprops=style | edges, zorder=4)
+
+
+def plot_ages(cohort: pd.DataFrame) -> Figure:
+    """Ages by cohort and outcome, in bins of 5 years, as shares of each outcome group."""
+    cohorts = by_cohort(cohort)
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(3.1 * len(cohorts), 3.2), sharey=True, squeeze=False
+    )
+    low, high = cohort["age"].min(), cohort["age"].max()
+    bins = np.arange(5 * (low // 5), high + 5, 5)
+    for axis, (name, people) in zip(axes[0], cohorts, strict=True):
+        for flag, values in people.groupby("osteoporosis")["age"]:
+            axis.hist(
+                values,
+                bins=bins,
+                weights=np.full(len(values), 100 / len(values)),
+                histtype="stepfilled",
+                alpha=0.45,
+                color=OUTCOME_COLOURS[flag],
+                label=OUTCOME_TITLES[flag],
+            )
+        axis.set(title=f"{COHORT_TITLES[name]} (n = {len(people)})", xlabel="Age (years)")
+    axes[0, 0].set_ylabel("Share of the outcome group (%)")
+    axes[0, -1].legend()
+    return figure

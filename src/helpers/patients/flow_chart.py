@@ -1,0 +1,112 @@
+"""Figure 1 as counts: who was screened, who left and why, who was analysed."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from helpers.study.contracts import COHORTS
+from helpers.study.run_folder import Run
+
+OTHER_REASONS = "other reasons"
+# Reasons for refusing a patient name patient and file: a chart shows their category, the first that fits.
+REFUSALS = {
+    "image or mask missing": re.compile(r"there is no '"),
+    "no features in the feature table": re.compile(r"^no features in the feature table"),
+    "image unusable": re.compile(r"^\w+, (image|folder) |the image has"),
+    "T12 or L1 missing": re.compile(r"excluded by the rule 'missing_vertebra'|neither T12 nor L1"),
+    "vertebral fracture": re.compile(r"excluded by the rule 'fracture'"),
+    "metal or cement": re.compile(r"excluded by the rule 'metal'"),
+    "contrast-enhanced scan": re.compile(r"excluded by the rule 'contrast'"),
+    "layer missing in the mask": re.compile(r"mask lacks"),
+    "mask unusable": re.compile(r"^\w+, mask |\bmasks?\b"),
+}
+
+
+def final_flow_chart(run: Run) -> pd.DataFrame:
+    """Counts of Figure 1 when features are there (notebook 03): `flow_chart` with those who dropped out."""
+    cohort, features = run.read("cohort"), run.read("features")
+    quality = None if run.study.has_features else run.read("preprocessing")
+    unusable = unusable_patients(cohort, features, quality)
+    return flow_chart(run.read("screened"), cohort, unusable, run.study.min_cell)
+
+
+def unusable_patients(
+    cohort: pd.DataFrame, features: pd.DataFrame, quality: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Who of the cohort drops out, and why, in categories that name nobody.
+
+    Parameters
+    ----------
+    cohort, features : DataFrame
+        Artifacts of these names.
+    quality : DataFrame or None
+        Artifact "preprocessing"; None where features came ready-made.
+
+    Returns
+    -------
+    DataFrame
+        patient_id, reason.
+    """
+    lost = cohort.loc[~cohort["patient_id"].isin(features["patient_id"]), ["patient_id"]]
+    if quality is None:
+        return lost.assign(reason="no features in the feature table")
+    refused = quality[quality["status"] == "refused"].set_index("patient_id")["reason"]
+    reasons = lost["patient_id"].map(refused.map(refusal_category))
+    return lost.assign(reason=reasons.fillna("features cannot be computed"))
+
+
+def refusal_category(reason: str) -> str:
+    """Short category of a refused patient's reason."""
+    return next(
+        (name for name, pattern in REFUSALS.items() if pattern.search(reason)), "other technical reason"
+    )
+
+
+def flow_chart(
+    screened: pd.DataFrame, cohort: pd.DataFrame, unusable: pd.DataFrame | None = None, min_cell: int = 0
+) -> pd.DataFrame:
+    """Counts of Figure 1.
+
+    Parameters
+    ----------
+    screened, cohort : DataFrame
+        As in their contracts.
+    unusable : DataFrame, optional
+        From `unusable_patients`; without it images have not been looked at yet.
+    min_cell : int
+        Reasons of fewer patients are taken together as "other reasons".
+
+    Returns
+    -------
+    DataFrame
+        One row a box or reason, in reading order: site, stage ("screened", "excluded", "included",
+        "unusable", "analysed", or a cohort), reason (of an exclusion), patients, osteoporosis (how many of
+        them; of those included and after).
+    """
+    rows = []
+    for site, people in screened.groupby("site", sort=False):
+        stayed = cohort[cohort["site"] == site]
+        rows.append((site, "screened", "", len(people), pd.NA))
+        rows += _reason_rows(site, "excluded", people.loc[people["exclusion"] != "", "exclusion"], min_cell)
+        rows.append((site, "included", "", len(stayed), stayed["osteoporosis"].sum()))
+        if unusable is not None:
+            lost = stayed["patient_id"].isin(unusable["patient_id"])
+            reasons = unusable.loc[unusable["patient_id"].isin(stayed["patient_id"]), "reason"]
+            rows += _reason_rows(site, "unusable", reasons, min_cell)
+            stayed = stayed[~lost]
+            rows.append((site, "analysed", "", len(stayed), stayed["osteoporosis"].sum()))
+        for name in [name for name in COHORTS if name in set(stayed["cohort"])]:
+            members = stayed.loc[stayed["cohort"] == name, "osteoporosis"]
+            rows.append((site, name, "", len(members), members.sum()))
+    flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
+    return flow.astype({"patients": int, "osteoporosis": "Int64"})
+
+
+def _reason_rows(site: str, stage: str, reasons: pd.Series, min_cell: int) -> list[tuple]:
+    """A row a reason, the most frequent first, rare ones taken together at the end."""
+    counts = reasons.value_counts()
+    rare = int(counts[counts < min_cell].sum())
+    rows = [(site, stage, reason, count, pd.NA) for reason, count in counts.items() if count >= min_cell]
+    return rows + ([(site, stage, OTHER_REASONS, rare, pd.NA)] if rare else [])
