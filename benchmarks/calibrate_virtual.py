@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import extraction, preprocessing
 from helpers.evaluation.delong import delong_auc
+from helpers.features import extraction, prepare, reliability
 from helpers.learning import classifiers, nomogram, selection
 from helpers.learning.logistic import fit_logistic
 from helpers.patients import cohort
@@ -56,13 +56,13 @@ def measure(run: Run, workers: int) -> pd.DataFrame:
     draw = study.rng("second reader")
     patients["second_reader"] = cohort.draw_second_reader(patients, study.second_reader_cases, draw)
     run.write("cohort", patients)
-    quality = preprocessing.quality_table(run, preprocessing.cases_of(patients), workers)
+    quality = prepare.quality_table(run, prepare.cases_of(patients), workers)
     run.write("preprocessing", quality)
-    features, _ = extraction.features_table(run, preprocessing.cases_of(patients), workers)
+    features, _ = extraction.features_table(run, prepare.cases_of(patients), workers)
     run.write("features", features)
-    twice = preprocessing.cases_of(patients[patients["second_reader"]], reader=2)
+    twice = prepare.cases_of(patients[patients["second_reader"]], reader=2)
     second, _ = extraction.features_table(run, twice, workers)
-    run.write("icc", extraction.reader_icc(features, second))
+    run.write("icc", reliability.reader_icc(features, second))
     return patients
 
 

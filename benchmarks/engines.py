@@ -24,9 +24,9 @@ def hospital(folder, images="{patient_id}_ct.nii"):
 
 def radbook(folder, images="{patient_id}_ct.nii"):
     """This project: its image loader with all checks, preprocessing, features."""
-    from helpers.extraction import extract
+    from helpers.features.blocks import preprocess, read_settings
+    from helpers.features.extraction import extract
     from helpers.imaging.sources import FileImages
-    from helpers.preprocessing import preprocess, read_settings
     from helpers.study.run_folder import Run
 
     study = hospital(folder, images)

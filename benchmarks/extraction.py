@@ -31,8 +31,8 @@ import SimpleITK as sitk
 from engines import hospital
 from machine import circumstances
 
-from helpers.cases import Case
-from helpers.extraction import features_table
+from helpers.features.cases import Case
+from helpers.features.extraction import features_table
 from helpers.study.places import REPOSITORY, replacing
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run

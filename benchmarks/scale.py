@@ -25,8 +25,8 @@ from extraction import Engine, write_patients
 from joblib import Parallel, cpu_count, delayed
 from machine import circumstances
 
-from helpers.cases import Case
-from helpers.extraction import features_table
+from helpers.features.cases import Case
+from helpers.features.extraction import features_table
 from helpers.figures import use_style
 from helpers.imaging.sources import image_sources
 from helpers.study.places import REPOSITORY, replacing

@@ -4,9 +4,15 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
+from helpers.features.blocks import read_settings
+from helpers.features.cases import Case
 from helpers.imaging.sources import Scan
+from helpers.study.places import REPOSITORY
 
 OBLIQUE = (0.9961947, 0.0, 0.0871557, 0.0, 1.0, 0.0, -0.0871557, 0.0, 0.9961947)
+PAPER = REPOSITORY / "data" / "extraction" / "paper.yml"
+SETTINGS = read_settings(PAPER)
+CASE = Case("D0001", "here")
 
 
 def synthetic_scan(
@@ -35,3 +41,17 @@ def synthetic_scan(
         volume.SetOrigin(origin)
         volume.SetDirection(direction or np.eye(3).ravel().tolist())
     return Scan(image, mask)
+
+
+class OneScan:
+    """A site with a single scan, which counts how often it is read."""
+
+    def __init__(self, scan, fingerprint="one"):
+        self.scan, self.text, self.loads = scan, fingerprint, 0
+
+    def load(self, patient_id, reader=1):
+        self.loads += 1
+        return self.scan
+
+    def fingerprint(self, patient_id, reader=1):
+        return self.text

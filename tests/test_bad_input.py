@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import reliability
 from helpers.errors import StudyError
 from helpers.evaluation import calibration, cutoffs, decision_curves, delong
+from helpers.features import reliability
 from helpers.learning import lasso, nomogram, odds_ratios, ranking
 
 Y = np.repeat([0, 1], [14, 12])

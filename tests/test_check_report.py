@@ -15,7 +15,7 @@ from synthetic_scan import synthetic_scan
 from typer.testing import CliRunner
 
 from helpers import check_report, cli
-from helpers.preprocessing import preprocess, read_settings
+from helpers.features.blocks import preprocess, read_settings
 from helpers.roi_views import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run

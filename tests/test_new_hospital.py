@@ -17,8 +17,8 @@ from helpers.bundle import Bundle, load_bundle, score
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.delong import delong_auc
-from helpers.extraction import features_table
-from helpers.preprocessing import cases_of
+from helpers.features.extraction import features_table
+from helpers.features.prepare import cases_of
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run

@@ -15,10 +15,12 @@ import SimpleITK as sitk
 from scipy import ndimage
 from small_bundle import make_bundle
 
-from helpers import drift, extraction, new_hospital, preprocessing
+from helpers import drift, new_hospital
 from helpers.bundle import load_bundle, score
-from helpers.cases import Case
 from helpers.errors import StudyError
+from helpers.features import extraction, names, prepare
+from helpers.features.cases import Case
+from helpers.features.rules import apply_rules
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
@@ -69,13 +71,13 @@ def hospital(real, tmp_path):
 
 def measured(run, case, **rules):
     """Quality control after the rules, and the features."""
-    quality = preprocessing.quality_table(run, [case], workers=1)
+    quality = prepare.quality_table(run, [case], workers=1)
     cohort = pd.DataFrame({"patient_id": [case.patient_id]})
-    quality = preprocessing.apply_rules(quality, cohort, Rules(**rules))
+    quality = apply_rules(quality, cohort, Rules(**rules))
     run.write("preprocessing", quality)
     features, refused = extraction.features_table(run, [case], workers=1)
     assert refused.empty
-    values = features[extraction.feature_names(features)].to_numpy()
+    values = features[names.feature_names(features)].to_numpy()
     assert values.shape == (1, 1688)
     assert np.isfinite(values).all()
     return quality.iloc[0]
@@ -145,7 +147,7 @@ def test_whole_automatic_vertebrae_without_bodies_are_refused(hospital):
 def test_a_scan_of_other_levels_says_so(hospital, masks, labels, message):
     run, case = hospital(CT["cube"], TPTBOX + masks, labels=labels)
     with pytest.raises(StudyError, match=f"{case.patient_id}.*{message}"):
-        preprocessing.quality_table(run, [case], workers=1)
+        prepare.quality_table(run, [case], workers=1)
 
 
 def test_a_lone_vertebra_with_sub_regions_is_measured_when_the_rules_include_it(hospital):

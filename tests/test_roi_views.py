@@ -8,10 +8,11 @@ import SimpleITK as sitk
 from synthetic_scan import synthetic_scan
 
 from helpers import roi_views
+from helpers.features.blocks import Block
+from helpers.features.quality import layer_column
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.slices import PLANES
-from helpers.preprocessing import Block, layer_column
 
 # Letters of the LPS axes' positive and negative ends.
 ENDS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}

@@ -10,9 +10,9 @@ import pytest
 from helpers import strict_validation as strict
 from helpers.errors import StudyError
 from helpers.evaluation.delong import delong_auc
+from helpers.features.reliability import icc
 from helpers.learning.selection import SelectionSettings
 from helpers.negative_controls import leaky_auc, permuted_labels
-from helpers.reliability import icc
 
 SETTINGS = SelectionSettings(smote="none", folds=3, mrmr_features=8)
 

@@ -19,7 +19,7 @@ import pandas as pd
 from helpers.drift import RAD_SCORE, training_summary
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
-from helpers.feature_tables import engine_of
+from helpers.features.ready import engine_of
 from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram

@@ -10,8 +10,8 @@ import pandas as pd
 from jinja2 import Environment
 
 from helpers.check_report import Report, verdict
+from helpers.features.quality import layer_column
 from helpers.imaging.regions import LAYERS
-from helpers.preprocessing import layer_column
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run

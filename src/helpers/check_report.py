@@ -19,10 +19,13 @@ from matplotlib.colors import to_rgb
 from scipy.ndimage import binary_erosion, zoom
 
 from helpers import runner
-from helpers.cases import Case, Outcome, map_cases
-from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
-from helpers.feature_tables import read_features
+from helpers.features.blocks import Block
+from helpers.features.cases import Case, Outcome, map_cases
+from helpers.features.cluster import scheduler_address
+from helpers.features.prepare import Prepared, cases_of, preparation
+from helpers.features.ready import read_features
+from helpers.features.rules import apply_rules
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.slices import cut, layer_centre
 from helpers.patients import flow_chart
@@ -34,7 +37,6 @@ from helpers.patients.cohort import (
     require_sizes,
 )
 from helpers.patients.table import check_tables, needs_outcome
-from helpers.preprocessing import Block, Prepared, apply_rules, cases_of, preparation
 from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import typer
 
 from helpers import rendering, runner
-from helpers.cases import CaseCache
-from helpers.cluster import ADDRESS_VARIABLE
 from helpers.errors import StudyError
+from helpers.features.cache import CaseCache
+from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
 

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
-from helpers.selection_figures import readable_name
+from helpers.features.names import readable_name
 
 OUTER = (0.01, 0.99)  # the training range: beyond it lie about 2 in 100 patients of the same kind
 DECILES = np.arange(1, 10) / 10

@@ -26,12 +26,12 @@ from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.features.rules import typical_patient
 from helpers.figures import MODEL_COLOURS
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
-from helpers.preprocessing import typical_patient
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run

@@ -12,8 +12,8 @@ import pandas as pd
 
 from helpers.bundle import Bundle, load_bundle
 from helpers.errors import StudyError
+from helpers.features.names import readable_name
 from helpers.markdown_tables import list_table, shown
-from helpers.selection_figures import readable_name
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 

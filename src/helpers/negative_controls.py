@@ -16,17 +16,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
-from helpers.cases import Case, CaseCache, map_cases, source_hash
 from helpers.checked_inputs import checked_outcome
-from helpers.cluster import scheduler_address
 from helpers.errors import StudyError
-from helpers.extraction import extract_case
+from helpers.features.blocks import read_settings
+from helpers.features.cache import CaseCache, source_hash
+from helpers.features.cases import Case, map_cases
+from helpers.features.cluster import scheduler_address
+from helpers.features.extraction import extract_case
+from helpers.features.prepare import prepare
 from helpers.imaging.boxes import roi_box
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import ImageSource, Scan, image_sources
 from helpers.learning.selection import selection_pipeline
 from helpers.learning.smote import LimitedSmote
-from helpers.preprocessing import prepare, read_settings
 from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.study.run_folder import Run
 

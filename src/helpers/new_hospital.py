@@ -21,11 +21,12 @@ from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import probabilities_wide
-from helpers.extraction import features_table
-from helpers.feature_tables import check_feature_tables, engine_of, features_for
+from helpers.features.extraction import features_table
+from helpers.features.prepare import cases_of, quality_table
+from helpers.features.ready import check_feature_tables, engine_of, features_for
+from helpers.features.rules import apply_rules
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
-from helpers.preprocessing import apply_rules, cases_of, quality_table
 from helpers.study import small_counts
 from helpers.study.places import resolve
 from helpers.study.run_folder import Run

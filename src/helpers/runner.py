@@ -21,10 +21,10 @@ import yaml
 
 from helpers import privacy
 from helpers.errors import StudyError
-from helpers.feature_tables import check_feature_tables
+from helpers.features.blocks import read_settings
+from helpers.features.ready import check_feature_tables
 from helpers.new_hospital import check_before_applying
 from helpers.patients.table import check_tables
-from helpers.preprocessing import read_settings
 from helpers.rendering import build_book
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
 from helpers.study.run_folder import Run, open_run

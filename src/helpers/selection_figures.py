@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.extraction import split_name
+from helpers.features.names import readable_name
 from helpers.figures import OUTCOME_COLOURS
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
@@ -22,18 +20,6 @@ RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
 OPAQUE = {"frameon": True, "framealpha": 0.9, "edgecolor": "none", "fontsize": 8}
 # As many features as the paper's panel d shows.
 MOST_FREQUENT = 25
-
-
-def readable_name(feature: str) -> str:
-    """A PyRadiomics name for an axis, such as ``GLSZM Zone Entropy, LoG 3 mm``; others as they are."""
-    parts = split_name(feature)
-    if parts is None:
-        return feature
-    image, feature_class, name = parts
-    image = re.sub(r"log-sigma-(\d+)-(\d+)-mm-3D", r"LoG \1.\2 mm", image).replace(".0 mm", " mm")
-    group = {"firstorder": "First-order", "shape": "Shape"}.get(feature_class, feature_class.upper())
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return f"{group} {words}" + ("" if image == "original" else f", {image.replace('-', ' ')}")
 
 
 def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:

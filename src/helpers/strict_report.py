@@ -15,11 +15,11 @@ from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
 from helpers.evaluation.decision_curves import net_benefit, treat_all
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.features.names import readable_name
 from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.imaging.sources import Scan
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
-from helpers.selection_figures import readable_name
 from helpers.strict_validation import Nested, nested_auc
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run

@@ -27,9 +27,9 @@ from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.delong import AucEstimate, delong_auc
+from helpers.features.reliability import icc
 from helpers.learning.combat import ComBat
 from helpers.learning.selection import SelectionSettings, selection_pipeline
-from helpers.reliability import icc
 
 PENALTIES = [0.001, 0.01, 0.1, 1, 10]  # scikit-learn's C, the inverse of the penalty
 MEASURES = ["c_index", "slope", "intercept", "in_the_large", "brier"]

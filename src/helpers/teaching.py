@@ -23,7 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from helpers.evaluation.cutoffs import confusion_counts, youden_cutoff
-from helpers.reliability import icc
+from helpers.features.reliability import icc
 
 FOLDS = 5
 NEW_PATIENTS = 2000  # enough to take what a model does in them for the truth

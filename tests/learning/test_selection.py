@@ -15,6 +15,7 @@ from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
 
 from helpers.errors import StudyError
+from helpers.features.names import readable_name
 from helpers.learning import lasso, ranking, smote
 from helpers.learning.lasso import lasso_cv, lasso_path
 from helpers.learning.selection import (
@@ -29,7 +30,6 @@ from helpers.learning.selection import (
     select_features,
     selection_frequency,
 )
-from helpers.selection_figures import readable_name
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from helpers.preprocessing import read_settings
+from helpers.features.blocks import read_settings
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.virtual import VirtualSite, evidence
 from helpers.virtual.patients import LATENT_COLUMNS

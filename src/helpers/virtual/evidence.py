@@ -21,11 +21,11 @@ from scipy.special import erf
 from scipy.stats import ttest_1samp
 
 from helpers.evaluation.delong import delong_auc
-from helpers.extraction import extract
+from helpers.features.blocks import preprocess
+from helpers.features.extraction import extract
+from helpers.features.reliability import icc
 from helpers.imaging.sources import Scan
 from helpers.paper import reported_values
-from helpers.preprocessing import preprocess
-from helpers.reliability import icc
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite

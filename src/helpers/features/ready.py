@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.cases import engine_versions
 from helpers.errors import StudyError
-from helpers.extraction import reader_icc
+from helpers.features.cache import engine_versions
+from helpers.features.reliability import reader_icc
 from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import values as column_values
 from helpers.patients.spellings import MISSING

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from reference_values import data, expected
 
 from helpers.errors import StudyError
-from helpers.reliability import icc
+from helpers.features.reliability import icc
 
 R = expected("icc")
 KEYS = {"2,1": "ICC(2,1)_equals_ICC(A,1)", "3,1": "ICC(3,1)_equals_ICC(C,1)"}

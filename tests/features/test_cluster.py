@@ -9,11 +9,12 @@ from threading import Thread
 
 import pytest
 from distributed import LocalCluster
-from test_extraction import hospital, run_of  # noqa: F401  (hospital is a fixture)
+from small_hospital import run_of
 
-from helpers import cluster, extraction, preprocessing
-from helpers.cases import Case, map_cases
 from helpers.errors import StudyError
+from helpers.features import cluster, extraction, prepare
+from helpers.features.cases import Case, map_cases
+from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.study.study_file import load_study
 
 CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
@@ -41,13 +42,13 @@ def test_order_values_and_refusals_are_those_of_joblib(two_workers):
     assert [outcome.reason for outcome in there if outcome.refused] == ["D0007: the mask is empty."]
 
 
-def test_tables_of_a_study_that_names_a_scheduler_are_bit_identical(two_workers, hospital, tmp_path):  # noqa: F811
+def test_tables_of_a_study_that_names_a_scheduler_are_bit_identical(two_workers, hospital, tmp_path):
     tables = []
     for scheduler in (None, two_workers):
         study = hospital.model_copy(update={"scheduler": scheduler})
         run, cases = run_of(study, tmp_path)  # one folder, so that the pseudonyms are the same
         shutil.rmtree(run.cache)
-        run.write("preprocessing", preprocessing.quality_table(run, cases, workers=1))
+        run.write("preprocessing", prepare.quality_table(run, cases, workers=1))
         features, refused = extraction.features_table(run, cases, workers=1)
         run.write("features", features)
         tables.append([run.artifact_path(name).read_bytes() for name in ("preprocessing", "features")])
@@ -62,9 +63,9 @@ def feature_and_trace(case, measure, folder):
     return measure(case)
 
 
-def test_a_worker_killed_midway_loses_nothing(two_workers, hospital, tmp_path):  # noqa: F811
+def test_a_worker_killed_midway_loses_nothing(two_workers, hospital, tmp_path):
     run, cases = run_of(hospital, tmp_path)
-    measure = partial(_fingerprint, preprocessing.preparation(run))
+    measure = partial(_fingerprint, prepare.preparation(run))
     function = partial(feature_and_trace, measure=measure, folder=tmp_path / "trace")
     (tmp_path / "trace").mkdir()
     many = cases[:3] * 4
@@ -117,5 +118,5 @@ def test_the_command_line_wins_over_the_study_file(monkeypatch):
     assert cluster.scheduler_address(study) is None
     study = study.model_copy(update={"scheduler": "tcp://study:1"})
     assert cluster.scheduler_address(study) == "tcp://study:1"
-    monkeypatch.setenv(cluster.ADDRESS_VARIABLE, "tcp://command:1")
+    monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://command:1")
     assert cluster.scheduler_address(study) == "tcp://command:1"

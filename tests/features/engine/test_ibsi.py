@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from helpers import extraction
+from helpers.features import extraction
+from helpers.features.blocks import preprocess, read_settings
 from helpers.imaging.sources import Scan
-from helpers.preprocessing import preprocess, read_settings
 from helpers.study.places import REPOSITORY
 
 # PyRadiomics features for which IBSI has no reference value.

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import f as f_distribution
 
 from helpers.errors import StudyError
+from helpers.features.names import feature_dictionary, feature_names
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,52 @@ def _consistency(msr, _msc, mse, n, k, quantile):
     low_f = msr / mse / f_distribution.ppf(quantile, n - 1, df)
     high_f = msr / mse * f_distribution.ppf(quantile, df, n - 1)
     return (msr - mse) / (msr + (k - 1) * mse), (low_f - 1) / (low_f + k - 1), (high_f - 1) / (high_f + k - 1)
+
+
+def reader_icc(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Agreement of two readers, ICC(2,1), for every feature.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Features tables of the two readers; patients whom both have are compared.
+
+    Returns
+    -------
+    DataFrame
+        ``feature``, ``image_type``, ``feature_class``, ``icc``, ``ci_low``, ``ci_high``; the last three are
+        missing for a constant feature, and for all when fewer than two patients have two readers.
+    """
+    # Imported here, as matplotlib below: a process that measures patients needs neither, and both are large.
+    pass
+
+    names = feature_names(first)
+    table = feature_dictionary(names)[["feature", "image_type", "feature_class"]]
+    patients = sorted(set(first["patient_id"]) & set(second.get("patient_id", [])))
+    if len(patients) < 2:
+        return table.assign(icc=np.nan, ci_low=np.nan, ci_high=np.nan)
+    readings = [frame.set_index("patient_id").loc[patients, names].T for frame in (first, second)]
+    agreement = icc(np.stack(readings, axis=-1), kind="2,1")
+    return table.assign(icc=agreement.icc, ci_low=agreement.ci_low, ci_high=agreement.ci_high)
+
+
+def icc_summary(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Count, by feature class and in all, the features whose ICC is above ``threshold``.
+
+    Returns
+    -------
+    DataFrame
+        ``feature_class``, ``features``, ``median_icc``, ``above`` (estimate above the threshold),
+        ``lower_limit_above`` (its lower 95 % limit above it), ``undefined`` (no ICC: constant feature).
+    """
+    everything = table.assign(feature_class="all")
+    grouped = pd.concat([table, everything]).groupby("feature_class", sort=False)
+    return pd.DataFrame(
+        {
+            "features": grouped.size(),
+            "median_icc": grouped["icc"].median(),
+            "above": grouped["icc"].agg(lambda values: int((values > threshold).sum())),
+            "lower_limit_above": grouped["ci_low"].agg(lambda values: int((values > threshold).sum())),
+            "undefined": grouped["icc"].agg(lambda values: int(values.isna().sum())),
+        }
+    ).reset_index()

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli, runner
-from helpers.cases import Case, CaseCache, map_cases
 from helpers.errors import StudyError
+from helpers.features.cache import CaseCache
+from helpers.features.cases import Case, map_cases
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 
@@ -82,7 +83,7 @@ def test_key_changes_with_content_settings_stage_and_engine(tmp_path, monkeypatc
         cache.key("block", "one", {"binWidth": 10}),
         cache.key("features", "one", {"binWidth": 25}),
     }
-    monkeypatch.setattr("helpers.cases.engine_versions", lambda: {"SimpleITK": "0.0"})
+    monkeypatch.setattr("helpers.features.cache.engine_versions", lambda: {"SimpleITK": "0.0"})
     keys.add(cache.key("block", "one", {"binWidth": 25}))
     assert len(keys) == 5
 
@@ -95,7 +96,7 @@ def test_interrupted_save_leaves_the_old_entry(tmp_path, monkeypatch):
     def power_cut(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("helpers.cases.os.replace", power_cut)
+    monkeypatch.setattr("helpers.features.cache.os.replace", power_cut)
     with pytest.raises(KeyboardInterrupt):
         cache.save(key, {"values": np.arange(5)})
     assert cache.load(key)["values"].size == 3

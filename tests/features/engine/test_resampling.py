@@ -9,12 +9,12 @@ import pytest
 import SimpleITK as sitk
 from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
-from synthetic_scan import OBLIQUE, synthetic_scan
-from test_preprocessing import PAPER, SETTINGS
+from synthetic_scan import OBLIQUE, PAPER, SETTINGS, synthetic_scan
 
-from helpers import extraction, resampling
+from helpers.features import extraction
+from helpers.features.blocks import Block
+from helpers.features.engine import resampling
 from helpers.imaging import boxes
-from helpers.preprocessing import Block
 from helpers.study.places import REPOSITORY
 from helpers.virtual import VirtualSite
 
@@ -23,7 +23,9 @@ INNER = {"size": (70, 64, 84), "spacing": (0.7, 0.65, 0.5)}
 
 
 def resampled(image, layers, spacing=(1.0, 1.0, 1.0)):
-    return resampling.resample_roi(image, layers, np.array(spacing), sitk.sitkBSpline, 5)
+    return resampling.resample_roi(
+        image, layers, boxes.roi_box(layers), np.array(spacing), sitk.sitkBSpline, 5
+    )
 
 
 def assert_equals_pyradiomics(image, layers):

@@ -7,18 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import SimpleITK as sitk
 from radiomics.featureextractor import RadiomicsFeatureExtractor
-from synthetic_scan import synthetic_scan
-from test_preprocessing import CASE, PAPER, SETTINGS, OneScan
+from small_hospital import run_of
+from synthetic_scan import CASE, PAPER, SETTINGS, OneScan, synthetic_scan
 
-from helpers import extraction
-from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
-from helpers.preprocessing import prepare, preprocess, quality_table
-from helpers.study.pseudonyms import pseudonyms
-from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.features import extraction, reliability
+from helpers.features.blocks import preprocess
+from helpers.features.cache import CaseCache
+from helpers.features.names import feature_counts, feature_dictionary
+from helpers.features.prepare import prepare, quality_table
 
 SCAN = synthetic_scan(spacing=(0.7, 0.65, 0.5), seed=3)
 
@@ -37,13 +35,13 @@ def test_all_1688_features_equal_pyradiomics_own_run_on_the_whole_scan(features)
 
 
 def test_dictionary_counts_14_shape_and_93_by_18(features):
-    dictionary = extraction.feature_dictionary(list(features))
+    dictionary = feature_dictionary(list(features))
     assert dictionary["feature"].tolist() == list(features)
     textures = dictionary.query("image_type != 'Shape'")
     assert (dictionary["image_type"] == "Shape").sum() == 14
     assert textures.groupby("image").size().tolist() == [93] * 18
     assert sorted(dictionary["log_sigma_mm"].dropna().unique()) == [1, 2, 3, 4, 5]
-    counts = extraction.feature_counts(dictionary)
+    counts = feature_counts(dictionary)
     assert counts.loc["all classes", "all image types"] == 1688
     assert counts.loc["images", "Wavelet"] == 8
     assert counts.loc["glcm", "LoG"] == 24 * 5
@@ -76,18 +74,18 @@ def test_reader_icc_compares_the_patients_whom_both_readers_have():
     first.insert(0, "patient_id", [f"D{n:04d}" for n in range(20)])
     second = first.iloc[::-1].head(12).copy()
     second[names[1]] += 100  # a reader who disagrees
-    table = extraction.reader_icc(first, second)
+    table = reliability.reader_icc(first, second)
     assert table["feature"].tolist() == names
     assert table["icc"].iloc[0] == 1
     assert table["icc"].iloc[1] < 0.1
     assert np.isnan(table["icc"].iloc[2])
-    summary = extraction.icc_summary(table, 0.80).set_index("feature_class")
+    summary = reliability.icc_summary(table, 0.80).set_index("feature_class")
     assert summary.loc["all", ["features", "above", "undefined"]].tolist() == [3, 1, 1]
 
 
 def test_without_a_second_reader_the_icc_is_absent():
     first = pd.DataFrame({"patient_id": ["D0001"], "original_shape_Elongation": [0.5]})
-    assert extraction.reader_icc(first, pd.DataFrame())["icc"].isna().all()
+    assert reliability.reader_icc(first, pd.DataFrame())["icc"].isna().all()
 
 
 def test_settings_file_explains_every_setting():
@@ -96,33 +94,6 @@ def test_settings_file_explains_every_setting():
     for before, line in zip(lines, lines[1:], strict=False):
         if line and not line.startswith(("#", *sections)):
             assert before.startswith("#"), f"'{line}' has no comment"
-
-
-@pytest.fixture(scope="module")
-def hospital(tmp_path_factory):
-    """A hospital of four patients in NIfTI files, the last one with an empty mask; coarse settings."""
-    folder = tmp_path_factory.mktemp("hospital")
-    for number in range(4):
-        scan = synthetic_scan(seed=number)
-        sitk.WriteImage(scan.image, folder / f"ct_{number}.nii.gz")
-        sitk.WriteImage(scan.mask * (number < 3), folder / f"mask_{number}.nii.gz")
-    text = PAPER.read_text(encoding="utf-8")
-    lean = text[: text.index("imageType:")] + "imageType: {Original: {}}\nfeatureClass: {glcm: , shape: }\n"
-    (folder / "lean.yml").write_text(lean, encoding="utf-8")
-    site = Site(
-        name="here",
-        role="development",
-        table={"path": "dxa.csv"},
-        images="ct_{patient_id}.nii.gz",
-        masks="mask_{patient_id}.nii.gz",
-    )
-    return Study(name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], folder=folder)
-
-
-def run_of(study, folder):
-    run = Run(study=study, folder=folder)
-    patients = pseudonyms(run, "here", [str(number) for number in range(4)])
-    return run, [Case(patient, "here") for patient in patients]
 
 
 def test_table_is_the_same_for_any_workers_and_after_a_broken_run(hospital, tmp_path):

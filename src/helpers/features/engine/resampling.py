@@ -11,8 +11,6 @@ import numpy as np
 import SimpleITK as sitk
 from numba import njit
 
-from helpers.imaging.boxes import crop, roi_box
-
 # The influence of a voxel on cubic B-spline coefficients fades by 0.27 a voxel: 0.27**40 is 2e-23, less
 # than the last bit of a double.
 SPLINE_MARGIN = 40
@@ -22,7 +20,12 @@ _HORIZON = int(np.ceil(np.log(1e-10) / np.log(-_POLE)))  # ITK looks so far for 
 
 
 def resample_roi(
-    image: sitk.Image, layers: sitk.Image, spacing: np.ndarray, interpolator: int, pad: float
+    image: sitk.Image,
+    layers: sitk.Image,
+    box: tuple[np.ndarray, np.ndarray],
+    spacing: np.ndarray,
+    interpolator: int,
+    pad: float,
 ) -> tuple[sitk.Image, sitk.Image]:
     """Resample the box around all labels and ``pad`` voxels of the new grid beyond it.
 
@@ -32,6 +35,8 @@ def resample_roi(
     ----------
     image, layers : sitk.Image
         On the same grid; the image takes ``interpolator``, the layers their nearest neighbour.
+    box : tuple of ndarray, shape (3,)
+        First voxel and size (x, y, z) of the box around all labels.
     spacing : ndarray, shape (3,)
         New spacing in mm; 0 keeps that of the image.
     interpolator : int
@@ -39,7 +44,7 @@ def resample_roi(
     pad : float
         Voxels of the new grid.
     """
-    start, size = roi_box(layers)
+    start, size = box
     old = np.array(image.GetSpacing())
     # As PyRadiomics: 0 keeps the spacing, and a direction with a single slice of ROI is not resampled.
     spacing = np.where((spacing == 0) | (size == 1), old, spacing)
@@ -55,6 +60,13 @@ def resample_roi(
         resampled = _by_itk(image, grid, interpolator)
     # Of the whole mask: the new origin of a cropped one is rounded, and a voxel half-way falls elsewhere.
     return resampled, _by_itk(layers, grid, sitk.sitkNearestNeighbor)
+
+
+def crop(image: sitk.Image, first: np.ndarray, stop: np.ndarray) -> sitk.Image:
+    """The voxels from ``first`` to before ``stop`` (x, y, z) as far as the image has them."""
+    first = np.maximum(first, 0).astype(int).tolist()
+    stop = np.minimum(stop, image.GetSize()).astype(int).tolist()
+    return image[tuple(slice(a, b) for a, b in zip(first, stop, strict=True))]
 
 
 def _new_box(

@@ -13,11 +13,11 @@ import yaml
 
 from helpers import runner
 from helpers.errors import StudyError
-from helpers.feature_tables import bring_features, check_feature_tables, engine_of, feature_name, features_for
+from helpers.features.ready import bring_features, check_feature_tables, engine_of, feature_name, features_for
+from helpers.features.reliability import icc
 from helpers.learning import selection
 from helpers.learning.classifiers import fit_models, predict
 from helpers.patients import cohort
-from helpers.reliability import icc
 from helpers.study.places import STEPS
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study

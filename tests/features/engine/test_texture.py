@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
-from helpers import laplacian, mesh, texture
-from helpers.texture import FastExtractor
+from helpers.features.engine import laplacian, mesh, texture
+from helpers.features.engine.texture import FastExtractor
 
 IMAGE_TYPES = {
     "Original": {},

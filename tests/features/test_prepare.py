@@ -1,48 +1,22 @@
 """Protects the identity of the cropped resampling with PyRadiomics', and what quality control measures."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
 from radiomics import imageoperations
-from synthetic_scan import OBLIQUE, synthetic_scan
+from synthetic_scan import CASE, OBLIQUE, PAPER, SETTINGS, OneScan, synthetic_scan
 
-from helpers.cases import Case, CaseCache
 from helpers.errors import StudyError
+from helpers.features.blocks import preprocess, read_settings
+from helpers.features.cache import CaseCache
+from helpers.features.prepare import prepare
+from helpers.features.quality import quality_control
+from helpers.features.rules import apply_rules, quality_summary, scanner_summary, typical_patient
 from helpers.imaging.sources import Scan
-from helpers.preprocessing import (
-    apply_rules,
-    prepare,
-    preprocess,
-    quality_control,
-    quality_summary,
-    read_settings,
-    scanner_summary,
-    typical_patient,
-)
 from helpers.study.study_file import Rules
-
-PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
-SETTINGS = read_settings(PAPER)
-CASE = Case("D0001", "here")
-
-
-class OneScan:
-    """A site with a single scan, which counts how often it is read."""
-
-    def __init__(self, scan, fingerprint="one"):
-        self.scan, self.text, self.loads = scan, fingerprint, 0
-
-    def load(self, patient_id, reader=1):
-        self.loads += 1
-        return self.scan
-
-    def fingerprint(self, patient_id, reader=1):
-        return self.text
-
 
 GRIDS = {
     "thin slices": {},

@@ -68,7 +68,7 @@ def on_cluster(function: Callable[[Any], Any], items: Sequence, address: str) ->
 @cache
 def code_version() -> str:
     """Hash of this package's source and of the versions of the packages that compute with it."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
     for source in sources:
         digest.update(source.read_bytes())

@@ -23,12 +23,11 @@ from radiomics.glrlm import RadiomicsGLRLM
 from radiomics.glszm import RadiomicsGLSZM
 from radiomics.ngtdm import RadiomicsNGTDM
 
-from helpers.laplacian import log_images
-from helpers.mesh import Shape
+from helpers.features.engine.laplacian import log_images
+from helpers.features.engine.mesh import Shape
 
 # One of each two opposite neighbours (z, y, x): 13 angles.
 ANGLES = np.array([(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)][14:])
-
 # What the compiled passes compute; any other value sends the image to PyRadiomics' own classes.
 COVERED = {
     "distances": [1],

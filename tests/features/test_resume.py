@@ -10,11 +10,11 @@ import time
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from synthetic_scan import synthetic_scan
-from test_preprocessing import PAPER
+from synthetic_scan import PAPER, synthetic_scan
 
-from helpers import extraction, preprocessing
-from helpers.cases import Case, CaseCache
+from helpers.features import extraction, prepare
+from helpers.features.cache import CaseCache
+from helpers.features.cases import Case
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
@@ -22,7 +22,7 @@ from helpers.study.study_file import Site, Study
 KILLS, PATIENTS = 20, 12
 # Children start in milliseconds from a server that has imported everything.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["helpers.extraction"])
+PROCESSES.set_forkserver_preload(["helpers.features.extraction"])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def measure(run):
     """What notebooks 02 and 03 do with the patients."""
     names = pseudonyms(run, "here", [str(number) for number in range(PATIENTS)])
     cases = [Case(name, "here") for name in names]
-    run.write("preprocessing", preprocessing.quality_table(run, cases, workers=1))
+    run.write("preprocessing", prepare.quality_table(run, cases, workers=1))
     run.write("features", extraction.features_table(run, cases, workers=1)[0])
 
 

@@ -1,0 +1,120 @@
+"""One patient after another: results cached by content, and a parallel map that no bad case stops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import SimpleITK as sitk
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from helpers.errors import StudyError
+from helpers.features.cluster import on_cluster
+
+
+class Case(NamedTuple):
+    """One patient as one reader saw them: pseudonym, name of the site, reader (1 or 2)."""
+
+    patient_id: str
+    site: str
+    reader: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one case: its ``value``, or the ``reason`` why there is none."""
+
+    case: Case
+    value: Any = None
+    reason: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the case failed."""
+        return bool(self.reason)
+
+
+def map_cases(
+    function: Callable[[Case], Any],
+    cases: Sequence[Case],
+    workers: int,
+    label: str,
+    scheduler: str | None = None,
+) -> list[Outcome]:
+    """Apply ``function`` to every case in parallel, with a progress bar on stderr.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a case; must be picklable. What it raises becomes the reason of a refused outcome.
+    cases : sequence of Case
+    workers : int
+        Processes of this computer; 0 means one a core.
+    label : str
+        What the progress bar says.
+    scheduler : str, optional
+        Address of a dask scheduler, whose workers are used instead of this computer's.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of ``cases``, whatever the number of workers.
+
+    Raises
+    ------
+    StudyError
+        When workers were ended, mostly for lack of memory.
+    """
+    attempt = partial(_attempt, function)
+    outcomes = on_cluster(attempt, cases, scheduler) if scheduler else _on_cores(attempt, cases, workers)
+    try:
+        return list(tqdm(outcomes, total=len(cases), desc=label, unit="case"))
+    except TerminatedWorkerError as error:
+        raise StudyError(
+            f"The computer ended a worker during '{label}', mostly for lack of memory. Finished patients "
+            "are kept: run again with fewer workers."
+        ) from error
+
+
+def require_some(outcomes: Sequence[Outcome]) -> None:
+    """Stop when every case was refused: then the study file is wrong, not the patients.
+
+    Raises
+    ------
+    StudyError
+        With the first reasons.
+    """
+    if outcomes and all(outcome.refused for outcome in outcomes):
+        reasons = " ".join(outcome.reason for outcome in outcomes[:3])
+        raise StudyError(f"None of the {len(outcomes)} patients could be used. The first reasons: {reasons}")
+
+
+def _on_cores(attempt: Callable[[Case], Outcome], cases: Sequence[Case], workers: int) -> Iterator[Outcome]:
+    return Parallel(n_jobs=workers or -1, return_as="generator")(delayed(attempt)(case) for case in cases)
+
+
+def _attempt(function: Callable[[Case], Any], case: Case) -> Outcome:
+    # One thread a worker: more of them only compete, and sums would depend on their number.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    # ITK's warnings quote paths, on a stream that ends in the notebook.
+    sitk.ProcessObject.GlobalWarningDisplayOff()
+    try:
+        with threadpool_limits(1):
+            return Outcome(case, function(case))
+    except Exception as error:  # one bad case never stops the cohort
+        return Outcome(case, reason=_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, StudyError):
+        return str(error)
+    # A path may hold a patient's name or number, and spaces: nothing of a line is kept from it on.
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    text = re.sub(r"[^\s'\"]*[/\\].*", "...", str(text))
+    return f"Unexpected {type(error).__name__}: {' '.join(text.split()) or 'no message'}."

@@ -1,0 +1,118 @@
+"""From a scan to the block that features are computed on, and quality control on the way.
+
+The block is the box around the regions, resampled as PyRadiomics would resample it; only the part of the
+scan that the B-spline can see is resampled, so that a whole chest CT costs hardly more than its spine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from helpers.features import blocks, quality
+from helpers.features.blocks import Block, geometry, preprocess, read_settings
+from helpers.features.cache import CaseCache, source_hash
+from helpers.features.cases import Case, map_cases, require_some
+from helpers.features.cluster import scheduler_address
+from helpers.features.engine import resampling
+from helpers.features.quality import quality_control
+from helpers.imaging import boxes, dicom, grids, mask_files, regions, sources, volumes
+from helpers.imaging.sources import ImageSource, image_sources
+from helpers.study.run_folder import Run
+
+# The code that a block follows from: editing it makes cached blocks stale.
+_SOURCES = (
+    *(boxes, dicom, grids, mask_files, regions, sources, volumes),
+    *(resampling, blocks, quality, sys.modules[__name__]),
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A patient's block and its quality control."""
+
+    block: Block
+    quality: dict[str, str | float]
+
+
+def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
+    """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
+    fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
+    key = cache.key("block", fingerprint, settings["setting"], source_hash(*_SOURCES))
+    arrays = cache.load(key)
+    if arrays is None:
+        scan = sources[case.site].load(case.patient_id, reader=case.reader)
+        block = preprocess(scan, settings)
+        prepared = Prepared(block, quality_control(scan, block, settings))
+        cache.save(key, _to_arrays(prepared))
+        return prepared
+    return _from_arrays(arrays)
+
+
+def _to_arrays(prepared: Prepared) -> dict[str, np.ndarray]:
+    facts = {"geometry": geometry(prepared.block.image), "quality": prepared.quality}
+    return {
+        "image": sitk.GetArrayFromImage(prepared.block.image),
+        "layers": sitk.GetArrayFromImage(prepared.block.layers),
+        "facts": np.array(json.dumps(facts)),
+    }
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> Prepared:
+    facts = json.loads(str(arrays["facts"]))
+    volumes = [sitk.GetImageFromArray(arrays[name]) for name in ("image", "layers")]
+    spacing, origin, direction = facts["geometry"]
+    for volume in volumes:
+        volume.SetSpacing(spacing)
+        volume.SetOrigin(origin)
+        volume.SetDirection(direction)
+    return Prepared(Block(*volumes), facts["quality"])
+
+
+def cases_of(cohort: pd.DataFrame, reader: int = 1) -> list[Case]:
+    """The cases of a cohort table (columns ``patient_id`` and ``site``)."""
+    return [Case(row.patient_id, row.site, reader) for row in cohort.itertuples()]
+
+
+def preparation(run: Run) -> partial:
+    """:func:`prepare` with everything of ``run`` filled in: sources, settings, cache."""
+    return partial(
+        prepare,
+        sources=image_sources(run),
+        settings=read_settings(run.study.path(run.study.extraction)),
+        cache=CaseCache(run.cache),
+    )
+
+
+def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame:
+    """Preprocess every case and tabulate the quality control.
+
+    Returns
+    -------
+    DataFrame
+        One row a case in the order given: ``patient_id``, ``status`` (ok, warned, refused), ``reason``, an
+        empty ``sensitivity`` (see :func:`apply_rules`), and what :func:`quality_control` measures (missing
+        where refused).
+    """
+    scheduler = scheduler_address(run.study)
+    outcomes = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
+    require_some(outcomes)
+    rows = [
+        {"patient_id": outcome.case.patient_id}
+        | ({"status": "refused", "reason": outcome.reason} if outcome.refused else outcome.value)
+        for outcome in outcomes
+    ]
+    table = pd.DataFrame(rows)
+    table.insert(3, "sensitivity", "")
+    return table
+
+
+def _quality(prepare_case: partial, case: Case) -> dict[str, str | float]:
+    return prepare_case(case).quality

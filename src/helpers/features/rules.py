@@ -1,0 +1,152 @@
+"""The study's rules on unusual scans, applied to the quality table, and its summaries."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.errors import StudyError
+from helpers.study.contracts import COHORTS
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Rules
+
+
+def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Include, exclude or set aside usable scans that are out of the ordinary, as the study file says.
+
+    Works on measured facts alone: another rule needs no image again.
+
+    Parameters
+    ----------
+    quality : DataFrame
+        As :func:`quality_table` gives it.
+    cohort : DataFrame
+        ``patient_id``, and where the hospital's table has them ``fracture`` and ``contrast`` (booleans; the
+        latter counts instead of what DICOM headers say).
+    rules : Rules
+
+    Returns
+    -------
+    DataFrame
+        ``quality`` with ``status`` refused where a rule excludes and warned where it does not, the finding
+        in ``reason``, and in ``sensitivity`` the findings without which the main results are repeated.
+
+    Raises
+    ------
+    StudyError
+        When the rules leave nobody.
+    """
+    table = quality.copy()
+    usable = table["status"] != "refused"
+    for rule, findings in _findings(table, cohort, rules).items():
+        choice, hit = getattr(rules, rule), usable & (findings != "")
+        remark = findings + (f" (excluded by the rule '{rule}')" if choice == "exclude" else "")
+        _append(table, "reason", hit, remark)
+        table.loc[hit & (table["status"] == "ok"), "status"] = "warned"
+        if choice == "exclude":
+            table.loc[hit, "status"] = "refused"
+        if choice == "sensitivity":
+            _append(table, "sensitivity", hit, findings)
+    if usable.any() and (table["status"] == "refused").all():
+        raise StudyError(
+            f"The rules of the study file leave none of {usable.sum()} usable patients, for example: "
+            f"{table.loc[usable, 'reason'].iloc[0]}. Look at 'rules'."
+        )
+    return table
+
+
+def set_aside(run: Run) -> pd.Series:
+    """Pseudonyms of those without whom the main results are repeated (`Study.rules`, ``sensitivity``)."""
+    if run.study.has_features:
+        return pd.Series(dtype=str)
+    quality = run.read("preprocessing")
+    return quality.loc[_text(quality, "sensitivity") != "", "patient_id"]
+
+
+def _findings(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> dict[str, pd.Series]:
+    """What each rule finds in each patient, in words; empty where nothing."""
+    known = cohort.set_index("patient_id").reindex(quality["patient_id"]).reset_index(drop=True)
+    known.index = quality.index
+    unknown = pd.Series(False, index=quality.index)
+    injected = _text(quality, "contrast") != ""
+    if "contrast" in known:  # a site's table may say nothing
+        injected = known["contrast"].astype("boolean").fillna(injected)
+    missing = _text(quality, "missing_vertebra")
+    highest = quality.get("block_max_abs_hu", unknown).fillna(0)
+    words = {
+        "missing_vertebra": (missing != "", missing + " is missing"),
+        "fracture": (known.get("fracture", unknown), "vertebral fracture (table)"),
+        "metal": (
+            highest > rules.metal_hu,
+            highest.map("{:.0f} HU near the region: metal or cement".format),
+        ),
+        "contrast": (injected, "contrast-enhanced scan"),
+    }
+    found = {rule: hit.fillna(False).astype(bool) for rule, (hit, _) in words.items()}
+    return {
+        rule: pd.Series(text, index=quality.index).where(found[rule], "") for rule, (_, text) in words.items()
+    }
+
+
+def _text(table: pd.DataFrame, column: str) -> pd.Series:
+    return table.get(column, pd.Series("", index=table.index)).fillna("").astype(str)
+
+
+def _append(table: pd.DataFrame, column: str, rows: pd.Series, texts: pd.Series) -> None:
+    before = table.loc[rows, column]
+    table.loc[rows, column] = before + before.map(lambda text: "; " if text else "") + texts[rows]
+
+
+def typical_patient(quality: pd.DataFrame) -> str:
+    """The patient without remarks (if there is one) whose HU is nearest to the median."""
+    usable = quality[quality["status"] != "refused"]
+    plain = usable[usable["status"] == "ok"] if (usable["status"] == "ok").any() else usable
+    distance = (plain["trabecular_hu"] - plain["trabecular_hu"].median()).abs()
+    return plain.loc[distance.idxmin(), "patient_id"]
+
+
+def quality_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Quality control by cohort, without single patients.
+
+    Returns
+    -------
+    DataFrame
+        ``cohort``, ``patients``, ``ok``, ``warned``, ``refused``, and mean and SD of the region's volume
+        (mm3) and HU.
+    """
+    table = cohort[["patient_id", "cohort"]].merge(quality, on="patient_id")
+    by_cohort = table.sort_values("cohort", key=lambda names: names.map(COHORTS.index), kind="stable")
+    grouped = pd.concat([by_cohort, table.assign(cohort="all")]).groupby("cohort", sort=False)
+    status = {
+        name: grouped["status"].agg(lambda column, name=name: int((column == name).sum()))
+        for name in ("ok", "warned", "refused")
+    }
+    measured = {
+        f"{column}_{name}": grouped[column].agg(name)
+        for column in ("volume", "trabecular_hu")
+        for name in ("mean", "std")
+    }
+    return pd.DataFrame({"patients": grouped.size(), **status, **measured}).reset_index()
+
+
+def scanner_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Patients by cohort and scanner, with the range of voxel sizes (mm) and tube voltages (kV)."""
+    table = cohort[["patient_id", "cohort"]].merge(quality, on="patient_id")
+    grouped = table.fillna({"scanner": "not stated"}).groupby(["cohort", "scanner"], sort=False)
+    ranges = {
+        name: grouped[column].agg(_range)
+        for name, column in (
+            ("in_plane_mm", "spacing_x"),
+            ("slice_step_mm", "spacing_z"),
+            ("tube_kv", "kvp"),
+        )
+    }
+    summary = pd.DataFrame({"patients": grouped.size(), **ranges}).reset_index()
+    order = summary["cohort"].map(COHORTS.index)
+    return summary.assign(order=order).sort_values(["order", "scanner"]).drop(columns="order")
+
+
+def _range(values: pd.Series) -> str:
+    if values.isna().all():
+        return "not stated"
+    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
+    return low if low == high else f"{low} to {high}"
