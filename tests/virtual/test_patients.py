@@ -7,7 +7,7 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from helpers.errors import StudyError
-from helpers.paper import reported_values
+from helpers.paper.reported import reported_values
 from helpers.study.places import REPOSITORY
 from helpers.virtual.patients import age_law, apportion, simulate_patients
 

@@ -9,10 +9,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from helpers.audit.performance import confusion_matrices, matched_proportions
-from helpers.audit.publication import Publication
 from helpers.evaluation.cutoffs import PROPORTIONS
 from helpers.figures import COHORT_COLOURS
+from helpers.paper.performance import confusion_matrices, matched_proportions
+from helpers.paper.publication import Publication
 from helpers.study.contracts import COHORT_TITLES
 
 _OTHER = "#444444"

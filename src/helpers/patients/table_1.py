@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
-from helpers.paper import reported_values
+from helpers.paper.reported import reported_values
 from helpers.study.contracts import COHORT_TITLES, COHORTS
 
 SUBJECTS = {1: "osteoporosis", 0: "non-osteoporosis"}

@@ -25,7 +25,7 @@ from helpers.features.blocks import preprocess
 from helpers.features.extraction import extract
 from helpers.features.reliability import icc
 from helpers.imaging.sources import Scan
-from helpers.paper import reported_values
+from helpers.paper.reported import reported_values
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite

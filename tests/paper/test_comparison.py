@@ -5,11 +5,21 @@ import re
 import pandas as pd
 import pytest
 
-from helpers import comparison
-from helpers.audit import publication
-from helpers.comparison import ABSENT, AGREES, BUILT_IN, DIFFERS, INSIDE, OVERLAPS, ROUNDED, Computed, Judge
 from helpers.evaluation.cutoffs import PROPORTIONS
-from helpers.paper import REPORTED_VALUES
+from helpers.paper import comparison, publication
+from helpers.paper.comparison import (
+    ABSENT,
+    AGREES,
+    BUILT_IN,
+    DIFFERS,
+    INSIDE,
+    OVERLAPS,
+    ROUNDED,
+    STATUSES,
+    Computed,
+    Judge,
+)
+from helpers.paper.reported import REPORTED_VALUES
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study
@@ -159,7 +169,7 @@ def test_counts_add_up(run, paper):
     table = comparison.compare_with_paper(run, paper)
     counts = comparison.status_counts(table)
     assert counts.loc["all"].sum() == len(table)
-    assert list(counts.columns) == comparison.STATUSES
+    assert list(counts.columns) == STATUSES
 
 
 def test_the_page_holds_the_whole_table_without_scripts_and_loads_nothing(run, paper):

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from helpers.audit.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
-from helpers.audit.publication import UNDECIDED, Check, Publication, p_text, printed_p, sentence_of
 from helpers.evaluation.cutoffs import PROPORTIONS
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
+from helpers.paper.publication import UNDECIDED, Check, Publication, p_text, printed_p, sentence_of
 
 _WIDTH_IN_SE = 2 * norm.ppf(0.975)
 # An SE outside this multiple of Hanley and McNeil's would mean a set of another size: too small by a factor

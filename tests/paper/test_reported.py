@@ -3,21 +3,21 @@
 import pandas as pd
 import pytest
 
-from helpers import paper
+from helpers.paper import reported
 
 
 def test_a_printed_number_is_found():
-    assert paper.reported("Table 5", "internal", "nomogram", "auc") == 0.849
+    assert reported.reported("Table 5", "internal", "nomogram", "auc") == 0.849
 
 
 def test_an_unknown_value_is_an_error_not_a_guess():
     with pytest.raises(KeyError):
-        paper.reported("Table 5", "internal", "nomogram", "brier")
+        reported.reported("Table 5", "internal", "nomogram", "brier")
 
 
 def test_beside_follows_the_rows_and_leaves_gaps():
     computed = pd.DataFrame({"cohort": ["external", "training", "training"], "model": ["LR", "KNN", "none"]})
-    beside = paper.beside(computed, "Table 3", "auc", "model")
+    beside = reported.beside(computed, "Table 3", "auc", "model")
     assert beside.tolist()[:2] == [0.848, 0.902]
     assert pd.isna(beside[2])
 
@@ -35,6 +35,6 @@ def test_pairs_are_read_computed_first():
             "ci_high": [0.9],
         }
     )
-    shown = paper.pairs(table, ["auc", "ppv"])
+    shown = reported.pairs(table, ["auc", "ppv"])
     assert shown.loc[0, "auc"] == "0.857 /\xa00.880"
     assert shown.loc[0, "ppv"] == "- /\xa00.726"

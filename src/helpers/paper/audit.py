@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.audit.baseline import (
+from helpers.paper.baseline import (
     check_baseline_p,
     check_cohorts_p,
     check_odds_ratios,
@@ -27,8 +27,8 @@ from helpers.audit.baseline import (
     check_ranges,
     check_sums,
 )
-from helpers.audit.clinical import check_clinical
-from helpers.audit.performance import (
+from helpers.paper.clinical import check_clinical
+from helpers.paper.performance import (
     check_auc_bounds,
     check_auc_differences,
     check_auc_symmetry,
@@ -36,21 +36,9 @@ from helpers.audit.performance import (
     check_confusion,
     check_delong_z,
 )
-from helpers.audit.places import check_choice, check_events, check_features, check_lambda, check_repeated
-from helpers.audit.printed import INCONSISTENT
-from helpers.audit.publication import UNDECIDED, VERDICTS, Check, Publication
-
-__all__ = [
-    "VERDICTS",
-    "Check",
-    "Publication",
-    "audit",
-    "auc_intervals",
-    "confusion_matrices",
-    "read_publication",
-    "simulate_clinical_aucs",
-    "verdict_counts",
-]
+from helpers.paper.places import check_choice, check_events, check_features, check_lambda, check_repeated
+from helpers.paper.printed import INCONSISTENT
+from helpers.paper.publication import UNDECIDED, VERDICTS, Check, Publication
 
 CHECKS = [
     check_sums,

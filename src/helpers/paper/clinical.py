@@ -12,10 +12,10 @@ from scipy.optimize import root
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from helpers.audit.printed import CONSISTENT, INCONSISTENT, compare
-from helpers.audit.publication import Check, Publication, capital
 from helpers.evaluation.delong import placement_values
 from helpers.learning.logistic import maximum_likelihood
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, compare
+from helpers.paper.publication import Check, Publication, capital
 
 # Within a group, those of the first level (men) are younger, of the same age, or older.
 CORRELATIONS = (-0.3, 0.0, 0.3)

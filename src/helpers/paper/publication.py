@@ -17,7 +17,8 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from helpers.audit.printed import (
+from helpers.errors import StudyError
+from helpers.paper.printed import (
     CONSISTENT,
     INCONSISTENT,
     ROUNDING,
@@ -28,7 +29,6 @@ from helpers.audit.printed import (
     compare,
     read_reported,
 )
-from helpers.errors import StudyError
 from helpers.study.places import resolve
 from helpers.study.study_file import Strict
 

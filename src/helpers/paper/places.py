@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from helpers.audit.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
-from helpers.audit.publication import UNDECIDED, VERDICTS, Check, Publication, in_words, judged
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
+from helpers.paper.publication import UNDECIDED, VERDICTS, Check, Publication, in_words, judged
 
 
 def check_repeated(paper: Publication) -> Iterator[Check]:

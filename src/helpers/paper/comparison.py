@@ -28,12 +28,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from helpers.audit.baseline import pooled_moment, share_of
-from helpers.audit.performance import confusion_matrices
-from helpers.audit.printed import CONSISTENT, Entry, Printed, Reported, compare
-from helpers.audit.publication import Publication
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, proportion
+from helpers.paper.baseline import pooled_moment, share_of
+from helpers.paper.performance import confusion_matrices
+from helpers.paper.printed import CONSISTENT, Entry, Printed, Reported, compare
+from helpers.paper.publication import Publication
 from helpers.study.run_folder import Run
 
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"
@@ -50,7 +50,6 @@ ALPHA = 0.05
 _CSS = """.paper-table { overflow-x: auto; font-size: 0.75rem; }
 .paper-table table.dataTable td, .paper-table table.dataTable th { padding: 0.25rem 0.3rem; }
 .paper-table td:last-child { min-width: 9rem; }"""
-
 Key = tuple[str, str, str]
 
 
@@ -60,9 +59,6 @@ class Computed(NamedTuple):
     value: float
     low: float = np.nan
     high: float = np.nan
-
-
-# How the rows of a shared table become values by cohort, subject and metric
 
 
 def _baseline(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:

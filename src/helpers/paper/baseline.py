@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, ttest_ind_from_stats
 from scipy.stats import f as f_distribution
 
-from helpers.audit.printed import CONSISTENT, INCONSISTENT, Entry, Printed, Recomputed, compare, recompute
-from helpers.audit.publication import (
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, Printed, Recomputed, compare, recompute
+from helpers.paper.publication import (
     UNDECIDED,
     VERDICTS,
     Check,

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, mannwhitneyu
 from statsmodels.stats.contingency_tables import Table2x2
 
-from helpers import audit
-from helpers.audit import clinical, figures, performance, publication
-from helpers.audit.baseline import count_odds_ratio, pooled
-from helpers.audit.clinical import entropy_law
-from helpers.audit.performance import hanley_mcneil_se, matched_proportions
-from helpers.audit.printed import Printed, compare, read_reported, recompute
+from helpers.audit import figures
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
 from helpers.evaluation.delong import delong_auc, delong_test, placement_values
-from helpers.paper import REPORTED_VALUES
+from helpers.paper import audit, clinical, performance, publication
+from helpers.paper.baseline import count_odds_ratio, pooled
+from helpers.paper.clinical import entropy_law
+from helpers.paper.performance import hanley_mcneil_se, matched_proportions
+from helpers.paper.printed import Printed, compare, read_reported, recompute
+from helpers.paper.reported import REPORTED_VALUES
 from helpers.study.places import REPOSITORY
 
 DESIGN = REPOSITORY / "data" / "paper" / "design.yml"
