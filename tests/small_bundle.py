@@ -4,10 +4,10 @@ import numpy as np
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from helpers.bundle import save_bundle
 from helpers.features.extraction import features_table
 from helpers.features.names import feature_names
 from helpers.features.prepare import cases_of, quality_table
+from helpers.frozen.bundle import save_bundle
 from helpers.learning import selection
 from helpers.learning.nomogram import Nomogram, fit_models, with_models
 from helpers.patients.cohort import apply_inclusion, load_screened

@@ -15,9 +15,9 @@ from PIL import Image
 from scipy.special import expit
 
 from helpers import interactive
-from helpers.bundle import load_bundle
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
 from helpers.evaluation.decision_curves import net_benefit, treat_all
+from helpers.frozen.bundle import load_bundle
 from helpers.learning.logistic import LogisticModel
 from helpers.roi_views import LAYER_COLOURS
 from helpers.study.places import REPOSITORY

@@ -15,12 +15,13 @@ import SimpleITK as sitk
 from scipy import ndimage
 from small_bundle import make_bundle
 
-from helpers import drift, new_hospital
-from helpers.bundle import load_bundle, score
 from helpers.errors import StudyError
 from helpers.features import extraction, names, prepare
 from helpers.features.cases import Case
 from helpers.features.rules import apply_rules
+from helpers.frozen import drift, new_hospital
+from helpers.frozen.bundle import load_bundle, score
+from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
@@ -240,7 +241,7 @@ def test_a_virtual_model_scores_real_patients_and_tells_how_far_they_lie(
     table = new_hospital.positions(virtual_bundle, people, scores)
     assert table[virtual_bundle.models].apply(lambda risk: risk.between(0, 1)).all(axis=None)
     assert np.isfinite(table["total_points"]).all()
-    values = measured.features.assign(**{drift.RAD_SCORE: scores["rad_score"]})
+    values = measured.features.assign(**{RAD_SCORE: scores["rad_score"]})
     told = drift.feature_drift(virtual_bundle.model["training"], values)
     # Thick slices of another scanner are not the virtual hospital's: the page must say so.
     assert told["outside"].max() == 1

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from helpers import bundle, downloads, figures, model_card, reporting
+from helpers import downloads, figures, model_card, reporting
+from helpers.frozen import bundle
+from helpers.frozen.bundle import CUTOFF_RULE, FORMAT, FROZEN
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
@@ -27,7 +29,7 @@ CALCULATOR = [0.029, 0.018, 0.037, 0.075, 0.007, 0.007, 0.007]
 VIRTUAL = f"virtual: {{protocol: {REPOSITORY / 'data' / 'virtual' / 'protocol.yml'}, patients: 8}}"
 REAL = "table: {path: t.csv}, images: 'ct/{patient_id}', masks: 'm/{patient_id}.nii'"
 MODEL = {
-    "format": bundle.FORMAT,
+    "format": FORMAT,
     "title": "Osteoporosis at St. Anywhere",
     "virtual": False,
     "seed": 5,
@@ -43,7 +45,7 @@ MODEL = {
     "radiomics": {"intercept": 0.0, "coefficients": [1.0]},
     "clinical": {"coefficients": {"Intercept": -4.5, "age": 0.0625}},
     "nomogram": {"coefficients": {"Intercept": -4.0, "age": 0.0475, "rad_score": 1.25}},
-    "cutoffs": {"rule": bundle.CUTOFF_RULE, "clinical": 0.25, "radiomics": 0.375, "nomogram": 0.4375},
+    "cutoffs": {"rule": CUTOFF_RULE, "clinical": 0.25, "radiomics": 0.375, "nomogram": 0.4375},
     "training": {"patients": 412},
     "engine": {"pyradiomics-bhklab": "3.1.4"},
     "libraries": {"numpy": "2.4.6"},
@@ -85,7 +87,7 @@ def freeze(run):
     run.bundle.mkdir()
     (run.bundle / "extraction.yml").write_text("setting:\n  binWidth: 25\n")
     (run.bundle / "model.json").write_text(json.dumps(MODEL))
-    sums = {name: bundle._sha256(run.bundle / name) for name in bundle.FROZEN}
+    sums = {name: bundle._sha256(run.bundle / name) for name in FROZEN}
     (run.bundle / "manifest.json").write_text(json.dumps({"sha256": sums}))
 
 

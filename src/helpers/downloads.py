@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from helpers.bundle import FROZEN
+from helpers.frozen.bundle import FROZEN
 from helpers.markdown_tables import list_table
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import Run

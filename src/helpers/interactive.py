@@ -21,13 +21,13 @@ import SimpleITK as sitk
 from numpy.typing import ArrayLike, NDArray
 
 from helpers import roi_views
-from helpers.bundle import load_bundle
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.features.rules import typical_patient
 from helpers.figures import MODEL_COLOURS
+from helpers.frozen.bundle import load_bundle
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source

@@ -10,9 +10,9 @@ import json
 
 import pandas as pd
 
-from helpers.bundle import Bundle, load_bundle
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
+from helpers.frozen.bundle import Bundle, load_bundle
 from helpers.markdown_tables import list_table, shown
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run

@@ -23,7 +23,7 @@ from helpers import privacy
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
 from helpers.features.ready import check_feature_tables
-from helpers.new_hospital import check_before_applying
+from helpers.frozen.new_hospital import check_before_applying
 from helpers.patients.table import check_tables
 from helpers.rendering import build_book
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path

@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit, logit
 
-from helpers.recalibration import BOTH, FROZEN, INTERCEPT, in_words, recalibrated, recalibration
+from helpers.frozen.recalibration import BOTH, FROZEN, INTERCEPT, in_words, recalibrated, recalibration
 
 RNG = np.random.default_rng(8)
 TRUE = RNG.normal(-0.5, 1.2, 160)

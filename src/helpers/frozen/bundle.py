@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.drift import RAD_SCORE, training_summary
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
 from helpers.features.ready import engine_of
+from helpers.frozen.drift import RAD_SCORE, training_summary
 from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram

@@ -14,7 +14,6 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from helpers.bundle import Bundle, load_bundle, outcome_rule, require_predictors
 from helpers.errors import StudyError
 from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals
 from helpers.evaluation.calibration import calibration_summary
@@ -25,6 +24,7 @@ from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
 from helpers.features.ready import check_feature_tables, engine_of, features_for
 from helpers.features.rules import apply_rules
+from helpers.frozen.bundle import Bundle, load_bundle, outcome_rule, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
 from helpers.study import small_counts

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.bundle import load_bundle, save_bundle, score
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
+from helpers.frozen.bundle import load_bundle, save_bundle, score
 from helpers.learning import classifiers
 from helpers.learning.logistic import LogisticModel, fit_logistic
 from helpers.learning.nomogram import Nomogram

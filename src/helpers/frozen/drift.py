@@ -164,11 +164,12 @@ def printed_drift(table: pd.DataFrame) -> pd.DataFrame:
     """`feature_drift` for reading: readable names, without the limits."""
     shown = table.drop(columns=["shift_limit", "psi_limit"])
     return shown.assign(
-        feature=_titles(table["feature"]), drifted=table["drifted"].map({True: "yes", False: "no"})
+        feature=feature_titles(table["feature"]), drifted=table["drifted"].map({True: "yes", False: "no"})
     )
 
 
-def _titles(features: pd.Series) -> list[str]:
+def feature_titles(features: pd.Series) -> list[str]:
+    """Features as a reader reads them."""
     return [name if name == RAD_SCORE else readable_name(name) for name in features]
 
 
@@ -249,7 +250,7 @@ def plot_drift(table: pd.DataFrame) -> Figure:
             rows["shift"], rows.index, xerr=rows["sd_ratio"], fmt="o", color=colour, markersize=5,
             markerfacecolor=colour if drifted else "white", elinewidth=1.2, capsize=2, label=title,
         )  # fmt: skip
-    axis.set_yticks(range(len(table)), _titles(table["feature"]), fontsize=8)
+    axis.set_yticks(range(len(table)), feature_titles(table["feature"]), fontsize=8)
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel("Training SDs from the training mean")
     figure.set_layout_engine("constrained")

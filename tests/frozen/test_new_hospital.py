@@ -12,13 +12,13 @@ from small_bundle import make_bundle
 from typer.testing import CliRunner
 
 from helpers import cli, privacy, runner
-from helpers import new_hospital as hospital
-from helpers.bundle import Bundle, load_bundle, score
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.delong import delong_auc
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of
+from helpers.frozen import new_hospital
+from helpers.frozen.bundle import Bundle, load_bundle, score
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
@@ -43,9 +43,9 @@ def bundle(made):
 @pytest.fixture(scope="module")
 def exported(made, bundle):
     """A third virtual hospital, handed over as files, and measured."""
-    new = hospital.open_hospital(made, "", bundle, 8)
-    people = hospital.new_patients(new).query("exclusion == ''").reset_index(drop=True)
-    return new, people, hospital.measure(new, people, bundle.features, 1)
+    new = new_hospital.open_hospital(made, "", bundle, 8)
+    people = new_hospital.new_patients(new).query("exclusion == ''").reset_index(drop=True)
+    return new, people, new_hospital.measure(new, people, bundle.features, 1)
 
 
 @pytest.fixture
@@ -107,14 +107,14 @@ def test_dicom_and_masks_give_the_risks_of_the_images_in_memory(made, bundle, ex
 def test_the_exported_hospital_is_written_once(made, bundle, exported):
     folder = exported[0].study.folder
     before = (folder / "dxa.csv").stat().st_mtime_ns
-    again = hospital.open_hospital(made, "", bundle, 8)
+    again = new_hospital.open_hospital(made, "", bundle, 8)
     assert again.study == exported[0].study and (folder / "dxa.csv").stat().st_mtime_ns == before
 
 
 def test_the_same_settings_and_engine_pass(bundle, exported):
-    checks = hospital.origins(bundle, exported[0])
+    checks = new_hospital.origins(bundle, exported[0])
     assert checks["same"].all()
-    hospital.require_same(checks, accept_differences=False)
+    new_hospital.require_same(checks, accept_differences=False)
 
 
 def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bundle, exported, tmp_path):
@@ -126,7 +126,7 @@ def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bu
     outcome = new.study.outcome.model_copy(update={"t_score_at_most": -2.0})
     study = new.study.model_copy(update={"extraction": tmp_path / "other.yml", "outcome": outcome})
     engine = bundle.model["engine"] | {"pyradiomics-bhklab": "3.0.1"}
-    checks = hospital.origins(altered(bundle, engine=engine), Run(study, new.folder))
+    checks = new_hospital.origins(altered(bundle, engine=engine), Run(study, new.folder))
     different = checks[~checks["same"]].set_index("what")
     assert set(different.index) == {
         "outcome",
@@ -136,23 +136,23 @@ def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bu
     }
     assert tuple(different.loc["extraction: setting.binWidth", ["model", "here"]]) == ("25", "20")
     with pytest.raises(StudyError, match="binWidth: the model has 25, here it is 20.*accept-differences"):
-        hospital.require_same(checks, accept_differences=False)
-    hospital.require_same(checks, accept_differences=True)
-    assert "3.0.1 in the model" in hospital.in_words(bundle, new, checks)["differences"]
+        new_hospital.require_same(checks, accept_differences=False)
+    new_hospital.require_same(checks, accept_differences=True)
+    assert "3.0.1 in the model" in new_hospital.in_words(bundle, new, checks)["differences"]
 
 
 def test_ready_features_of_an_unknown_engine_are_not_the_same(bundle, ready, tmp_path):
     study = ready(engine={})
-    checks = hospital.origins(bundle, open_run(study, tmp_path / "run")).set_index("what")
+    checks = new_hospital.origins(bundle, open_run(study, tmp_path / "run")).set_index("what")
     assert tuple(checks.loc["version of SimpleITK", ["here", "same"]]) == ("not stated", False)
-    checks = hospital.origins(altered(bundle, engine={}), open_run(study, tmp_path / "run"))
+    checks = new_hospital.origins(altered(bundle, engine={}), open_run(study, tmp_path / "run"))
     assert checks["same"].all()
 
 
 def test_points_add_up_to_the_frozen_risk(bundle, exported):
     new, people, measured = exported
     scores = score(bundle, people, measured.features)
-    table = hospital.positions(bundle, people, scores)
+    table = new_hospital.positions(bundle, people, scores)
     points = table.filter(like="points_")
     assert list(points) == ["points_age", "points_sex", "points_rad_score"]
     np.testing.assert_allclose(points.sum(axis=1), table["total_points"])
@@ -160,7 +160,7 @@ def test_points_add_up_to_the_frozen_risk(bundle, exported):
     np.testing.assert_allclose(risk, table["nomogram"], rtol=1e-9)
     assert (table["positive"] == (table["nomogram"] >= bundle.model["cutoffs"]["nomogram"])).all()
     new.write("scores", table)
-    shown = table.set_index("patient_id").loc[hospital.middle_patient(table), "nomogram"]
+    shown = table.set_index("patient_id").loc[new_hospital.middle_patient(table), "nomogram"]
     assert (
         abs(shown - table["nomogram"].median())
         == (table["nomogram"] - table["nomogram"].median()).abs().min()
@@ -178,8 +178,10 @@ def people_and_scores(n=60):
 
 def test_performance_is_judged_at_the_frozen_cutoffs():
     people, scores = people_and_scores()
-    predictions = hospital.predictions_of(people, scores, ["radiomics", "nomogram"])
-    table = hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index("model")
+    predictions = new_hospital.predictions_of(people, scores, ["radiomics", "nomogram"])
+    table = new_hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index(
+        "model"
+    )
     y = people["osteoporosis"].astype(int)
     for model, cutoff in (("radiomics", 0.2), ("nomogram", 0.45)):
         expected = confusion_metrics(y, scores[model], cutoff)
@@ -187,37 +189,39 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
         assert row["sensitivity"] == ((scores[model] >= cutoff) & (y == 1)).sum() / y.sum()
         assert (row["npv_low"], row["npv_high"]) == tuple(expected.loc["npv", ["wilson_low", "wilson_high"]])
         assert row["auc"] == pytest.approx(delong_auc(y, scores[model]).auc, rel=1e-12)
-    shown = hospital.printed_performance(table.reset_index())
+    shown = new_hospital.printed_performance(table.reset_index())
     assert re.fullmatch(r"0\.\d\d \(0\.\d\d to [01]\.\d\d\)", shown.loc["auc", "nomogram"])
-    protected = hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60)
+    protected = new_hospital.frozen_performance(
+        predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60
+    )
     assert protected["sensitivity_low"].isna().all() and protected["auc"].notna().all()
 
 
 def test_patients_without_outcome_are_scored_but_not_judged():
     people, scores = people_and_scores()
     people.loc[:9, "osteoporosis"] = np.nan
-    predictions = hospital.predictions_of(people, scores, ["nomogram"])
-    assert len(predictions) == 50 and hospital.can_be_judged(people)
-    assert "outcome of 50 is known" in hospital.outcomes_in_words(people, 0)
-    assert "outcome of <60 is known" in hospital.outcomes_in_words(people, 60)
+    predictions = new_hospital.predictions_of(people, scores, ["nomogram"])
+    assert len(predictions) == 50 and new_hospital.can_be_judged(people)
+    assert "outcome of 50 is known" in new_hospital.outcomes_in_words(people, 0)
+    assert "outcome of <60 is known" in new_hospital.outcomes_in_words(people, 60)
     people["osteoporosis"] = np.where(people.index == 0, 1.0, 0.0)
-    assert not hospital.can_be_judged(people)
-    assert "too few to judge" in hospital.outcomes_in_words(people, 0)
-    assert "No outcomes" in hospital.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
+    assert not new_hospital.can_be_judged(people)
+    assert "too few to judge" in new_hospital.outcomes_in_words(people, 0)
+    assert "No outcomes" in new_hospital.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
 
 
 def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):
     run = open_run(ready(predictors=["age"]), tmp_path / "run")
     with pytest.raises(StudyError, match="needs the predictor.*sex"):
-        hospital.check_before_applying(run, str(bundle.folder), accept_differences=False)
+        new_hospital.check_before_applying(run, str(bundle.folder), accept_differences=False)
     with pytest.raises(StudyError, match="no bundle 'nowhere'"):
-        hospital.open_bundle(run, "nowhere")
+        new_hospital.open_bundle(run, "nowhere")
 
 
 def test_nobody_left_is_told(ready, tmp_path):
     run = open_run(ready(inclusion={"min_age": 99}), tmp_path / "run")
     with pytest.raises(StudyError, match="Nobody is left of 96.*younger than 99"):
-        hospital.new_patients(run)
+        new_hospital.new_patients(run)
 
 
 def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path):
