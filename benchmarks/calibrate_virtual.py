@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.chapters.replicates import EVALUATION_SEEDS, MODELS, TEN_SEEDS
 from helpers.evaluation.delong import delong_auc
 from helpers.features import extraction, prepare, reliability
 from helpers.learning import classifiers, nomogram, selection
@@ -27,7 +28,6 @@ from helpers.study.places import REPOSITORY, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
-from helpers.virtual.evidence import EVALUATION_SEEDS, MODELS, TEN_SEEDS
 
 STUDY = REPOSITORY / "data" / "studies" / "virtual.yml"
 STEPS = ["icc", "mann_whitney", "spearman", "mrmr", "lasso"]

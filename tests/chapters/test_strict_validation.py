@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import strict_validation as strict
+from helpers.chapters import strict_validation
+from helpers.chapters.negative_controls import leaky_auc, permuted_labels
+from helpers.chapters.strict_validation import STRICT
 from helpers.errors import StudyError
 from helpers.evaluation.delong import delong_auc
 from helpers.features.reliability import icc
 from helpers.learning.selection import SelectionSettings
-from helpers.negative_controls import leaky_auc, permuted_labels
 
 SETTINGS = SelectionSettings(smote="none", folds=3, mrmr_features=8)
 
@@ -34,14 +35,18 @@ def signal():
 
 @pytest.fixture(scope="module")
 def procedure(signal):
-    return strict.Procedure(dict.fromkeys(signal[0], 1.0), SETTINGS)
+    return strict_validation.Procedure(dict.fromkeys(signal[0], 1.0), SETTINGS)
 
 
 def test_nested_predictions_do_not_depend_on_the_number_of_workers(signal, procedure):
-    one, two = (strict.nested_predictions(procedure, *signal, 3, 2, 5, workers) for workers in (1, 2))
+    one, two = (
+        strict_validation.nested_predictions(procedure, *signal, 3, 2, 5, workers) for workers in (1, 2)
+    )
     np.testing.assert_array_equal(one.probability, two.probability)
     assert one.chosen == two.chosen
-    first, second = (strict.bootstrap_optimism(procedure, *signal, 4, 5, workers) for workers in (1, 2))
+    first, second = (
+        strict_validation.bootstrap_optimism(procedure, *signal, 4, 5, workers) for workers in (1, 2)
+    )
     pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
 
 
@@ -49,10 +54,12 @@ def test_a_patient_does_not_change_the_models_that_judge_the_own_fold(signal, pr
     """Absurd features: the others of the fold keep their risks to the last bit, the rest do not."""
     features, y = signal
     seed = np.random.SeedSequence(5).generate_state(1).tolist()[0]
-    folds = strict.stratified_folds(y, 3, seed)
+    folds = strict_validation.stratified_folds(y, 3, seed)
     changed = features.copy()
     changed.iloc[0] = 1e3
-    before, after = (strict.nested_predictions(procedure, x, y, 3, 1, 5, 1) for x in (features, changed))
+    before, after = (
+        strict_validation.nested_predictions(procedure, x, y, 3, 1, 5, 1) for x in (features, changed)
+    )
     same = (before.probability == after.probability)[0]
     assert same[folds == folds[0]].sum() == (folds == folds[0]).sum() - 1
     assert not same[folds != folds[0]].any()
@@ -61,7 +68,9 @@ def test_a_patient_does_not_change_the_models_that_judge_the_own_fold(signal, pr
 def test_nested_auc_is_the_mean_and_does_not_count_patients_twice(signal):
     _, y = signal
     score = np.random.default_rng(0).uniform(size=y.size)
-    once, thrice = (strict.nested_auc(y, strict.Nested(np.tile(score, (k, 1)), [])) for k in (1, 3))
+    once, thrice = (
+        strict_validation.nested_auc(y, strict_validation.Nested(np.tile(score, (k, 1)), [])) for k in (1, 3)
+    )
     expected = delong_auc(y, score)
     assert once.auc == thrice.auc == pytest.approx(expected.auc)
     assert thrice.variance == pytest.approx(expected.variance)
@@ -70,7 +79,7 @@ def test_nested_auc_is_the_mean_and_does_not_count_patients_twice(signal):
 def test_copies_of_a_patient_share_an_inner_fold(signal):
     features, y = signal
     rows = np.random.default_rng(3).integers(0, len(y), 200)
-    folds = strict.stratified_folds(y[rows], 4, 0, features.index[rows])
+    folds = strict_validation.stratified_folds(y[rows], 4, 0, features.index[rows])
     assert pd.Series(folds).groupby(features.index[rows]).nunique().max() == 1
     for number in range(4):
         assert set(y[rows][folds == number]) == {0, 1}
@@ -80,7 +89,7 @@ def test_icc_is_computed_from_the_training_parts_second_readings(signal):
     features, _ = signal
     second = features.iloc[:20] + np.random.default_rng(2).normal(size=(20, features.shape[1]))
     part = features.iloc[[*range(5, 60), 5, 6]]
-    agreement = strict.Procedure(second, SETTINGS).agreement(part)
+    agreement = strict_validation.Procedure(second, SETTINGS).agreement(part)
     both = features.index[5:20]
     for name in features.columns[:3]:
         ratings = np.stack([features.loc[both, name], second.loc[both, name]], axis=-1)[None]
@@ -88,7 +97,7 @@ def test_icc_is_computed_from_the_training_parts_second_readings(signal):
 
 
 def test_optimism_shrinks_the_apparent_performance(signal, procedure):
-    table = strict.bootstrap_optimism(procedure, *signal, 10, 1, 1).table
+    table = strict_validation.bootstrap_optimism(procedure, *signal, 10, 1, 1).table
     assert table.loc["c_index", "corrected"] < table.loc["c_index", "apparent"]
     assert table.loc["brier", "corrected"] > table.loc["brier", "apparent"]
     np.testing.assert_allclose(table["apparent"] - table["optimism"], table["corrected"])
@@ -97,7 +106,7 @@ def test_optimism_shrinks_the_apparent_performance(signal, procedure):
 def test_permuted_labels_give_nothing_strictly_and_much_when_leaky():
     """Noise with many features: the strict AUC holds 0.5, selection and SMOTE beforehand do not."""
     features, y = patients(features=400, signal=0)
-    procedure = strict.Procedure(dict.fromkeys(features, 1.0), SETTINGS)
+    procedure = strict_validation.Procedure(dict.fromkeys(features, 1.0), SETTINGS)
     table = permuted_labels(procedure, features, y, 5, 2, 3, 8, 1)
     assert (table["ci_low"] < 0.5).all() and (table["ci_high"] > 0.5).all()
     assert table["strict"].mean() == pytest.approx(0.5, abs=0.1)
@@ -106,11 +115,11 @@ def test_permuted_labels_give_nothing_strictly_and_much_when_leaky():
 
 
 def test_few_patients_take_fewer_folds_and_one_of_a_class_is_refused():
-    assert strict.feasible_folds([0] * 9 + [1] * 3, 5) == 3
+    assert strict_validation.feasible_folds([0] * 9 + [1] * 3, 5) == 3
     with pytest.raises(StudyError, match="at least two patients"):
-        strict.feasible_folds([0, 0, 0, 1], 5)
+        strict_validation.feasible_folds([0, 0, 0, 1], 5)
     with pytest.raises(StudyError, match="same outcome"):
-        strict.feasible_folds([0, 0, 0], 5)
+        strict_validation.feasible_folds([0, 0, 0], 5)
 
 
 def test_missing_features_name_the_patient(signal, procedure):
@@ -118,21 +127,21 @@ def test_missing_features_name_the_patient(signal, procedure):
     broken = features.copy()
     broken.iloc[4, 3] = np.nan
     with pytest.raises((StudyError, ValueError)):
-        strict.nested_predictions(procedure, broken, y, 3, 1, 1, 1)
+        strict_validation.nested_predictions(procedure, broken, y, 3, 1, 1, 1)
 
 
 def test_stability_counts_models_and_shared_features():
     chosen = [["a", "b"], ["a"], ["c", "a"], ["a", "b"]]
-    assert strict.selection_frequencies(chosen).to_dict() == {"a": 1.0, "b": 0.5, "c": 0.25}
-    assert strict.pairwise_overlap([["a", "b"], ["b", "c"]]) == pytest.approx(1 / 3)
-    assert np.isnan(strict.pairwise_overlap([["a"]]))
+    assert strict_validation.selection_frequencies(chosen).to_dict() == {"a": 1.0, "b": 0.5, "c": 0.25}
+    assert strict_validation.pairwise_overlap([["a", "b"], ["b", "c"]]) == pytest.approx(1 / 3)
+    assert np.isnan(strict_validation.pairwise_overlap([["a"]]))
 
 
 @pytest.mark.skipif("RADBOOK_REAL_DATA" not in os.environ, reason="needs RADBOOK_REAL_DATA")
 def test_permuted_labels_of_real_radiomics():
     table = pd.read_csv(Path(os.environ["RADBOOK_REAL_DATA"]) / "tables" / "Hosny2018A.csv.gz")
     features = table.drop(columns=["Target", "ID"], errors="ignore").select_dtypes("number")
-    procedure = strict.Procedure(dict.fromkeys(features, 1.0), strict.STRICT)
+    procedure = strict_validation.Procedure(dict.fromkeys(features, 1.0), STRICT)
     found = permuted_labels(procedure, features, table["Target"].to_numpy(), 5, 2, 1, 20260428, 2).iloc[0]
     assert found["ci_low"] < 0.5 < found["ci_high"]
     leaky = leaky_auc(procedure, features, table["Target"].sample(frac=1, random_state=1), 5, 1)

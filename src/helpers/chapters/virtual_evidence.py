@@ -7,39 +7,24 @@ Published ranges are data/virtual/published.csv, results of ten whole replicates
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
 from scipy.ndimage import binary_erosion
-from scipy.optimize import curve_fit
-from scipy.special import erf
-from scipy.stats import ttest_1samp
 
-from helpers.evaluation.delong import delong_auc
-from helpers.features.blocks import preprocess
-from helpers.features.extraction import extract
 from helpers.features.reliability import icc
-from helpers.imaging.sources import Scan
-from helpers.paper.reported import reported_values
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite
 from helpers.virtual.patients import simulate_patients
 
 PUBLISHED = REPOSITORY / "data" / "virtual" / "published.csv"
-TEN_SEEDS = REPOSITORY / "data" / "virtual" / "ten_seeds.csv"
-EVALUATION_SEEDS = range(101, 111)  # fixed before anything was computed with them
-MODELS = ["clinical", "radiomics", "nomogram"]
-COHORTS = ["training", "internal", "external"]
 _FULL_SIZE = {"development": 600, "external": 263}
 _BONE_GROUPS = {"hu_osteoporosis": (-9, -2.45), "hu_osteopenia": (-2.45, -0.95), "hu_normal": (-0.95, 9)}
 _AORTA_MARGIN_MM = 3.0
-_PHANTOM = (48, 128, 128)  # voxels: z, y, x
 _LAG_MM = 1.4  # distance at which anisotropy is read, about two voxels
 
 
@@ -198,127 +183,6 @@ def texture_laws(measured: pd.DataFrame) -> dict[str, float]:
     }
 
 
-class Physics(NamedTuple):
-    """A scanner as a physicist would test it.
-
-    Attributes
-    ----------
-    noise : DataFrame
-        ``frequency`` (cycles/mm) and ``power`` (1 at its peak), round averages.
-    edge : DataFrame
-        ``distance`` (mm from the edge) and ``hu`` of a 1000 HU step.
-    fwhm_mm : float
-        Of the point spread, from the edge; the pixel is part of it.
-    mtf50 : float
-        Frequency at which half of the contrast is left (cycles/mm).
-    """
-
-    noise: pd.DataFrame
-    edge: pd.DataFrame
-    fwhm_mm: float
-    mtf50: float
-
-
-def scanner_physics(site: VirtualSite, patient_id: str) -> Physics:
-    """Test the scanner of one patient with a uniform phantom and a slanted edge."""
-    pixel = site.scanner(patient_id)["spacing"][0]
-    edge = edge_spread(site, patient_id, pixel)
-    (_, _, sigma), _ = curve_fit(_edge_curve, edge["distance"], edge["hu"], p0=[1000, 0, 0.5])
-    fwhm = 2.3548 * abs(sigma)
-    return Physics(noise_spectrum(site, patient_id, pixel), edge, fwhm, 0.4413 / fwhm)
-
-
-def _edge_curve(x: np.ndarray, height: float, place: float, sigma: float) -> np.ndarray:
-    return height / 2 * (1 + erf((x - place) / (np.sqrt(2) * sigma)))
-
-
-def noise_spectrum(site: VirtualSite, patient_id: str, pixel: float) -> pd.DataFrame:
-    """Noise power in the plane by frequency, from a uniform phantom of 40 HU."""
-    noise = sitk.GetArrayFromImage(site.scan_phantom(patient_id, np.full(_PHANTOM, 40.0))).astype(float)
-    # The mean slice holds the cupping, which is no noise.
-    power = (np.abs(np.fft.fft2(noise - noise.mean(axis=0))) ** 2).mean(axis=0)
-    radius = np.hypot(*np.meshgrid(*[np.fft.fftfreq(n, pixel) for n in power.shape], indexing="ij"))
-    bins = np.arange(0.0125, 0.5 / pixel, 0.025)
-    which = np.digitize(radius.ravel(), bins)
-    means = [power.ravel()[which == number].mean() for number in range(1, len(bins))]
-    return pd.DataFrame({"frequency": (bins[:-1] + bins[1:]) / 2, "power": np.array(means) / max(means)})
-
-
-def edge_spread(site: VirtualSite, patient_id: str, pixel: float) -> pd.DataFrame:
-    """HU across a straight edge, tilted against the pixels so that it is seen finer than they are."""
-    y, x = np.meshgrid(*[pixel * (np.arange(n) - n / 2 + 0.5) for n in _PHANTOM[1:]], indexing="ij")
-    distance = x * np.cos(0.07) + y * np.sin(0.07)
-    phantom = np.broadcast_to(1000 * np.clip(0.5 + distance / pixel, 0, 1), _PHANTOM)
-    seen = sitk.GetArrayFromImage(site.scan_phantom(patient_id, phantom)).mean(axis=0)
-    bins = np.arange(-4, 4.01, 0.1)
-    inner = np.abs(y) < 0.3 * pixel * _PHANTOM[1]
-    place = np.digitize(distance[inner], bins)
-    hu = [seen[inner][place == number].mean() for number in range(1, len(bins))]
-    return pd.DataFrame({"distance": (bins[:-1] + bins[1:]) / 2, "hu": hu})
-
-
-def voltage_effect(site: VirtualSite, patient_id: str) -> dict[str, float]:
-    """Mean HU of bone phantoms at other tube voltages, by the keys of published.csv."""
-    seen = {
-        "kvp_100": site.scan_phantom(patient_id, np.full(_PHANTOM, 137.0), kvp=100),
-        "kvp_140": site.scan_phantom(patient_id, np.full(_PHANTOM, 138.0), kvp=140),
-    }
-    calibration = sitk.GetArrayFromImage(site.scan_phantom(patient_id, np.full(_PHANTOM, 0.0))).mean()
-    return {key: sitk.GetArrayFromImage(image).mean() - calibration for key, image in seen.items()}
-
-
-def physics_laws(tested: dict[str, Physics]) -> dict[str, float]:
-    """Numbers of the scanners' tests, by the keys of published.csv; noise from the first hospital's."""
-    noise = next(iter(tested.values())).noise
-    return {
-        "nps_low": noise.loc[(noise["frequency"] - 0.05).abs().idxmin(), "power"],
-        "nps_peak": noise.loc[noise["power"].idxmax(), "frequency"],
-        **{f"fwhm_{role}": physics.fwhm_mm for role, physics in tested.items()},
-    }
-
-
-def same_pixel_pairs(home: VirtualSite, away: VirtualSite, n: int) -> list[tuple[str, str]]:
-    """Up to ``n`` patients of one hospital, each with one of the other whose scan has the same voxels."""
-    hosts = {away.scanner(host)["spacing"]: host for host in reversed(included(away))}
-    spacings = {patient: home.scanner(patient)["spacing"] for patient in included(home)}
-    return [(patient, hosts[voxel]) for patient, voxel in spacings.items() if voxel in hosts][:n]
-
-
-def rescan(
-    home: VirtualSite, away: VirtualSite, patient_id: str, host: str, settings: dict
-) -> tuple[dict[str, float], ...]:
-    """Features of one patient scanned at home, again at home, and on the scanner of ``host``; same mask."""
-    image, mask = home.acquire(patient_id)
-    tissue = sitk.GetArrayFromImage(home.truth(patient_id).noise_free)
-    scans = [image, home.scan_phantom(patient_id, tissue), away.scan_phantom(host, tissue)]
-    for scan in scans[1:]:
-        scan.CopyInformation(image)
-    return tuple(extract(preprocess(Scan(scan, mask), settings), settings) for scan in scans)
-
-
-def scanner_shift(rescans: list[tuple[dict[str, float], ...]]) -> pd.DataFrame:
-    """Shift of each feature on rescanning, in SDs between patients.
-
-    Returns
-    -------
-    DataFrame
-        Index feature; ``same`` and ``other`` (mean shift on the same and on the other hospital's scanner)
-        and ``p_value`` (paired t-test of the other against home).
-    """
-    first, again, away = (pd.DataFrame(list(rows)) for rows in zip(*rescans, strict=True))
-    spread = first.std(ddof=1)
-    varying = spread[spread > 1e-9 * first.abs().max()].index
-    moved = (away - first)[varying]
-    moving = moved.std(ddof=1) > 0
-    p_value = pd.Series(np.nan, index=varying)
-    p_value[moving] = ttest_1samp(moved.loc[:, moving], 0).pvalue
-    shifts = {
-        "same": (again - first)[varying].mean() / spread[varying],
-        "other": moved.mean() / spread[varying],
-    }
-    return pd.DataFrame({**shifts, "p_value": p_value})
-
-
 def reliability_order(agreement: pd.DataFrame, threshold: float = 0.80) -> dict[str, float]:
     """Shares of features above the ICC threshold, compared between classes and images (published.csv)."""
     steady = agreement.assign(steady=agreement["icc"] > threshold)
@@ -330,96 +194,6 @@ def reliability_order(agreement: pd.DataFrame, threshold: float = 0.80) -> dict[
         "icc_firstorder": by_class["firstorder"] - texture,
         "icc_filters": by_image["Original"] - by_image.get("Wavelet", np.nan),
     }
-
-
-def ten_seeds() -> pd.DataFrame:
-    """Results of the whole analysis on seeds fixed beforehand, one row a seed."""
-    return pd.read_csv(TEN_SEEDS)
-
-
-def seeds_table(seeds: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the seeds of every AUC and feature count, beside the paper's: rows as `evidence_table`."""
-    rows = [
-        _row(f"AUC, {model}, {cohort}", seeds[f"{model}_{cohort}"].mean(), *_interval(model, cohort))
-        for model in MODELS
-        for cohort in COHORTS
-    ]
-    rows += [
-        _row(
-            f"AUC, {better} minus {worse}, {cohort}",
-            (seeds[f"{better}_{cohort}"] - seeds[f"{worse}_{cohort}"]).mean(),
-            0,
-            np.nan,
-            f"The paper: {better} above {worse}",
-        )
-        for worse, better in pairwise(MODELS)
-        for cohort in COHORTS
-    ]
-    hu = "The paper's introduction: 0.65 to 0.72; 0.74 in doi 10.1186/s13244-023-01400-1"
-    rows += [
-        _row(f"AUC, HU alone, {cohort}", seeds[f"hu_{cohort}"].mean(), 0.65, 0.76, hu) for cohort in COHORTS
-    ]
-    steps = {
-        "mann_whitney": "Mann-Whitney U",
-        "spearman": "Spearman",
-        "mrmr": "mRMR",
-        "lasso": "LASSO",
-    }
-    for key, step in steps.items():
-        printed = _printed("Text 3.2", "training", "features", f"after {step}")["value"]
-        source = f"The paper 3.2: {printed}, within a factor of 2"
-        rows.append(
-            _row(f"Features after {step}", seeds[key].mean(), float(printed) / 2, 2 * float(printed), source)
-        )
-    return pd.DataFrame(rows)
-
-
-def _interval(model: str, cohort: str) -> tuple[float, float, str]:
-    printed = _printed("Table 5", cohort, model, "auc")
-    source = "The paper's Table 5: 95 % CI"
-    if cohort == "external" and model == "clinical":
-        source += "; does not follow from its Table 1"
-    return printed["ci_low"], printed["ci_high"], source
-
-
-def _printed(*keys: str) -> pd.Series:
-    table = reported_values().set_index(["item", "cohort", "subject", "metric"]).sort_index()
-    return table.loc[keys]
-
-
-def model_aucs(predictions: pd.DataFrame) -> dict[str, float]:
-    """AUC of the three models by <model>_<cohort>, from the ``predictions`` artifact."""
-    chosen = predictions[predictions["model"].isin(MODELS)]
-    return {
-        f"{model}_{cohort}": delong_auc(rows["osteoporosis"], rows["probability"]).auc
-        for (model, cohort), rows in chosen.groupby(["model", "cohort"])
-    }
-
-
-def published_aucs() -> pd.DataFrame:
-    """The paper's AUCs: model, cohort, auc, low, high (95 % CI)."""
-    rows = [
-        (model, cohort, _printed("Table 5", cohort, model, "auc")) for cohort in COHORTS for model in MODELS
-    ]
-    return pd.DataFrame(
-        [(model, cohort, float(row["value"]), row["ci_low"], row["ci_high"]) for model, cohort, row in rows],
-        columns=["model", "cohort", "auc", "low", "high"],
-    )
-
-
-def seeds_summary(seeds: pd.DataFrame, this_run: dict[str, float]) -> pd.DataFrame:
-    """Spread of each AUC over the seeds, and where this run falls: how many seeds lie below it."""
-    table = published_aucs()
-    columns = [seeds[f"{row.model}_{row.cohort}"] for row in table.itertuples()]
-    found = [this_run.get(f"{row.model}_{row.cohort}", np.nan) for row in table.itertuples()]
-    return table.assign(
-        mean=[values.mean() for values in columns],
-        sd=[values.std(ddof=1) for values in columns],
-        lowest=[values.min() for values in columns],
-        highest=[values.max() for values in columns],
-        this_run=found,
-        seeds_below=[int((values < value).sum()) for values, value in zip(columns, found, strict=True)],
-    )
 
 
 def looks_pair(site: VirtualSite) -> dict[str, str]:
@@ -444,14 +218,15 @@ def evidence_table(simulated: dict[str, float]) -> pd.DataFrame:
     """
     published = pd.read_csv(PUBLISHED)
     rows = [
-        _row(row.quantity, simulated[row.key], row.low, row.high, row.source)
+        interval_row(row.quantity, simulated[row.key], row.low, row.high, row.source)
         for row in published.itertuples()
         if np.isfinite(simulated.get(row.key, np.nan))
     ]
     return pd.DataFrame(rows)
 
 
-def _row(quantity: str, simulated: float, low: float, high: float, source: str) -> dict:
+def interval_row(quantity: str, simulated: float, low: float, high: float, source: str) -> dict:
+    """A row of `evidence_table`: a simulated value beside the published range, NaN an open end."""
     # NaN is an open end: any comparison with it is false.
     within = not (simulated < low or simulated > high)
     return {

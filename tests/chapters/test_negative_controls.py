@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from helpers.chapters.negative_controls import BONE_MARGIN_MM, muscle_scan
 from helpers.errors import StudyError
 from helpers.imaging.sources import Scan
-from helpers.negative_controls import BONE_MARGIN_MM, muscle_scan
 
 
 def trunk(muscle_hu=50.0, spacing=(0.9, 0.9, 1.0)):

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from matplotlib.figure import Figure
 from scipy.special import logit
 
+from helpers.chapters.strict_validation import Nested, nested_auc
 from helpers.evaluation.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
 from helpers.evaluation.calibration import calibration_curve, calibration_summary
 from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
@@ -20,7 +21,6 @@ from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.imaging.sources import Scan
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
-from helpers.strict_validation import Nested, nested_auc
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 

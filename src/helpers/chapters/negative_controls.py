@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from helpers.chapters.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
@@ -29,7 +30,6 @@ from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import ImageSource, Scan, image_sources
 from helpers.learning.selection import selection_pipeline
 from helpers.learning.smote import LimitedSmote
-from helpers.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.study.run_folder import Run
 
 # HU of muscle in body composition analysis, and the mean of a plausible muscle.
