@@ -27,8 +27,8 @@ from machine import circumstances
 
 from helpers.features.cases import Case
 from helpers.features.extraction import features_table
-from helpers.figures import use_style
 from helpers.imaging.sources import image_sources
+from helpers.plots.style import use_style
 from helpers.study.places import REPOSITORY, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study

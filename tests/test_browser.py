@@ -19,7 +19,7 @@ from helpers.evaluation.cutoffs import PROPORTIONS, confusion_counts, confusion_
 from helpers.evaluation.decision_curves import net_benefit, treat_all
 from helpers.frozen.bundle import load_bundle
 from helpers.learning.logistic import LogisticModel
-from helpers.roi_views import LAYER_COLOURS
+from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 
 WIDTHS = {1280: 900, 390: 844}

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from helpers import check_report, cli
 from helpers.features.blocks import preprocess, read_settings
-from helpers.roi_views import LAYER_COLOURS
+from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from helpers import downloads, figures, model_card, reporting
+from helpers import downloads, model_card, reporting
 from helpers.frozen import bundle
 from helpers.frozen.bundle import CUTOFF_RULE, FORMAT, FROZEN
+from helpers.plots.style import save_figure, use_style
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
@@ -256,9 +257,9 @@ def test_downloads_stand_by_their_chapter_and_the_build_names_nobody(make_run):
 def test_pictures_have_300_dots_per_inch(make_run):
     run = make_run()
     with plt.rc_context():
-        figures.use_style()
+        use_style()
         figure, _ = plt.subplots(figsize=(2, 1))
-        figures.save_figure(run, "dots", figure)
+        save_figure(run, "dots", figure)
         plt.close(figure)
     with Image.open(run.figure_path("dots", "png")) as picture:
         assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)

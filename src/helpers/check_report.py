@@ -37,7 +37,7 @@ from helpers.patients.cohort import (
     require_sizes,
 )
 from helpers.patients.table import check_tables, needs_outcome
-from helpers.roi_views import BONE_WINDOW, LAYER_COLOURS
+from helpers.plots.regions import BONE_WINDOW, LAYER_COLOURS
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run

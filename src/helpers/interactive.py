@@ -20,18 +20,18 @@ import pandas as pd
 import SimpleITK as sitk
 from numpy.typing import ArrayLike, NDArray
 
-from helpers import roi_views
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.features.rules import typical_patient
-from helpers.figures import MODEL_COLOURS
 from helpers.frozen.bundle import load_bundle
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.plots.regions import BONE_WINDOW, CANCELLOUS_WINDOW, LAYER_COLOURS, roi_figure
+from helpers.plots.style import MODEL_COLOURS, STYLE
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
@@ -42,10 +42,9 @@ TITLES = {"age": "Age (years)", "sex": "Sex", "rad_score": "Rad-score"}
 SMALLEST_GROUP = 10
 MARGIN_MM = 25.0
 VIEWER_SPACING_MM = 1.0
-WINDOWS = {"Bone (level 300, width 1500 HU)": roi_views.BONE_WINDOW}
-WINDOWS |= {"Cancellous (level 150, width 600 HU)": roi_views.CANCELLOUS_WINDOW}
+WINDOWS = {"Bone (level 300, width 1500 HU)": BONE_WINDOW}
+WINDOWS |= {"Cancellous (level 150, width 600 HU)": CANCELLOUS_WINDOW}
 MIDDLE_OF_L1 = 5
-STYLE = Path(__file__).with_name("book.mplstyle")
 BONE_IN_SPACE = (150, 900)  # HU: soft tissue is transparent, cortex is bright
 
 Counts = dict[str, list]
@@ -249,7 +248,7 @@ def _viewer_files(run: Run) -> dict[str, bytes]:
     volumes = {"ct": _nifti(small.image), "layers": _nifti(small.mask)}
     labels = [
         {"value": value, "name": name, "colour": colour}
-        for (value, name), colour in zip(LAYERS.items(), roi_views.LAYER_COLOURS, strict=True)
+        for (value, name), colour in zip(LAYERS.items(), LAYER_COLOURS, strict=True)
     ]
     data = {
         "labels": labels,
@@ -321,7 +320,7 @@ def _nifti(image: sitk.Image) -> str:
 def _png(scan: Scan) -> bytes:
     target = io.BytesIO()
     with plt.style.context(STYLE):
-        figure = roi_views.roi_figure(scan)
+        figure = roi_figure(scan)
         figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
         figure.text(0.995, 0.002, "virtual patient", ha="right", va="bottom", fontsize=7, color="#777777")
         figure.savefig(target, format="png", dpi=110, metadata={"Software": None})

@@ -16,10 +16,10 @@ from helpers.evaluation.calibration import (
     calibration_summary,
     calibration_table,
     hosmer_lemeshow,
-    plot_calibration_panels,
     validate,
 )
 from helpers.learning.logistic import encode, fit_logistic, levels_of
+from helpers.plots.calibration import plot_calibration_panels
 
 R = expected("calibration_external")
 BOOTSTRAP = expected("validate_calibrate_bootstrap")

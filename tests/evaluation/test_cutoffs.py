@@ -11,12 +11,12 @@ from reference_values import data, expected
 from helpers.evaluation.cutoffs import (
     confusion_counts,
     confusion_metrics,
-    plot_roc_panels,
     proportion,
     roc_points,
     youden_cutoff,
 )
 from helpers.evaluation.performance import performance_table, sensitivity_analysis
+from helpers.plots.discrimination import plot_roc_panels
 
 aSAH = data("aSAH")
 births = data("birthwt_predictions")

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from reference_values import data, expected
 
 from helpers.errors import StudyError
-from helpers.evaluation.decision_curves import (
-    best_ranges,
-    decision_curves,
-    net_benefit,
-    plot_decision_curves,
-    treat_all,
-)
+from helpers.evaluation.decision_curves import best_ranges, decision_curves, net_benefit, treat_all
+from helpers.plots.decision_curves import plot_decision_curves
 
 R = expected("decision_curve")
 births = data("birthwt_predictions")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, norm
 
-from helpers.frozen.drift import feature_drift, outside_range, plot_drift, scanner_drift, training_summary
+from helpers.frozen.drift import feature_drift, outside_range, scanner_drift, training_summary
+from helpers.plots.drift import plot_drift
 
 RNG = np.random.default_rng(3)
 FEATURES = pd.DataFrame(

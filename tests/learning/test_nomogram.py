@@ -12,8 +12,9 @@ from scipy.special import expit
 
 from helpers.errors import StudyError
 from helpers.learning.logistic import encode, fit_logistic, levels_of, maximum_likelihood
-from helpers.learning.nomogram import Nomogram, plot_nomogram, pretty, typical_patient, with_models
+from helpers.learning.nomogram import Nomogram, pretty, typical_patient, with_models
 from helpers.learning.odds_ratios import logistic_table, printed_odds_ratios, univariable_and_multivariable
+from helpers.plots.nomogram import plot_nomogram
 
 LOGISTIC, FIRTH, NOMOGRAM = (expected(name) for name in ("logistic", "logistic_separation_firth", "nomogram"))
 PREDICTORS = ["age", "lwt", "race", "smoke", "ptl", "ht", "ui", "ftv"]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, mannwhitneyu
 from statsmodels.stats.contingency_tables import Table2x2
 
-from helpers.audit import figures
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
 from helpers.evaluation.delong import delong_auc, delong_test, placement_values
@@ -23,6 +22,7 @@ from helpers.paper.clinical import entropy_law
 from helpers.paper.performance import hanley_mcneil_se, matched_proportions
 from helpers.paper.printed import Printed, compare, read_reported, recompute
 from helpers.paper.reported import REPORTED_VALUES
+from helpers.plots.audit import plot_auc_intervals, plot_clinical_aucs, plot_confusion_grids
 from helpers.study.places import REPOSITORY
 
 DESIGN = REPOSITORY / "data" / "paper" / "design.yml"
@@ -132,9 +132,9 @@ def test_figures_show_every_cohort():
     paper = publication.read_publication(REPORTED_VALUES, DESIGN)
     simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
     drawn = [
-        figures.plot_auc_intervals(performance.auc_intervals(paper)),
-        figures.plot_confusion_grids(paper),
-        figures.plot_clinical_aucs(paper, simulated),
+        plot_auc_intervals(performance.auc_intervals(paper)),
+        plot_confusion_grids(paper),
+        plot_clinical_aucs(paper, simulated),
     ]
     for figure in drawn:
         titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
@@ -154,7 +154,7 @@ def test_a_paper_that_prints_little_has_its_checks_and_figures(tmp_path):
     verdicts = audit.audit(paper, simulated).set_index("check")["verdict"]
     assert verdicts["width of AUC intervals"] == "consistent"
     assert verdicts["one value in every place"].tolist() == ["inconsistent", "rounding"]
-    for figure in (figures.plot_clinical_aucs(paper, simulated), figures.plot_confusion_grids(paper)):
+    for figure in (plot_clinical_aucs(paper, simulated), plot_confusion_grids(paper)):
         assert figure.axes[0].texts[0].get_text()
         plt.close(figure)
 

@@ -15,9 +15,8 @@ from helpers.patients.cohort import (
     has_second_reading,
     outcome_by_rule,
     outcome_rule,
-    plot_ages,
-    plot_flow_chart,
 )
+from helpers.plots.patients import plot_ages, plot_flow_chart
 from helpers.study.places import REPOSITORY
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run

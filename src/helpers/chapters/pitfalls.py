@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
@@ -287,36 +285,3 @@ def scanner_shift(
     return pd.DataFrame(
         rows, columns=["shift", "auc", "sensitivity", "specificity", "mean_risk", "prevalence"]
     )
-
-
-REMARK = {"loc": "right", "fontsize": 7, "color": "#777777"}
-
-
-def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> Figure:
-    """AUC of each simulated study in two ways, a dot each, with their means and the ``truth`` dashed."""
-    figure, axis = plt.subplots(figsize=(5.6, 2.6))
-    for place, (name, title) in enumerate(titles.items()):
-        # Spread in the order of simulation, so that the same studies give the same picture.
-        height = place + np.linspace(-0.25, 0.25, len(table))
-        axis.plot(table[name], height, "o", markersize=4, alpha=0.6, color=f"C{place}", label=title)
-        axis.plot([table[name].mean()] * 2, [place - 0.38, place + 0.38], color="black", linewidth=2)
-    axis.axvline(truth, color="black", linestyle="--", linewidth=1)
-    axis.set(yticks=range(len(titles)), yticklabels=titles.values(), xlabel="AUC by cross-validation")
-    axis.set(ylim=(len(titles) - 0.5, -0.5), xlim=(min(0.3, table.min().min() - 0.02), 1.0))
-    axis.set_title("simulated numbers", **REMARK)
-    return figure
-
-
-def plot_curves(
-    table: pd.DataFrame, x: str, titles: Mapping[str, str], labels: tuple[str, str], truth: float | None
-) -> Figure:
-    """Columns of ``table`` against its column ``x``, with axis ``labels``; the ``truth`` dashed."""
-    figure, axis = plt.subplots(figsize=(5.6, 3.4))
-    for (name, title), marker in zip(titles.items(), "osD^", strict=False):
-        axis.plot(table[x], table[name], marker=marker, label=title)
-    if truth is not None:
-        axis.axhline(truth, color="black", linestyle="--", linewidth=1, label="true value")
-    axis.set(xlabel=labels[0], ylabel=labels[1], xticks=table[x])
-    axis.set_title("simulated numbers", **REMARK)
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure

@@ -1,33 +1,23 @@
-"""Tables and figures of strict validation (chapter 10)."""
+"""Tables of strict validation (chapter 10)."""
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
-from matplotlib.figure import Figure
 from scipy.special import logit
 
 from helpers.chapters.strict_validation import Nested, nested_auc
-from helpers.evaluation.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
-from helpers.evaluation.calibration import calibration_curve, calibration_summary
+from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
-from helpers.evaluation.decision_curves import net_benefit, treat_all
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.features.names import readable_name
-from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
-from helpers.imaging.sources import Scan
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
-from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 
 COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
 SMALL = 10  # patients of a class below which an AUC is only a hint
 AGE_LIMITS, AGE_BANDS = [0, 60, 70, 200], ["59 and under", "60 to 69", "70 and over"]
-LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
 
 
 def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
@@ -197,139 +187,3 @@ def region_row(patients: pd.DataFrame, nested: Nested, predictors: list[str]) ->
         **{"or_low": added["profile_low"], "or_high": added["profile_high"]},
         "p_value": added["p_lr"],
     }
-
-
-def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
-    """Bar chart of how often the whole selection, repeated, chooses each feature."""
-    top = frequency.head(shown)[::-1]
-    figure, axis = plt.subplots(figsize=(7.2, 0.6 + 0.24 * len(top)))
-    axis.barh([readable_name(name) for name in top.index], 100 * top, color="#0072B2")
-    axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100))
-    axis.tick_params(axis="y", labelsize=8)
-    return figure
-
-
-def plot_permuted(table: pd.DataFrame) -> Figure:
-    """AUC with permuted labels: strict with its interval, and leaky, one column a permutation."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.4))
-    x = np.arange(1, len(table) + 1)
-    spread = [table["strict"] - table["ci_low"], table["ci_high"] - table["strict"]]
-    axis.axhline(0.5, color="#999999", linewidth=0.9)
-    axis.errorbar(
-        x, table["strict"], yerr=spread, fmt="o", color="#0072B2", capsize=3, label="strict, nested"
-    )
-    for (name, label), colour in zip(LEAKY.items(), ("#E69F00", "#D55E00"), strict=True):
-        axis.plot(x, table[name], "s" if name == "leaky_lr" else "^", color=colour, label=label)
-    axis.set(xlabel="Permutation of the labels", ylabel="Cross-validated AUC", ylim=(0.25, 1.02), xticks=x)
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
-
-
-def plot_bands(
-    predictions: pd.DataFrame,
-    model: str,
-    weights: dict[str, np.ndarray],
-    performances: dict[str, BootstrapPerformance],
-    thresholds: np.ndarray,
-    curves: int,
-) -> Figure:
-    """Calibration and decision curves of one model with 95 % bootstrap bands, one column a set.
-
-    A single set has its two panels side by side.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The ``predictions`` artifact.
-    model : str
-    weights, performances : dict
-        By set: resamples, and their performance at ``thresholds``.
-    thresholds : ndarray
-    curves : int
-        Of how many resamples the calibration curve is smoothed (each takes a millisecond).
-    """
-    single = len(weights) == 1
-    size = (7.4, 3.6) if single else (3.7 * len(weights), 6.4)
-    figure, axes = plt.subplots(*((1, 2) if single else (2, len(weights))), figsize=size)
-    axes = axes.reshape(2, len(weights))
-    for column, (cohort, drawn) in enumerate(weights.items()):
-        wide = probabilities_wide(predictions, cohort, [model])
-        y, p = wide["osteoporosis"].to_numpy(), wide[model].to_numpy()
-        top, bottom = axes[:, column]
-        _draw_calibration(top, y, p, drawn[:curves], MODEL_COLOURS[model])
-        _draw_decision(bottom, y, p, performances[cohort], thresholds, MODEL_COLOURS[model])
-        top.set_title(f"{COHORT_TITLES[cohort]}, n = {len(y)}")
-    axes[0, 0].set_ylabel("Observed frequency")
-    axes[1, 0].set_ylabel("Net benefit")
-    axes[1, 0].legend(loc="upper right")
-    return figure
-
-
-def _draw_calibration(axis: plt.Axes, y: np.ndarray, p: np.ndarray, weights: np.ndarray, colour: str) -> None:
-    grid = np.linspace(p.min(), p.max(), 60)
-    low, high = calibration_band(y, p, weights, grid)
-    axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
-    axis.fill_between(grid, low, high, color=colour, alpha=0.2, linewidth=0)
-    axis.plot(grid, np.clip(calibration_curve(y, p, grid), 0, 1), color=colour)
-    axis.set(xlabel="Predicted risk", xlim=(0, 1), ylim=(0, 1))
-
-
-def _draw_decision(
-    axis: plt.Axes,
-    y: np.ndarray,
-    p: np.ndarray,
-    performance: BootstrapPerformance,
-    thresholds: np.ndarray,
-    colour: str,
-) -> None:
-    low, high = net_benefit_band(performance)
-    everybody, benefit = treat_all(y, thresholds), net_benefit(y, p, thresholds)
-    axis.fill_between(thresholds, low, high, color=colour, alpha=0.2, linewidth=0)
-    axis.plot(thresholds, benefit, color=colour, label="model")
-    axis.plot(thresholds, everybody, color="#444444", linestyle=(0, (4, 2)), label="treat all")
-    axis.axhline(0, color="black", linestyle=(0, (1, 1.5)), label="treat none")
-    top = max(benefit.max(), everybody.max())
-    axis.set(xlabel="Threshold probability", xlim=(0, 1), ylim=(-0.25 * top, 1.15 * top))
-
-
-def plot_subgroups(table: pd.DataFrame) -> Figure:
-    """Forest plot of `subgroup_table`: AUC with interval, hollow where a class is small; one panel a set."""
-    cohorts = present_cohorts(table)
-    labels = list(dict.fromkeys(table["characteristic"] + ": " + table["group"]))
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(2.7 * len(cohorts) + 2, 0.9 + 0.3 * len(labels)), sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
-        part = table[(table["cohort"] == cohort) & table["auc"].notna()]
-        for row in part.itertuples():
-            place = labels.index(f"{row.characteristic}: {row.group}")
-            spread = np.clip([[row.auc - row.ci_low], [row.ci_high - row.auc]], 0, None)
-            fill = "white" if row.remark else COHORT_COLOURS[cohort]
-            axis.errorbar(
-                row.auc,
-                place,
-                xerr=spread,
-                fmt="o",
-                color=COHORT_COLOURS[cohort],
-                markerfacecolor=fill,
-                capsize=2,
-            )
-        axis.axvline(0.5, color="#999999", linewidth=0.8)
-        axis.set(title=COHORT_TITLES[cohort], xlim=(0.3, 1.02))
-    axes[0, 0].set_yticks(range(len(labels)), labels)
-    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
-    figure.supxlabel("AUC (95 % CI)", fontsize=10)
-    return figure
-
-
-def plot_muscle(bone: Scan, muscle: Scan) -> Figure:
-    """Each region on the slice that shows most of it: the vertebra's as drawn, and the moved one."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
-    for axis, scan, title in zip(axes, (bone, muscle), ("Vertebra, as drawn", "Muscle, moved"), strict=True):
-        inside = sitk.GetArrayFromImage(scan.mask) > 0
-        level = int(inside.sum(axis=(1, 2)).argmax())
-        axis.imshow(sitk.GetArrayViewFromImage(scan.image)[level], cmap="gray", vmin=-150, vmax=350)
-        axis.contour(inside[level], levels=[0.5], colors=["#E69F00"], linewidths=1.2)
-        axis.set_title(title)
-        axis.set_axis_off()
-    return figure

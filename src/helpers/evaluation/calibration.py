@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from scipy.stats import chi2, norm
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from helpers.checked_inputs import checked_outcome, checked_probabilities
-from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.delong import placement_values
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.figures import MODEL_COLOURS, OUTCOME_COLOURS
 from helpers.learning.logistic import maximum_likelihood
-from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 
 @dataclass(frozen=True)
@@ -281,72 +275,3 @@ def _table_row(part: pd.DataFrame, model: str, cohort: str) -> dict[str, float]:
     row |= {name: getattr(summary, name) for name in ("brier", "brier_scaled", "observed_expected")}
     row["hosmer_lemeshow_p"] = hosmer_lemeshow(y, p, external=cohort != "training")[2]
     return row | {"left_out": summary.left_out}
-
-
-def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: str) -> Figure:
-    """Draw one calibration panel a set (paper Figure 7).
-
-    Every model has a smooth curve; the model ``main`` also has its observed frequencies in up to ten groups
-    of risk with Wilson's 95 % intervals, its slope, intercept and Brier score, and the number of patients by
-    risk below.
-    """
-    cohorts = present_cohorts(predictions)
-    figure, axes = plt.subplots(
-        2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), sharex=True, squeeze=False, height_ratios=[4, 1]
-    )
-    for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
-        wide = probabilities_wide(predictions, cohort, models)
-        top, bottom = axes[:, column]
-        top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
-        for model in models:
-            _draw_curve(top, wide["osteoporosis"], wide[model], model, bold=model == main)
-        _draw_groups(top, wide["osteoporosis"], wide[main], main)
-        _draw_counts(bottom, wide["osteoporosis"], wide[main])
-        title = f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}"
-        top.set_title(f"{title}\n{_summary_text(wide['osteoporosis'], wide[main])}", fontsize=9.5)
-        top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        bottom.set_xlabel(f"Predicted risk ({main} below)")
-    axes[0, 0].set_ylabel("Observed frequency")
-    axes[1, 0].set_ylabel("Patients")
-    legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
-    handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    figure.set_layout_engine("constrained")
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    return figure
-
-
-def _draw_curve(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str, bold: bool) -> None:
-    grid = np.linspace(p.min(), p.max(), 200)
-    width, layer = (2.2, 4) if bold else (1.2, 3)
-    # The smoother knows no bounds: frequencies below 0 or above 1 do not exist.
-    smooth = np.clip(calibration_curve(y, p, grid), 0, 1)
-    axis.plot(grid, smooth, color=MODEL_COLOURS[model], linewidth=width, zorder=layer, label=model)
-
-
-def _draw_groups(axis: plt.Axes, y: pd.Series, p: pd.Series, model: str) -> None:
-    # At least about 15 patients a group, or the points only show noise.
-    table = risk_groups(y.to_numpy(), p.to_numpy(), int(np.clip(len(y) // 15, 2, 10)))
-    counts = table[["observed", "n"]].astype(int).itertuples(index=False)
-    seen = pd.DataFrame([proportion(x, n) for x, n in counts])
-    spread = [seen["estimate"] - seen["wilson_low"], seen["wilson_high"] - seen["estimate"]]
-    axis.errorbar(
-        table["risk"], seen["estimate"], yerr=np.clip(spread, 0, None), fmt="o", color=MODEL_COLOURS[model],
-        markersize=4, elinewidth=0.8, zorder=5, alpha=0.8,
-    )  # fmt: skip
-
-
-def _summary_text(y: pd.Series, p: pd.Series) -> str:
-    summary = calibration_summary(y, p)
-    parts = {"slope": summary.slope, "intercept": summary.intercept, "Brier": summary.brier}
-    return ", ".join(f"{name} {'n/e' if np.isnan(x) else f'{x:z.2f}'}" for name, x in parts.items())
-
-
-def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:
-    bins = np.linspace(0, 1, 21)
-    for outcome, colour, sign in ((1, OUTCOME_COLOURS[1], 1), (0, OUTCOME_COLOURS[0], -1)):
-        counts, _ = np.histogram(p[y == outcome], bins=bins)
-        label = OUTCOME_TITLES[outcome].lower()
-        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", color=colour, alpha=0.7, label=label)
-    axis.axhline(0, color="black", linewidth=0.6)
-    axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

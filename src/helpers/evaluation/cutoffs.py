@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
 from helpers.checked_inputs import checked_scores
-from helpers.evaluation.delong import delong_auc
-from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.figures import MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
 
 PROPORTIONS = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
 
@@ -137,35 +131,3 @@ def proportion(x: int, n: int, level: float = 0.95) -> dict[str, float]:
     wilson = proportion_confint(x, n, alpha=1 - level, method="wilson")
     exact = proportion_confint(x, n, alpha=1 - level, method="beta")
     return {"x": x, "n": n} | dict(zip(names, map(float, (x / n, *wilson, *exact)), strict=True))
-
-
-def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
-    """Draw one ROC panel a set (paper Figures 4 and 6), AUC and DeLong interval in the legend.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The ``predictions`` artifact.
-    models : list of str
-        Models in the order of the legend.
-    """
-    cohorts = present_cohorts(predictions)
-    width = 3.6 * len(cohorts)
-    figure, axes = plt.subplots(1, len(cohorts), figsize=(width, 3.7 + 0.17 * len(models)), squeeze=False)
-    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
-        wide = probabilities_wide(predictions, cohort, models)
-        axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
-        for model in models:
-            points = roc_points(wide["osteoporosis"], wide[model])
-            label = f"{model} {delong_auc(wide['osteoporosis'], wide[model])}"
-            axis.plot(
-                1 - points["specificity"], points["sensitivity"], color=MODEL_COLOURS[model], label=label
-            )
-        axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}")
-        # Below the axes: a legend inside would hide the low curves.
-        axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
-    axes[0, 0].set_ylabel("Sensitivity")
-    # Room below the legends for the remark on virtual data.
-    figure.set_layout_engine("constrained", h_pad=0.12)
-    return figure

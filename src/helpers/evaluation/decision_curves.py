@@ -6,17 +6,13 @@ A patient is treated when the predicted risk is equal to or above the threshold.
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.checked_inputs import checked_probabilities
 from helpers.errors import StudyError
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.figures import MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
 
 TREAT_ALL, TREAT_NONE = "treat all", "treat none"
 
@@ -136,54 +132,3 @@ def _longest(ranges: pd.DataFrame) -> pd.Series:
         ranges.groupby("cohort")["thresholds"].transform("idxmax") if len(ranges) else ranges["thresholds"]
     )
     return first.eq(ranges.index)
-
-
-def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> Figure:
-    """Draw one panel a set (paper Figure 8); shaded where ``main`` has the highest net benefit of all.
-
-    Parameters
-    ----------
-    curves : DataFrame
-        As `decision_curves` gives it.
-    models : list of str
-        Models in the order of the legend.
-    main : str
-        The model whose ranges are shaded.
-    """
-    cohorts = present_cohorts(curves)
-    ranges = best_ranges(curves, main)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.6 * len(cohorts), 3.9), sharey=True, squeeze=False
-    )
-    half_step = np.diff(np.unique(curves["threshold"])).min() / 2
-    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
-        part = curves[curves["cohort"] == cohort]
-        for strategy in [TREAT_ALL, TREAT_NONE, *models]:
-            _draw_strategy(axis, part[part["strategy"] == strategy], strategy, bold=strategy == main)
-        for run in ranges[ranges["cohort"] == cohort].itertuples():
-            axis.axvspan(
-                run.low - half_step, run.high + half_step, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0
-            )
-        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}")
-        axis.set(xlabel="Threshold probability", xlim=(0, 1))
-    top = curves.groupby("cohort")["net_benefit"].max().max()
-    # Below that, the curves only say how bad treating everybody is.
-    axes[0, 0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.set_layout_engine("constrained")
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    return figure
-
-
-def _draw_strategy(axis: plt.Axes, part: pd.DataFrame, strategy: str, bold: bool) -> None:
-    colours = {TREAT_ALL: "#444444", TREAT_NONE: "#000000"}
-    dashes = {TREAT_ALL: (0, (4, 2)), TREAT_NONE: (0, (1, 1.5))}
-    axis.plot(
-        part["threshold"],
-        part["net_benefit"],
-        color=colours.get(strategy, MODEL_COLOURS.get(strategy)),
-        linestyle=dashes.get(strategy, "-"),
-        linewidth=2.2 if bold else 1.3,
-        label=strategy,
-        zorder=4 if bold else 3,
-    )

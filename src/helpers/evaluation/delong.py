@@ -17,19 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 from statsmodels.stats.multitest import multipletests
 
 from helpers.checked_inputs import checked_scores
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.figures import COHORT_COLOURS
-from helpers.study.contracts import COHORT_TITLES
 
 
 @dataclass(frozen=True)
@@ -218,62 +213,6 @@ def p_matrix(tests: pd.DataFrame, cohort: str, models: list[str], column: str = 
     for row in tests[tests["cohort"] == cohort].itertuples():
         matrix.loc[row.first, row.second] = matrix.loc[row.second, row.first] = getattr(row, column)
     return matrix
-
-
-def plot_p_matrices(tests: pd.DataFrame, models: list[str]) -> Figure:
-    """Draw one heat map of DeLong P values a set; P < 0.05 stands in bold with an asterisk."""
-    cohorts = present_cohorts(tests)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.6 * len(cohorts) + 0.8, 3.9), sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
-        image = _draw_p_matrix(axis, p_matrix(tests, cohort, models))
-        axis.set_title(COHORT_TITLES[cohort])
-    bar = figure.colorbar(image, ax=axes[0], fraction=0.025, pad=0.02, ticks=[0.05, 0.25, 0.5, 0.75, 1])
-    bar.set_label("P value (DeLong)")
-    return figure
-
-
-def plot_differences(tests: pd.DataFrame) -> Figure:
-    """Draw the difference of AUC of every pair with its 95 % interval, one panel a set."""
-    cohorts = present_cohorts(tests)
-    pairs = tests["first"] + " - " + tests["second"]
-    names = list(dict.fromkeys(pairs))
-    height = 1.5 + 0.4 * len(names)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.0 * len(cohorts) + 1, height), sharex=True, sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
-        part = tests[tests["cohort"] == cohort]
-        rows = pairs[part.index].map(names.index)
-        half = part["ci_high"] - part["difference"]
-        axis.axvline(0, color="#999999", linewidth=0.8)
-        axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=COHORT_COLOURS[cohort], capsize=3)
-        axis.set_title(COHORT_TITLES[cohort])
-    figure.supxlabel("Difference of AUC (95 % CI)", fontsize=10)
-    axes[0, 0].set_yticks(range(len(names)), names)
-    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
-    return figure
-
-
-def _draw_p_matrix(axis: plt.Axes, matrix: pd.DataFrame):
-    values = matrix.to_numpy()
-    off_diagonal = np.where(np.eye(len(values), dtype=bool), np.nan, values)
-    # Square root of P: the small values, which matter, get most of the colour scale.
-    colours = plt.get_cmap("cividis_r").with_extremes(bad="#eeeeee")
-    image = axis.imshow(off_diagonal, cmap=colours, norm=PowerNorm(0.5, 0, 1))
-    for (row, column), p in np.ndenumerate(off_diagonal):
-        if row != column:
-            dark = np.isfinite(p) and p > 0.3
-            axis.text(
-                column, row, p_text(p), ha="center", va="center", fontsize=6.5,
-                color="white" if dark else "black", weight="bold" if p < 0.05 else "normal",
-            )  # fmt: skip
-    axis.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
-    axis.set_yticks(range(len(matrix)), matrix.index)
-    axis.spines[:].set_visible(False)
-    axis.tick_params(length=0)
-    return image
 
 
 def p_text(p: float) -> str:

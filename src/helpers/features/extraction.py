@@ -21,7 +21,7 @@ from helpers.features.prepare import preparation
 from helpers.study.run_folder import Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 
 def extractor(settings: dict) -> texture.FastExtractor:
@@ -109,22 +109,3 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
 def _values(extract_one: partial, case: Case) -> np.ndarray:
     """Features without their names, which are the same for all: a thirtieth of the memory."""
     return np.array(list(extract_one(case).values()))
-
-
-def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
-    """Histogram of the ICC in each feature class, with the threshold and the share above it."""
-    import matplotlib.pyplot as plt
-
-    classes = table["feature_class"].unique()
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), sharex=True)
-    for ax, name in zip(axes.flat, classes, strict=False):
-        values = table.loc[table["feature_class"] == name, "icc"].dropna()
-        # Estimates may be negative; below 0 there is nothing to tell apart.
-        ax.hist(values.clip(lower=0), bins=np.linspace(0, 1, 21), color="#0072B2")
-        ax.axvline(threshold, color="#D55E00", linewidth=1.2)
-        ax.set_title(f"{name}\n{(values > threshold).mean():.0%} above", fontsize=9)
-    for ax in axes.flat[len(classes) :]:
-        ax.set_axis_off()
-    figure.supxlabel("ICC(2,1); values below 0 drawn at 0")
-    figure.supylabel("Features")
-    return figure

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
 from helpers.features.names import readable_name
@@ -231,28 +229,3 @@ def outside_range(summary: Mapping, people: pd.DataFrame, min_cell: int) -> pd.D
         new = _described(values, min_cell, "categories" not in reference)
         rows.append((name, _in_words(reference), _in_words(new), float(outside.mean())))
     return pd.DataFrame(rows, columns=["predictor", "training", "new", "outside"])
-
-
-def plot_drift(table: pd.DataFrame) -> Figure:
-    """Mean and SD of each feature at the new site, in units of the training patients' SD.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `feature_drift` gives it; rows that drifted are drawn filled and in colour.
-    """
-    figure, axis = plt.subplots(figsize=(7.2, 1.2 + 0.3 * len(table)))
-    axis.axvspan(-1, 1, color="#0072B2", alpha=0.12, linewidth=0, label="training, mean ± SD")
-    axis.axvline(0, color="#0072B2", linewidth=0.8)
-    for drifted, rows in table.groupby("drifted"):
-        colour, title = ("#D55E00", "new, drifted") if drifted else ("#444444", "new, mean ± SD")
-        axis.errorbar(
-            rows["shift"], rows.index, xerr=rows["sd_ratio"], fmt="o", color=colour, markersize=5,
-            markerfacecolor=colour if drifted else "white", elinewidth=1.2, capsize=2, label=title,
-        )  # fmt: skip
-    axis.set_yticks(range(len(table)), feature_titles(table["feature"]), fontsize=8)
-    axis.set_ylim(len(table) - 0.4, -0.6)
-    axis.set_xlabel("Training SDs from the training mean")
-    figure.set_layout_engine("constrained")
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure

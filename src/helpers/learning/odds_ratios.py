@@ -1,4 +1,4 @@
-"""Univariable and multivariable logistic regression as a table of odds ratios (paper 3.4, Table 4)."""
+"""Univariable and multivariable logistic regression as a table of odds ratios (paper 3.1, Table 2)."""
 
 from __future__ import annotations
 

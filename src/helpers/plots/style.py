@@ -32,9 +32,12 @@ CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "M
 CHINESE_FONTS += ["PingFang SC", "Heiti SC"]
 
 
+STYLE = Path(__file__).with_name("book.mplstyle")
+
+
 def use_style() -> None:
     """Set the book's matplotlib style for the rest of the notebook."""
-    plt.style.use(Path(__file__).with_name("book.mplstyle"))
+    plt.style.use(STYLE)
 
 
 def font_families(text: str) -> list[str]:

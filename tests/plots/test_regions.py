@@ -7,12 +7,12 @@ import pytest
 import SimpleITK as sitk
 from synthetic_scan import synthetic_scan
 
-from helpers import roi_views
 from helpers.features.blocks import Block
 from helpers.features.quality import layer_column
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.slices import PLANES
+from helpers.plots.regions import draw_hu, layer_hu_figure, resampling_figure, roi_figure
 
 # Letters of the LPS axes' positive and negative ends.
 ENDS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -39,7 +39,7 @@ def test_a_mark_is_drawn_at_the_edge_whose_letter_it_bears(plane, stored):
         centre = np.array([10.0, 12.1, 14.4])
         view = slices.cut(volume, volume > 0, plane, centre)
         drawn = plt.figure().add_subplot()
-        roi_views.draw_hu(drawn, view)
+        draw_hu(drawn, view)
         row, column = np.unravel_index(view.hu.argmax(), view.hu.shape)
         place = {
             "left": column < 5,
@@ -59,7 +59,7 @@ def test_a_mark_is_drawn_at_the_edge_whose_letter_it_bears(plane, stored):
 
 
 def test_roi_figure_has_letters_scale_and_all_six_layers():
-    figure = roi_views.roi_figure(synthetic_scan())
+    figure = roi_figure(synthetic_scan())
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["Axial, T12", "Axial, L1", "Sagittal", "Coronal"]
     assert {text.get_text() for text in figure.axes[2].texts} >= {"A", "P", "S", "I", "10 mm"}
@@ -68,7 +68,7 @@ def test_roi_figure_has_letters_scale_and_all_six_layers():
 
 def test_grey_levels_are_those_of_pyradiomics():
     scan = synthetic_scan(spacing=(1.0, 1.0, 1.0))
-    figure = roi_views.resampling_figure(scan, Block(scan.image, scan.mask), 25)
+    figure = resampling_figure(scan, Block(scan.image, scan.mask), 25)
     levels = figure.axes[2].images[1].get_array()
     hu = figure.axes[2].images[0].get_array()
     shown = ~np.ma.getmaskarray(levels)
@@ -79,6 +79,6 @@ def test_layer_plot_has_a_box_for_every_layer_and_cohort_present():
     patients = [f"D{n}" for n in range(8)]
     cohort = pd.DataFrame({"patient_id": patients, "cohort": ["training", "external"] * 4})
     columns = {layer_column("hu", layer): np.arange(8.0) for layer in LAYERS}
-    figure = roi_views.layer_hu_figure(pd.DataFrame({"patient_id": patients, **columns}), cohort)
+    figure = layer_hu_figure(pd.DataFrame({"patient_id": patients, **columns}), cohort)
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == list(LAYERS.values())
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["Training", "External validation"]

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.features.names import readable_name
-from helpers.figures import OUTCOME_COLOURS
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
+from helpers.plots.style import OUTCOME_COLOURS
 from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"

@@ -15,10 +15,10 @@ from matplotlib.patheffects import withStroke
 
 from helpers.features.blocks import Block
 from helpers.features.quality import layer_column
-from helpers.figures import COHORT_COLOURS
 from helpers.imaging.regions import LAYERS, missing_vertebrae
 from helpers.imaging.slices import PLANES, Cut, Plane, cut, layer_centre
 from helpers.imaging.sources import Scan
+from helpers.plots.style import COHORT_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures import COHORT_COLOURS, MODEL_COLOURS
 from helpers.imaging.slices import cut, layer_centre
-from helpers.roi_views import draw_hu
+from helpers.plots.regions import draw_hu
+from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 
 SEX_COLOURS = {"female": "#CC79A7", "male": "#0072B2"}

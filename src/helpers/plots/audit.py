@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from helpers.evaluation.cutoffs import PROPORTIONS
-from helpers.figures import COHORT_COLOURS
 from helpers.paper.performance import confusion_matrices, matched_proportions
 from helpers.paper.publication import Publication
+from helpers.plots.style import COHORT_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 
 _OTHER = "#444444"

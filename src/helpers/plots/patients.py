@@ -1,0 +1,126 @@
+"""Figure 1 and the ages of the patients."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from helpers.patients.flow_chart import OTHER_REASONS
+from helpers.patients.table_1 import by_cohort
+from helpers.plots.style import OUTCOME_COLOURS, font_families
+from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
+
+_REASONS_SHOWN = 8
+
+
+def plot_flow_chart(flow: pd.DataFrame) -> Figure:
+    """Draw Figure 1: one column a site, from those screened to the cohorts.
+
+    Parameters
+    ----------
+    flow : DataFrame
+        From `flow_chart`, or as `Run.write_table` returns it, with small counts as text.
+    """
+    sites = flow["site"].unique()
+    height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
+    figure, axes = plt.subplots(1, len(sites), figsize=(4.9 * len(sites), height), squeeze=False)
+    for axis, site in zip(axes[0], sites, strict=True):
+        _draw_site(axis, flow[flow["site"] == site])
+    return figure
+
+
+def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
+    count = flow.set_index("stage")["patients"]
+    steps = [("Included", "excluded", "Excluded", count["included"])]
+    if "analysed" in count:
+        steps.append(("Analysed", "unusable", "Image, mask or features unusable", count["analysed"]))
+    top = 4 + 6 * len(steps)
+    axis.set(xlim=(0, 10), ylim=(0, top))
+    axis.axis("off")
+    box = _box(axis, (2.3, top - 0.8), f"{flow['site'].iloc[0]}\nscreened: {count['screened']}")
+    for number, (title, stage, leaving, staying) in enumerate(steps):
+        height = top - 3.65 - 6 * number
+        gone = _box(axis, (7.1, height), _gone_text(leaving, flow[flow["stage"] == stage]), align="left")
+        stayed = _box(axis, (2.3, height - 2.95), f"{title}: {staying}")
+        _arrow(axis, box, stayed)
+        _arrow(axis, axis.text(2.3, height, ""), gone)
+        box = stayed
+    _draw_cohorts(axis, box, flow[flow["stage"].isin(COHORTS)])
+
+
+def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
+    places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
+    height = above.get_position()[1] - 2.6
+    for place, row in zip(places, cohorts.itertuples(), strict=False):
+        text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.osteoporosis}"
+        _arrow(axis, above, _box(axis, (place, height), text))
+
+
+def _gone_text(title: str, gone: pd.DataFrame) -> str:
+    """Total and reasons, the rarer ones taken together where there are many."""
+    total = _sum(gone["patients"])
+    lines = [title if total is None else f"{title}: {total}"]
+    for row in gone.head(_REASONS_SHOWN).itertuples():
+        lines += textwrap.wrap(f"{row.reason}: {row.patients}", 38, subsequent_indent="   ")
+    rest = _sum(gone["patients"].iloc[_REASONS_SHOWN:])
+    return "\n".join(lines + ([f"{OTHER_REASONS}: {rest}"] if rest else []))
+
+
+def _sum(counts: pd.Series) -> int | None:
+    """Sum of counts; None when one of them is not shown."""
+    numbers = pd.to_numeric(counts, errors="coerce")
+    return None if numbers.isna().any() else int(numbers.sum())
+
+
+def _box(axis: Axes, place: tuple[float, float], text: str, align: str = "center") -> Text:
+    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#555555"}
+    return axis.text(
+        *place,
+        text,
+        ha="center",
+        va="center",
+        multialignment=align,
+        fontsize=8.5,
+        fontfamily=font_families(text),
+        bbox=frame,
+        zorder=3,
+    )
+
+
+def _arrow(axis: Axes, start: Text, end: Text) -> None:
+    """From the edge of one box to the edge of another."""
+    # Drawn after the boxes, whose frames take their places only when drawn.
+    style = {"arrowstyle": "-|>", "color": "#555555", "lw": 1.2, "shrinkA": 0, "shrinkB": 1}
+    edges = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    axis.annotate("", end.get_position(), start.get_position(), arrowprops=style | edges, zorder=4)
+
+
+def plot_ages(cohort: pd.DataFrame) -> Figure:
+    """Ages by cohort and outcome, in bins of 5 years, as shares of each outcome group."""
+    cohorts = by_cohort(cohort)
+    figure, axes = plt.subplots(
+        1, len(cohorts), figsize=(3.1 * len(cohorts), 3.2), sharey=True, squeeze=False
+    )
+    low, high = cohort["age"].min(), cohort["age"].max()
+    bins = np.arange(5 * (low // 5), high + 5, 5)
+    for axis, (name, people) in zip(axes[0], cohorts, strict=True):
+        for flag, values in people.groupby("osteoporosis")["age"]:
+            axis.hist(
+                values,
+                bins=bins,
+                weights=np.full(len(values), 100 / len(values)),
+                histtype="stepfilled",
+                alpha=0.45,
+                color=OUTCOME_COLOURS[flag],
+                label=OUTCOME_TITLES[flag],
+            )
+        axis.set(title=f"{COHORT_TITLES[name]} (n = {len(people)})", xlabel="Age (years)")
+    axes[0, 0].set_ylabel("Share of the outcome group (%)")
+    axes[0, -1].legend()
+    return figure

@@ -1,0 +1,25 @@
+"""Distribution of the ICC of all features."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+
+def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
+    """Histogram of the ICC in each feature class, with the threshold and the share above it."""
+    classes = table["feature_class"].unique()
+    figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), sharex=True)
+    for ax, name in zip(axes.flat, classes, strict=False):
+        values = table.loc[table["feature_class"] == name, "icc"].dropna()
+        # Estimates may be negative; below 0 there is nothing to tell apart.
+        ax.hist(values.clip(lower=0), bins=np.linspace(0, 1, 21), color="#0072B2")
+        ax.axvline(threshold, color="#D55E00", linewidth=1.2)
+        ax.set_title(f"{name}\n{(values > threshold).mean():.0%} above", fontsize=9)
+    for ax in axes.flat[len(classes) :]:
+        ax.set_axis_off()
+    figure.supxlabel("ICC(2,1); values below 0 drawn at 0")
+    figure.supylabel("Features")
+    return figure
