@@ -5,7 +5,8 @@ import shutil
 import pytest
 from broken_hospital import write_hospital
 
-from helpers import printing, runner
+from helpers import runner
+from helpers.pages.printing import BROWSERS
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
@@ -24,7 +25,7 @@ def finished(tmp_path_factory):
 def chromium():
     """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, printing.BROWSERS)), None)
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
     options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from helpers import rendering, runner
+from helpers import runner
 from helpers.errors import StudyError
 from helpers.features.cache import CaseCache
 from helpers.features.cluster import ADDRESS_VARIABLE
+from helpers.pages.build import book_page, build_book
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
 
@@ -52,20 +53,20 @@ def run(
     with _readable_errors():
         results = runner.run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
         typer.echo(runner.summary(results))
-        typer.echo(f"The book: {rendering.book_page(runner.run_folder(study, run_dir))}")
+        typer.echo(f"The book: {book_page(runner.run_folder(study, run_dir))}")
 
 
 @app.command()
 def build(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
     """Render the book of a run again, without executing anything."""
     with _readable_errors():
-        typer.echo(f"The book: {rendering.build_book(_finished(run_dir))}")
+        typer.echo(f"The book: {build_book(_finished(run_dir))}")
 
 
 @app.command("print")
 def print_pdf(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
     """Print the book of a run as PDF; needs Chromium."""
-    from helpers import printing
+    from helpers.pages import printing
 
     with _readable_errors():
         typer.echo(f"The book as PDF: {printing.print_book(_finished(run_dir))}")
@@ -119,7 +120,7 @@ def apply(
     """Score new patients with a frozen model, and judge it where their outcomes are known."""
     with _readable_errors():
         run = runner.apply_bundle(bundle, study, run_dir, accept_differences, workers)
-        typer.echo(f"The book: {rendering.book_page(run)}")
+        typer.echo(f"The book: {book_page(run)}")
 
 
 @app.command()

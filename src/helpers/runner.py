@@ -19,13 +19,13 @@ from typing import Any
 import papermill
 import yaml
 
-from helpers import privacy
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
 from helpers.features.ready import check_feature_tables
 from helpers.frozen.new_hospital import check_before_applying
+from helpers.pages import leaks
+from helpers.pages.build import build_book
 from helpers.patients.table import check_tables
-from helpers.rendering import build_book
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
 from helpers.study.run_folder import Run, open_run
 from helpers.study.study_file import Study, load_study
@@ -272,7 +272,7 @@ def _blot(run: Run, notebook: Path) -> None:
     """Take raw identifiers out of a notebook that failed: a library's error may quote a path."""
     text = notebook.read_text(encoding="utf-8")
     with replacing(notebook) as path:
-        path.write_text(privacy.redacted(run, text), encoding="utf-8")
+        path.write_text(leaks.redacted(run, text), encoding="utf-8")
 
 
 def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
@@ -281,7 +281,7 @@ def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> s
     return "\n".join(
         [
             f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
-            f"{error.ename}: {privacy.redacted(run, ' '.join(str(error.evalue).split()))}",
+            f"{error.ename}: {leaks.redacted(run, ' '.join(str(error.evalue).split()))}",
             f"The notebook with the error: {shown_path(run.notebooks / STEPS[step])}.ipynb",
             f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
             f"When it is mended, go on with: radbook run ... --from {step}",

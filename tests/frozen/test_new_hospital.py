@@ -11,7 +11,7 @@ import yaml
 from small_bundle import make_bundle
 from typer.testing import CliRunner
 
-from helpers import cli, privacy, runner
+from helpers import cli, runner
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.delong import delong_auc
@@ -19,6 +19,7 @@ from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of
 from helpers.frozen import new_hospital
 from helpers.frozen.bundle import Bundle, load_bundle, score
+from helpers.pages import leaks
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
@@ -241,7 +242,7 @@ def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path
     assert performance.loc["nomogram", "cutoff"] == pytest.approx(bundle.model["cutoffs"]["nomogram"])
     page = (run.book / "html" / "notebooks" / "11_new_hospital.html").read_text(encoding="utf-8")
     assert "A small virtual model" in page and "MRN-55" not in page
-    assert not privacy.find_leaks(run)
+    assert not leaks.find_leaks(run)
     assert json.loads(run.record.read_text())["notebooks"]["11_new_hospital"]["status"] == "ok"
 
 

@@ -17,13 +17,9 @@ hospital, and lambda from the selection. The status of a number follows from the
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import itables
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -39,17 +35,12 @@ from helpers.study.run_folder import Run
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"
 AGREES, OVERLAPS, DIFFERS, ABSENT = "same conclusion", "overlaps", "differs", "not computed here"
 STATUSES = [BUILT_IN, ROUNDED, INSIDE, AGREES, OVERLAPS, DIFFERS, ABSENT]
-_GREEN, _ORANGE, _GREY = "#cfe8dc", "#f7d9c4", "#e4e4e4"
-COLOURS = {BUILT_IN: _GREY, DIFFERS: _ORANGE, **dict.fromkeys([ROUNDED, INSIDE, AGREES, OVERLAPS], _GREEN)}
 COMBINED = ("clinical", "radiomics", "nomogram")
 # The settings fix these numbers of features, whatever the patients.
 FIXED_STEPS = ("extracted", "after mRMR")
 # Rows of the comparison of the cohorts, by the subject that the paper's numbers have.
 ACROSS = {"age, mean ± SD": "age", "male, n (%)": "sex", "osteoporosis, n (%)": "prevalence"}
 ALPHA = 0.05
-_CSS = """.paper-table { overflow-x: auto; font-size: 0.75rem; }
-.paper-table table.dataTable td, .paper-table table.dataTable th { padding: 0.25rem 0.3rem; }
-.paper-table td:last-child { min-width: 9rem; }"""
 Key = tuple[str, str, str]
 
 
@@ -366,38 +357,3 @@ def status_counts(table: pd.DataFrame) -> pd.DataFrame:
     counts = counts.reindex(dict.fromkeys(table["item"]))
     counts.loc["all"] = counts.sum()
     return counts.rename_axis(index=None, columns=None)
-
-
-def table_html(table: pd.DataFrame) -> str:
-    """The table as a page shows it: plain HTML, which a script makes sortable, searchable and filterable.
-
-    Without scripts the whole table is there. The script (DataTables, as itables brings it) is part of the
-    page, so that nothing is loaded from elsewhere.
-    """
-    shown = table.drop(columns="chapter").rename(columns={"item": "place"})
-    shown["metric"] = shown["metric"].str.replace("percent", "%").str.replace("_", " ")
-    styler = shown.style.hide().format({"difference": _signed}, na_rep="", escape="html")
-    html = styler.map(_colour, subset="status").to_html(table_uuid="paper")
-    filtered = [shown.columns.get_loc(name) for name in ("place", "figure", "cohort", "metric", "status")]
-    settings = {
-        "pageLength": 25,
-        "order": [],
-        "autoWidth": False,
-        "columnDefs": [{"targets": filtered, "columnControl": [["searchList"]]}],
-    }
-    bundle = Path(itables.options.dt_bundle)
-    style = bundle.with_suffix(".css").read_text(encoding="utf-8")
-    module = base64.b64encode(bundle.read_bytes()).decode()
-    return (
-        f'<div class="paper-table">{html}</div><style>{style}\n{_CSS}</style>'
-        f'<script type="module">const library = await import("data:text/javascript;base64,{module}");'
-        f'new library.ITable(document.getElementById("T_paper"), {json.dumps(settings)});</script>'
-    )
-
-
-def _signed(difference: float) -> str:
-    return "0" if difference == 0 else f"{difference:+.6g}"
-
-
-def _colour(status: str) -> str:
-    return f"background-color: {COLOURS[status]}; color: #1a1a1a" if status in COLOURS else ""

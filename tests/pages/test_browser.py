@@ -14,11 +14,11 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from scipy.special import expit
 
-from helpers import interactive
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_counts, confusion_metrics, youden_cutoff
 from helpers.evaluation.decision_curves import net_benefit, treat_all
 from helpers.frozen.bundle import load_bundle
 from helpers.learning.logistic import LogisticModel
+from helpers.pages import cutoff_page
 from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 
@@ -247,7 +247,7 @@ def test_in_groups_the_slider_stops_only_where_groups_are_large(chromium, tmp_pa
     ids = [f"P{i}" for i in range(300)]
     people = {"patient_id": ids, "cohort": "training", "osteoporosis": y, "model": "nomogram"}
     table = pd.DataFrame(people | {"probability": expit(rng.normal(2 * y - 1, 1))})
-    data = interactive.cutoff_data(table, grouped=True)
+    data = cutoff_page.cutoff_data(table, grouped=True)
     shutil.copytree(REPOSITORY / "book" / "extra" / "interactive", tmp_path / "interactive")
     body = '<div class="radbook-app" id="cutoff-app"></div>'
     body += f'<script type="application/json" id="cutoff-app-data">{json.dumps(data)}</script>'

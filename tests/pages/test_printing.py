@@ -6,8 +6,9 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from helpers import printing, rendering
 from helpers.errors import StudyError
+from helpers.pages import build, printing
+from helpers.pages.printing import VIRTUAL_LABEL
 
 # A4 less the margins of print.css, at the 96 px to the inch of CSS.
 TEXT_WIDTH = (210 - 2 * 16) / 25.4 * 96
@@ -16,7 +17,7 @@ TEXT_WIDTH = (210 - 2 * 16) / 25.4 * 96
 @pytest.fixture(scope="module")
 def single(finished, tmp_path_factory):
     """All pages of the tiny run's book on one."""
-    return rendering.build_single_page(finished, tmp_path_factory.mktemp("single"))
+    return build.build_single_page(finished, tmp_path_factory.mktemp("single"))
 
 
 def test_all_pages_follow_the_contents(finished, single):
@@ -56,7 +57,7 @@ def test_the_book_is_printed_to_the_last_page(chromium, finished):
 
 def test_virtual_sheets_say_so_and_a_hospitals_do_not():
     page = "<html><head></head><body></body></html>"
-    assert printing.VIRTUAL_LABEL in printing.for_paper(page, virtual=True)
+    assert VIRTUAL_LABEL in printing.for_paper(page, virtual=True)
     assert printing.for_paper(page, virtual=False) == page
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from helpers import downloads, model_card, reporting
 from helpers.frozen import bundle
 from helpers.frozen.bundle import CUTOFF_RULE, FORMAT, FROZEN
+from helpers.pages import checklists, downloads, model_card
+from helpers.pages.checklists import ANSWERS, CHECKLISTS, JUDGED
 from helpers.plots.style import save_figure, use_style
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
@@ -96,22 +97,22 @@ def freeze(run):
     ("name", "items", "parts"), [("tripod_ai", 27, 52), ("clear", 58, 58), ("metrics", 30, 30)]
 )
 def test_every_item_is_answered_once(name, items, parts):
-    table = reporting.read_checklist(name)
+    table = checklists.read_checklist(name)
     numbers = table["number"].str.extract(r"^(\d+)[a-z]?$")[0].astype(int)
     assert len(table) == parts
     assert table["number"].is_unique
     assert numbers.is_monotonic_increasing
     assert sorted(set(numbers)) == list(range(1, items + 1))
-    assert table["here"].isin(reporting.ANSWERS).all()
-    assert table["paper"].isin(reporting.ANSWERS).all()
+    assert table["here"].isin(ANSWERS).all()
+    assert table["paper"].isin(ANSWERS).all()
     assert (table[["section", "item", "what", "where_in_paper"]] != "").all(axis=None)
 
 
-@pytest.mark.parametrize("name", reporting.CHECKLISTS)
+@pytest.mark.parametrize("name", CHECKLISTS)
 def test_every_link_leads_to_a_page_of_the_book_and_a_heading_on_it(name):
     toc = yaml.safe_load((REPOSITORY / "_toc.yml").read_text())
     pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]} | {toc["root"]}
-    table = reporting.read_checklist(name)
+    table = checklists.read_checklist(name)
     for place in set(table["link"]) - {""}:
         page, _, heading = place.partition("#")
         file = page if page.startswith("notebooks/") else f"book/{page}"
@@ -134,15 +135,15 @@ def slugs(file):
 
 
 def test_weights_of_metrics_are_the_published_ones():
-    weights = reporting.read_checklist("metrics")["weight"].to_numpy()
+    weights = checklists.read_checklist("metrics")["weight"].to_numpy()
     np.testing.assert_allclose(weights[:23], PRINTED, atol=0.00051)
     np.testing.assert_array_equal(weights[23:], CALCULATOR)
     assert weights.sum() == pytest.approx(1, abs=0.005)
 
 
-@pytest.mark.parametrize("judged", reporting.JUDGED)
+@pytest.mark.parametrize("judged", JUDGED)
 def test_an_item_of_metrics_applies_when_all_its_conditions_do(judged):
-    items, conditions = reporting.read_checklist("metrics"), reporting.read_conditions()
+    items, conditions = checklists.read_checklist("metrics"), checklists.read_conditions()
     applies = [
         all(conditions.loc[c, judged] == "yes" for c in needed.split()) for needed in items["conditions"]
     ]
@@ -156,9 +157,9 @@ def test_an_item_of_metrics_applies_when_all_its_conditions_do(judged):
 def test_metrics_score_by_hand():
     weights = pd.Series([0.2, 0.3, 0.1, 0.4])
     answers = pd.Series(["yes", "no", "not applicable", "yes"])
-    assert reporting.metrics_score(weights, answers) == pytest.approx((0.2 + 0.4) / 0.9)
+    assert checklists.metrics_score(weights, answers) == pytest.approx((0.2 + 0.4) / 0.9)
     with pytest.raises(ValueError, match="partly"):
-        reporting.metrics_score(weights, pd.Series(["yes", "partly", "no", "no"]))
+        checklists.metrics_score(weights, pd.Series(["yes", "partly", "no", "no"]))
 
 
 @given(
@@ -168,16 +169,16 @@ def test_metrics_score_by_hand():
 )
 def test_metrics_score_as_the_authors_calculator_adds_it_up(answers):
     """Its loop: yes adds to score and counter, no to the counter alone, a blank item to neither."""
-    weights = reporting.read_checklist("metrics")["weight"]
+    weights = checklists.read_checklist("metrics")["weight"]
     score = counter = 0
     for weight, answer in zip(weights, answers, strict=True):
         score += weight if answer == "yes" else 0
         counter += weight if answer in ("yes", "no") else 0
-    assert reporting.metrics_score(weights, pd.Series(answers)) == pytest.approx(score / counter)
+    assert checklists.metrics_score(weights, pd.Series(answers)) == pytest.approx(score / counter)
 
 
 def test_pages_show_answers_and_links_and_say_which_chapter_is_not_run(make_run):
-    pages = reporting.staged_files(make_run())
+    pages = checklists.staged_files(make_run())
     metrics = pages["reporting/metrics.md"].decode()
     assert metrics.count("* - ") == 30 + 5 + 10  # items, conditions, and a head for each section and them
     assert "[](/notebooks/06_nomogram.ipynb#figure-7-calibration)" in metrics
@@ -187,13 +188,13 @@ def test_pages_show_answers_and_links_and_say_which_chapter_is_not_run(make_run)
 
 
 def test_a_hospitals_book_says_that_the_answers_are_not_its_own(make_run):
-    pages = reporting.staged_files(make_run(REAL))
+    pages = checklists.staged_files(make_run(REAL))
     for name in ("summary", "tripod_ai", "clear", "metrics"):
         assert "not of the study “St. Anywhere”" in pages[f"reporting/{name}.md"].decode()
 
 
 def test_a_page_that_no_longer_exists_stays_a_link_for_sphinx_to_find():
-    assert reporting._link("notebooks/99_gone#there", set()) == " → [](/notebooks/99_gone.ipynb#there)"
+    assert checklists._link("notebooks/99_gone#there", set()) == " → [](/notebooks/99_gone.ipynb#there)"
 
 
 def test_model_card_shows_bundle_and_shared_tables(make_run):

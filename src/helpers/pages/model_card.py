@@ -13,9 +13,14 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
 from helpers.frozen.bundle import Bundle, load_bundle
-from helpers.markdown_tables import list_table, shown
+from helpers.pages.markdown import list_table, shown
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
+
+
+def staged_files(run: Run) -> dict[str, bytes]:
+    """The part that the page of the model card includes."""
+    return {"reporting/model_card.md": page(run).encode()}
 
 
 def page(run: Run) -> str:

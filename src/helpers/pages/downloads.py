@@ -10,11 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.frozen.bundle import FROZEN
-from helpers.markdown_tables import list_table
+from helpers.pages.markdown import list_table
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import Run
 
 BUNDLE_FILES = (*FROZEN, "manifest.json")
+
+
+def staged_files(run: Run) -> dict[str, bytes]:
+    """The part that the page of downloads includes, and the archives it offers."""
+    return {"reporting/downloads.md": page(run).encode()} | archives(run)
 
 
 def archives(run: Run) -> dict[str, bytes]:

@@ -15,8 +15,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from synthetic_scan import synthetic_scan
 
-from helpers import privacy, rendering, runner
+from helpers import runner
 from helpers.errors import StudyError
+from helpers.pages import build, leaks
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -131,14 +132,14 @@ RAW = ["HOSP-20231107-王伟-0042", "Zhang^Wei", "20231107", "C00123", "王小�
 @pytest.mark.parametrize("place", PLANTS)
 def test_a_planted_identifier_is_found_and_not_repeated(small, place, raw):
     run = small(raw)
-    assert privacy.find_leaks(run) == []
+    assert leaks.find_leaks(run) == []
     PLANTS[place](run, raw)
-    (line,) = privacy.find_leaks(run)
+    (line,) = leaks.find_leaks(run)
     (pseudonym,) = pseudonyms.raw_ids(run)
     assert line.endswith(f": the number of {pseudonym}")
     assert raw not in line
     with pytest.raises(StudyError, match="Pass nothing of this run on"):
-        privacy.require_no_leaks(run)
+        leaks.require_no_leaks(run)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_a_planted_identifier_is_found_and_not_repeated(small, place, raw):
 def test_other_ways_of_writing_an_identifier(small, raw, text):
     run = small(raw)
     text_file(run, "book/html/a.html", text)
-    assert len(privacy.find_leaks(run)) == 1
+    assert len(leaks.find_leaks(run)) == 1
 
 
 @pytest.mark.parametrize(
@@ -177,22 +178,22 @@ def test_other_ways_of_writing_an_identifier(small, raw, text):
 def test_what_stands_there_by_chance_is_no_leak(small, raw, text):
     run = small(raw)
     text_file(run, "book/html/a.html", text)
-    assert privacy.find_leaks(run) == []
+    assert leaks.find_leaks(run) == []
 
 
 def test_a_patient_named_like_an_author_is_found_in_results_only(small):
     run = small("Pickhardt^Perry")  # cited in the book
     text_file(run, "book/html/bibliography.html", "Pickhardt, Perry J., and others")
-    assert privacy.find_leaks(run) == []
+    assert leaks.find_leaks(run) == []
     text_file(run, "share/tables/scanners.csv", "scanner\nPickhardt Perry\n")
-    assert len(privacy.find_leaks(run)) == 1
+    assert len(leaks.find_leaks(run)) == 1
 
 
 def test_the_home_folder_is_found(small, monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "home", lambda: Path("/home/dr.wang"))
     run = small("C00123")
     text_file(run, "share/note.txt", "read from /home/dr.wang/study.yml")
-    assert privacy.find_leaks(run) == ["share/note.txt: your home folder"]
+    assert leaks.find_leaks(run) == ["share/note.txt: your home folder"]
 
 
 def test_a_thousand_short_numbers_find_nothing_in_a_real_page(small):
@@ -200,12 +201,12 @@ def test_a_thousand_short_numbers_find_nothing_in_a_real_page(small):
     shutil.copytree(REPOSITORY / "data", run.folder / "share" / "data")
     for path in (REPOSITORY / "book").glob("*.md"):
         text_file(run, f"book/html/{path.stem}.html", path.read_text(encoding="utf-8"))
-    assert privacy.find_leaks(run) == []
+    assert leaks.find_leaks(run) == []
 
 
 def test_messages_are_blotted(small):
     run = small("HOSP-0042", "7")
-    text = privacy.redacted(run, "cannot open /data/ct/HOSP-0042/1.dcm nor masks/7.nii.gz, 7 files")
+    text = leaks.redacted(run, "cannot open /data/ct/HOSP-0042/1.dcm nor masks/7.nii.gz, 7 files")
     assert text == "cannot open /data/ct/[patient]/1.dcm nor masks/[patient], 7 files"
 
 
@@ -312,10 +313,10 @@ def test_a_leak_fails_the_build_of_a_finished_run(finished):
     with pytest.raises(
         StudyError, match="share/tables/planted.csv: a name or number in the DICOM header of P"
     ):
-        rendering.build_book(finished)
-    assert not rendering.book_page(finished).exists()
+        build.build_book(finished)
+    assert not build.book_page(finished).exists()
     plant.unlink()
-    assert privacy.find_leaks(finished) == []
+    assert leaks.find_leaks(finished) == []
 
 
 def test_a_failed_notebook_does_not_show_the_path_that_a_library_quoted(finished, tmp_path, monkeypatch):

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from helpers import interactive
 from helpers.evaluation.cutoffs import confusion_counts, youden_cutoff
 from helpers.imaging.regions import LAYERS
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
+from helpers.pages import cutoff_page, nomogram_page, staging
+from helpers.pages.cutoff_page import SMALLEST_GROUP
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 
@@ -76,7 +77,7 @@ def page_data(text):
 def test_the_calculators_numbers_are_the_models():
     """Sum of the parts sent to the page = the logistic regression's risk = the nomogram's points."""
     chart = Nomogram(COEFFICIENTS, AXES)
-    data = interactive.nomogram_data(chart)
+    data = nomogram_page.nomogram_data(chart)
     people = pd.DataFrame({"age": [51.5, 77.0], "sex": ["male", "female"], "rad_score": [-3.3, 1.9]})
     parts = {part["name"]: part for part in data["predictors"]}
     log_odds = data["intercept"] + np.array(
@@ -97,13 +98,13 @@ def test_the_calculators_numbers_are_the_models():
 
 def test_the_calculator_starts_within_its_axes_near_a_risk_of_a_half():
     chart = Nomogram(COEFFICIENTS, AXES)
-    start = {part["name"]: part["start"] for part in interactive.nomogram_data(chart)["predictors"]}
+    start = {part["name"]: part["start"] for part in nomogram_page.nomogram_data(chart)["predictors"]}
     assert all(start[name] in AXES[name] for name in AXES)
     assert 0.2 < chart.probability(sum(chart.points(start).values())) < 0.8
 
 
 def test_exact_counts_and_the_youden_cutoff_are_those_of_metrics():
-    data = interactive.cutoff_data(predictions(), grouped=False)
+    data = cutoff_page.cutoff_data(predictions(), grouped=False)
     assert [model["name"] for model in data["models"]] == ["nomogram", "LR"]
     for (model, cohort), part in predictions().groupby(["model", "cohort"]):
         y, p = part["osteoporosis"].to_numpy(), part["probability"].to_numpy()
@@ -123,7 +124,7 @@ def test_groups_of_patients_are_never_small(seed, n, smallest):
     rng = np.random.default_rng(seed)
     y = rng.binomial(1, 0.3, n)
     p = expit(rng.normal(2 * y - 1, 1))
-    table = interactive.grouped_counts(y, p, smallest)
+    table = cutoff_page.grouped_counts(y, p, smallest)
     for name, total in (("tp", y.sum()), ("fp", (1 - y).sum())):
         ends = [*table[name], 0] if table["cutoffs"] else []
         assert all(
@@ -141,7 +142,7 @@ def test_groups_of_patients_are_never_small(seed, n, smallest):
 def test_no_risk_of_a_real_patient_reaches_the_page(make_run, sources):
     """One real site is enough: groups of ten, and never an observed probability."""
     run = make_run(*sources)
-    files = interactive.staged_files(run)
+    files = staging.made_pages(run)
     text = files["interactive/cutoff_explorer.md"].decode()
     data = page_data(text)
     assert data["grouped"]
@@ -149,19 +150,19 @@ def test_no_risk_of_a_real_patient_reaches_the_page(make_run, sources):
     observed = set(run.read("predictions")["probability"])
     for curve in (curve for sets in data["curves"].values() for curve in sets.values()):
         assert not observed & {*curve["cutoffs"], curve["youden"]}
-        assert min(-np.diff([*curve["tp"], 0])[-np.diff([*curve["tp"], 0]) > 0]) >= interactive.SMALLEST_GROUP
+        assert min(-np.diff([*curve["tp"], 0])[-np.diff([*curve["tp"], 0]) > 0]) >= SMALLEST_GROUP
     assert "simulated patient, not one of the study" in files["interactive/volume_viewer.md"].decode()
 
 
 def test_virtual_patients_are_shown_one_by_one(make_run):
-    text = interactive.staged_files(make_run(VIRTUAL))["interactive/cutoff_explorer.md"].decode()
+    text = staging.made_pages(make_run(VIRTUAL))["interactive/cutoff_explorer.md"].decode()
     assert not page_data(text)["grouped"]
 
 
 def test_a_page_without_results_says_which_notebook_is_missing(make_run):
     run = make_run(VIRTUAL)
     run.artifact_path("predictions").unlink()
-    files = interactive.staged_files(run)
+    files = staging.made_pages(run)
     assert "notebooks 05 and 06 make them" in files["interactive/cutoff_explorer.md"].decode()
     assert "notebook 06 makes it" in files["interactive/nomogram_calculator.md"].decode()
 
@@ -169,8 +170,8 @@ def test_a_page_without_results_says_which_notebook_is_missing(make_run):
 def test_the_viewers_volumes_are_small_whole_and_the_same_each_time(make_run, tmp_path):
     run = make_run(VIRTUAL)
     name = "extra/interactive/virtual_patient.js"
-    script = interactive.staged_files(run)[name]
-    assert script == interactive.staged_files(run)[name]
+    script = staging.made_pages(run)[name]
+    assert script == staging.made_pages(run)[name]
     assert len(script) < 2_000_000
     volumes = json.loads(script.decode().removeprefix("const radbookVolumes = ").removesuffix(";\n"))
     images = {}

@@ -1,8 +1,7 @@
 """Reporting: the checklists TRIPOD+AI, CLEAR and METRICS as pages of the book, and the METRICS score.
 
 The answers are data (data/checklists), one row an item, judged by the makers of this book: of the book with
-its virtual cohort, and of the paper as it is printed. `helpers.model_card` and `helpers.downloads` make the
-other pages of this part.
+its virtual cohort, and of the paper as it is printed.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from helpers import downloads, model_card
-from helpers.markdown_tables import list_table
+from helpers.pages.markdown import list_table
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 
@@ -30,12 +28,10 @@ YES, NO, NOT_APPLICABLE = "yes", "no", "not applicable"
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
-    """What the pages of this part include, by name in the book's sources; and the files they offer."""
+    """What the pages of this part include, by name in the book's sources."""
     pages = {f"reporting/{name}.md": _checklist(name, run) for name in CHECKLISTS}
     pages["reporting/summary.md"] = _summary(run)
-    pages["reporting/model_card.md"] = model_card.page(run)
-    pages["reporting/downloads.md"] = downloads.page(run)
-    return {name: text.encode() for name, text in pages.items()} | downloads.archives(run)
+    return {name: text.encode() for name, text in pages.items()}
 
 
 def read_checklist(name: str) -> pd.DataFrame:

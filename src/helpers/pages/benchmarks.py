@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.markdown_tables import list_table
+from helpers.pages.markdown import list_table
 from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
 SIZES = {"virtual": "Virtual patients", "full-size": "CT of 512 x 512 x 200"}
 
 
-def staged_files() -> dict[str, bytes]:
-    """What the page includes, by name in the book's sources."""
+def staged_files(run: Run) -> dict[str, bytes]:
+    """What the page includes, by name in the book's sources; the same for every run."""
     pages = {"extraction": _extraction, "scale": _scale, "whole_book": _whole_book}
     return {f"benchmarks/{name}.md": _page(RESULTS / f"{name}.csv", make) for name, make in pages.items()}
 

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from helpers import benchmarks
+from helpers.pages import benchmarks
+from helpers.pages.benchmarks import RESULTS
 
 
 def test_page_shows_what_was_measured_and_on_what():
-    table = pd.read_csv(benchmarks.RESULTS / "extraction.csv")
-    page = benchmarks.staged_files()["benchmarks/extraction.md"].decode()
+    table = pd.read_csv(RESULTS / "extraction.csv")
+    page = benchmarks.staged_files(None)["benchmarks/extraction.md"].decode()
     assert table["machine"].iloc[0] in page
     assert table["day"].iloc[0] in page
     for row in table.itertuples():
@@ -17,4 +18,4 @@ def test_page_shows_what_was_measured_and_on_what():
 
 def test_what_was_not_measured_is_not_shown(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "RESULTS", tmp_path)
-    assert benchmarks.staged_files()["benchmarks/scale.md"] == b"_Not measured yet._\n"
+    assert benchmarks.staged_files(None)["benchmarks/scale.md"] == b"_Not measured yet._\n"

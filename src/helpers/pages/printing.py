@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from helpers import rendering
 from helpers.errors import StudyError
+from helpers.pages import build
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 
@@ -29,13 +29,13 @@ def print_book(run: Run) -> Path:
         when the browser fails.
     """
     program = _browser()
-    rendering.build_book(run)
+    build.build_book(run)
     with TemporaryDirectory(dir=run.book) as folder:
-        page = rendering.build_single_page(run, Path(folder))
+        page = build.build_single_page(run, Path(folder))
         page.write_text(for_paper(page.read_text(encoding="utf-8"), run.study.is_virtual), encoding="utf-8")
-        with replacing(rendering.printed_book(run)) as pdf:
+        with replacing(build.printed_book(run)) as pdf:
             _print(program, page, pdf)
-    return rendering.printed_book(run)
+    return build.printed_book(run)
 
 
 def for_paper(page: str, virtual: bool) -> str:

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import landing, rendering
 from helpers.errors import StudyError
+from helpers.pages import build, landing, staging
+from helpers.pages.landing import CHINESE, ENGLISH
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 
@@ -32,7 +33,7 @@ def staged_chapters(source):
 
 
 def test_the_contents_list_executed_notebooks_and_all_prose(run, tmp_path):
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     chapters = staged_chapters(tmp_path / "source")
     assert [name for name in chapters if name.startswith("notebooks/")] == ["notebooks/01_cohort"]
     assert {"new_hospital", "zh/new_hospital", "checklist", "ibsi", "glossary"} <= set(chapters)
@@ -48,22 +49,22 @@ def test_every_page_of_the_book_folder_stands_in_the_contents():
 
 
 def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     page = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
     assert "3.2" not in page and "iopub" not in page
 
 
 def test_what_is_unchanged_keeps_its_date_and_what_is_gone_is_removed(run, tmp_path):
     source = tmp_path / "source"
-    rendering.stage(run, source)
+    staging.stage(run, source)
     dates = {path: path.stat().st_mtime_ns for path in source.rglob("*.md")}
     (source / "old.md").write_text("gone from the book", encoding="utf-8")
-    rendering.stage(run, source)
+    staging.stage(run, source)
     assert {path: path.stat().st_mtime_ns for path in source.rglob("*.md")} == dates
 
 
 def test_shared_tables_are_staged_with_the_pages(run, tmp_path):
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     assert (tmp_path / "source" / "share" / "tables" / "scanners.csv").is_file()
 
 
@@ -74,7 +75,7 @@ def test_links_to_chapters_that_were_not_executed_become_plain_text(run, tmp_pat
     text = "See [chapter 02](02_preprocessing.ipynb), not [itself](01_cohort.ipynb)."
     notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": [text], "id": "1"})
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     staged = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
     assert "See chapter 02, not [itself](01_cohort.ipynb)." in staged
     index = (tmp_path / "source" / "index.md").read_text(encoding="utf-8")
@@ -86,18 +87,18 @@ def test_links_to_chapters_that_were_not_executed_become_plain_text(run, tmp_pat
 def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
     """A partial run has a part of the figures, a hospital's share/ has none of single patients."""
     page = tmp_path / "source" / "zh" / "figures.md"
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     assert "{figure}" not in page.read_text(encoding="utf-8")
     for name in ("ages", "icc"):  # notebook 03 of the second has not been executed
         run.figure_path(name, "svg", private=False).write_bytes(b"")
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     text = page.read_text(encoding="utf-8")
     assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.svg"]
     assert text.count("\n## ") == 1
 
 
 def test_the_landing_pages_tell_whose_data_these_are(run, tmp_path):
-    rendering.stage(run, tmp_path / "source")
+    staging.stage(run, tmp_path / "source")
     for name, words in {"summary.md": "virtual patients", "zh/summary.md": "虚拟队列"}.items():
         assert words in (tmp_path / "source" / name).read_text(encoding="utf-8")
 
@@ -107,25 +108,25 @@ def test_the_summary_has_the_papers_and_the_runs_auc(run):
     rows = rows.assign(auc=[0.8765, None], ci_low=[0.8123, None], ci_high=[0.9, None])
     run.write_table("table_5", rows)
     assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in landing.summary(
-        run, landing.ENGLISH
+        run, ENGLISH
     )
-    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in landing.summary(run, landing.CHINESE)
+    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in landing.summary(run, CHINESE)
 
 
 def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):
     """Sphinx tells of a page's warning only when it reads the page: its memory of pages must go."""
     (run.book / "doctrees").mkdir()
-    rendering.printed_book(run).write_bytes(b"%PDF of the book as it was")
+    build.printed_book(run).write_bytes(b"%PDF of the book as it was")
 
     def warning(command, **options):
         code = 1 if "sphinx" in command else 0
         return subprocess.CompletedProcess(command, code, "", "index.md:3: WARNING: unknown label")
 
-    monkeypatch.setattr(rendering.subprocess, "run", warning)
+    monkeypatch.setattr(build.subprocess, "run", warning)
     with pytest.raises(StudyError, match="index.md:3: WARNING: unknown label"):
-        rendering.build_book(run)
+        build.build_book(run)
     assert not (run.book / "doctrees").exists()
-    assert not rendering.printed_book(run).exists()
+    assert not build.printed_book(run).exists()
 
 
 def test_pictures_of_earlier_runs_do_not_stay_in_the_book(run, monkeypatch):
@@ -144,7 +145,7 @@ def test_pictures_of_earlier_runs_do_not_stay_in_the_book(run, monkeypatch):
         (html / name).parent.mkdir(parents=True, exist_ok=True)
         (html / name).write_text(content, encoding="utf-8")
     done = subprocess.CompletedProcess([], 0, "", "")
-    monkeypatch.setattr(rendering.subprocess, "run", lambda *command, **options: done)
-    rendering.build_book(run)
+    monkeypatch.setattr(build.subprocess, "run", lambda *command, **options: done)
+    build.build_book(run)
     left = {path.relative_to(html).as_posix() for path in html.rglob("*") if path.is_file()}
     assert left == {"index.html", "_images/now.png", "_downloads/0a/table.csv", "_static/scripts/theme.js"}

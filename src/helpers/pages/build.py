@@ -1,0 +1,92 @@
+"""Render the book of one run: stage prose, executed notebooks and shared tables, then Sphinx."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.errors import StudyError
+from helpers.pages import leaks
+from helpers.pages.staging import stage
+from helpers.study.run_folder import Run
+
+# Themes bring source maps, translations that were used when the pages were made, fonts for old browsers.
+BALLAST = {".map", ".mo", ".po", ".ttf"}
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+
+
+def build_book(run: Run) -> Path:
+    """Render the run's book to book/html and return its index page; unchanged pages are not made again.
+
+    Raises
+    ------
+    StudyError
+        When Sphinx warns or fails, with the lines that say where; when raw patient identifiers stand outside
+        private/ (`helpers.privacy.find_leaks`): then there is no book.
+    """
+    printed_book(run).unlink(missing_ok=True)  # of the book as it was
+    source = run.book / "source"
+    stage(run, source)
+    configured = [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)]
+    for command in (configured, _sphinx(run, "html", run.book / "html")):
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+        if done.returncode:
+            # Sphinx warns of a page only when it reads it: without this, the next build would pass.
+            shutil.rmtree(run.book / "doctrees", ignore_errors=True)
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
+    _tidy(run.book / "html")
+    try:
+        leaks.require_no_leaks(run)
+    except StudyError:
+        # The pages go, and with them what Sphinx would leave lying when the leak is mended.
+        for folder in ("html", "doctrees"):
+            shutil.rmtree(run.book / folder, ignore_errors=True)
+        raise
+    return book_page(run)
+
+
+def _tidy(html: Path) -> None:
+    """Remove what no page asks for: pictures of earlier runs, which Sphinx leaves, and themes' ballast."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in html.rglob("*.html"))
+    wanted = set(re.findall(r"(?:_images|_downloads/[0-9a-f]+)/[^\"'?#<>]+", pages))
+    made = [path for folder in ("_images", "_downloads") for path in (html / folder).rglob("*.*")]
+    unused = [path for path in made if path.relative_to(html).as_posix() not in wanted]
+    ballast = [path for path in (html / "_static").rglob("*.*") if path.suffix in BALLAST]
+    for path in [*unused, *ballast]:
+        path.unlink()
+
+
+def build_single_page(run: Run, folder: Path) -> Path:
+    """Write all pages of the built book on one, in the order of the contents; returns its file in ``folder``.
+
+    Raises
+    ------
+    StudyError
+        When Sphinx warns or fails.
+    """
+    done = subprocess.run(
+        _sphinx(run, "singlehtml", folder), capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode:
+        raise StudyError("The book was not built:\n" + "\n".join(done.stderr.strip().splitlines()[-12:]))
+    return folder / "index.html"
+
+
+def _sphinx(run: Run, builder: str, target: Path) -> list[str]:
+    """The command that writes the staged book: unknown targets warn (-n), warnings are errors (-W)."""
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going"]
+    return [*command, "-d", str(run.book / "doctrees"), str(run.book / "source"), str(target)]
+
+
+def printed_book(run: Run) -> Path:
+    """The book as PDF."""
+    return run.book / "radbook.pdf"
+
+
+def book_page(run: Run) -> Path:
+    """The landing page of the rendered book."""
+    return run.book / "html" / "index.html"

@@ -1,0 +1,82 @@
+"""The page of the nomogram calculator."""
+
+from __future__ import annotations
+
+from helpers.errors import StudyError
+from helpers.frozen.bundle import load_bundle
+from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.pages.page_parts import application, shared_picture
+from helpers.study.run_folder import Run
+
+TITLES = {"age": "Age (years)", "sex": "Sex", "rad_score": "Rad-score"}
+
+
+def nomogram_data(chart: Nomogram) -> dict:
+    """A nomogram as the calculator draws and computes it.
+
+    Parameters
+    ----------
+    chart : Nomogram
+        Of the frozen model.
+
+    Returns
+    -------
+    dict
+        intercept (log odds), points_per_unit, outcome; point_ticks, total_ticks and risk_ticks as pairs of
+        label and points; predictors: name, title, ticks, lowest (log odds at 0 points), start (shown at
+        first), and either coefficient and range, or levels (log odds of each).
+    """
+    totals = pretty(0, sum(max(axis_points(chart, name)) for name in chart.predictors), 10)
+    risks = [(f"{risk:g}", chart.total_at(risk)) for risk in RISK_TICKS]
+    return {
+        "outcome": "Risk of osteoporosis",
+        "intercept": chart.coefficients["Intercept"],
+        "points_per_unit": chart.points_per_unit,
+        "point_ticks": [[str(tick), tick] for tick in range(0, 101, 10)],
+        "total_ticks": [[f"{total:g}", total] for total in totals],
+        "risk_ticks": [[label, float(place)] for label, place in risks if 0 <= place <= totals[-1]],
+        "predictors": [_predictor(chart, name) | {"start": value} for name, value in _start(chart).items()],
+    }
+
+
+def _start(chart: Nomogram) -> dict[str, float | str]:
+    """The patient shown first: the middle of each axis, but the longest one brings the risk near a half."""
+    row = {name: axis[0 if isinstance(axis[0], str) else len(axis) // 2] for name, axis in chart.axes.items()}
+    longest = max(chart.axes, key=lambda name: max(axis_points(chart, name)))
+    half = chart.total_at(0.5)
+    totals = {value: sum(chart.points({**row, longest: value}).values()) for value in chart.axes[longest]}
+    return {**row, longest: min(totals, key=lambda value: abs(totals[value] - half))}
+
+
+def _predictor(chart: Nomogram, name: str) -> dict:
+    axis, points = chart.axes[name], axis_points(chart, name)
+    lowest = chart.to_dict()["lowest_log_odds"][name]
+    labels = [value if isinstance(value, str) else f"{value:g}" for value in axis]
+    common = {"name": name, "title": TITLES.get(name, name), "lowest": lowest}
+    common["ticks"] = [list(tick) for tick in zip(labels, points, strict=True)]
+    if name in chart.coefficients:
+        return common | {"coefficient": chart.coefficients[name], "range": [min(axis), max(axis)]}
+    return common | {"levels": {value: chart.coefficients.get(f"{name}={value}", 0.0) for value in axis}}
+
+
+def staged_files(run: Run) -> dict[str, bytes]:
+    """The part that the page of the calculator includes."""
+    return {"interactive/nomogram_calculator.md": _page(run).encode()}
+
+
+def _page(run: Run) -> str:
+    if not (run.bundle / "manifest.json").is_file():
+        return "_This run has made no nomogram: notebook 06 makes it._\n"
+    try:
+        data = nomogram_data(load_bundle(run.bundle).chart)
+    except StudyError as error:
+        return f"_{error}_\n"
+    whose = "virtual patients" if run.study.is_virtual else "the patients of this study"
+    alt = "Nomogram: a ruler of points, an axis for each predictor, total points, risk; one patient marked."
+    return application("nomogram_calculator", data) + "\n".join(
+        [
+            *shared_picture(run, "figure_5", alt),
+            f"```{{warning}}\nThis model was made from {whose}, for teaching. It is no medical device: do "
+            "not use it in the care of anybody.\n```\n",
+        ]
+    )

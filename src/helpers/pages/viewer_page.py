@@ -1,0 +1,120 @@
+"""The page of the CT viewer: a small virtual CT with its six layers."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from helpers.features.rules import typical_patient
+from helpers.imaging import slices
+from helpers.imaging.regions import LAYERS
+from helpers.imaging.sources import Scan, image_source
+from helpers.pages.page_parts import application, picture
+from helpers.plots.regions import BONE_WINDOW, CANCELLOUS_WINDOW, LAYER_COLOURS, roi_figure
+from helpers.plots.style import STYLE
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, VirtualSource
+
+MARGIN_MM = 25.0
+VIEWER_SPACING_MM = 1.0
+WINDOWS = {"Bone (level 300, width 1500 HU)": BONE_WINDOW}
+WINDOWS |= {"Cancellous (level 150, width 600 HU)": CANCELLOUS_WINDOW}
+MIDDLE_OF_L1 = 5
+BONE_IN_SPACE = (150, 900)  # HU: soft tissue is transparent, cortex is bright
+
+
+def staged_files(run: Run) -> dict[str, bytes]:
+    """The part that the page of the viewer includes, its picture, and its volumes as a script."""
+    scan, remark = _virtual_scan(run)
+    small = _small(scan)
+    volumes = {"ct": _nifti(small.image), "layers": _nifti(small.mask)}
+    labels = [
+        {"value": value, "name": name, "colour": colour}
+        for (value, name), colour in zip(LAYERS.items(), LAYER_COLOURS, strict=True)
+    ]
+    data = {
+        "labels": labels,
+        "centre": _ras_voxel(small.image, slices.layer_centre(small.mask, (MIDDLE_OF_L1,))),
+        "windows": [{"title": title, "hu": list(limits)} for title, limits in WINDOWS.items()],
+        "bone": list(BONE_IN_SPACE),
+    }
+    alt = "Virtual CT in a bone window, six coloured layers: axial slices of T12 and L1, sagittal, coronal."
+    scripts = ("interactive/virtual_patient.js", "vendor/niivue/niivue.umd.js")
+    page = application("volume_viewer", data, scripts) + "\n".join(
+        [*picture("interactive/virtual_patient.png", alt), remark]
+    )
+    script = f"const radbookVolumes = {json.dumps(volumes)};\n"
+    return {
+        "interactive/volume_viewer.md": page.encode(),
+        "interactive/virtual_patient.png": _png(small),
+        "extra/interactive/virtual_patient.js": script.encode(),
+    }
+
+
+def _virtual_scan(run: Run) -> tuple[Scan, str]:
+    """The virtual patient of Figure 2; of a hospital's study the first one of the book's own cohort."""
+    virtual = [site for site in run.study.sites if site.virtual is not None]
+    resampled = "It is cut out around the regions and resampled to voxels of 1 mm.\n"
+    if virtual and len(virtual) == len(run.study.sites) and run.artifact_path("preprocessing").is_file():
+        shown = typical_patient(run.read("preprocessing"))
+        site = run.read("cohort").set_index("patient_id").loc[shown, "site"]
+        source = image_source(run, next(one for one in virtual if one.name == site))
+        return source.load(shown), f"This is the virtual patient of Figure 2 (chapter 02). {resampled}"
+    simulated = VirtualSource(protocol=REPOSITORY / "data" / "virtual" / "protocol.yml", patients=8)
+    source = image_source(run, Site(name="Virtual hospital", role="development", virtual=simulated))
+    first = source.hospital.screened()["patient_id"].iloc[0]
+    return source.load(first), f"This is a simulated patient, not one of the study. {resampled}"
+
+
+def _small(scan: Scan) -> Scan:
+    """The scan around its regions, in cubic voxels of 1 mm: small enough for a page."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(scan.mask > 0)
+    box = shape.GetBoundingBox(1)
+    spacing, size = np.array(scan.image.GetSpacing()), np.array(scan.image.GetSize())
+    margin = np.ceil(MARGIN_MM / spacing).astype(int)
+    low = np.maximum(np.array(box[:3]) - margin, 0)
+    high = np.minimum(np.array(box[:3]) + box[3:] + margin, size)
+    start = scan.image.TransformIndexToPhysicalPoint(low.tolist())
+    steps = np.floor((high - low) * spacing / VIEWER_SPACING_MM).astype(int).tolist()
+
+    def resampled(volume: sitk.Image, method: int) -> sitk.Image:
+        cubic = [VIEWER_SPACING_MM] * 3
+        return sitk.Resample(volume, steps, sitk.Transform(), method, start, cubic, volume.GetDirection())
+
+    return Scan(resampled(scan.image, sitk.sitkBSpline), resampled(scan.mask, sitk.sitkNearestNeighbor))
+
+
+def _ras_voxel(image: sitk.Image, point: NDArray) -> list[int]:
+    """The voxel at a point (mm, LPS), counted from left to right, back to front, feet to head."""
+    return list(sitk.DICOMOrient(image, "RAS").TransformPhysicalPointToIndex(point.tolist()))
+
+
+def _nifti(image: sitk.Image) -> str:
+    """The image as the data address of a compressed NIfTI file; the same image gives the same text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "volume.nii"
+        sitk.WriteImage(image, str(path))
+        packed = gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
+    return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii")
+
+
+def _png(scan: Scan) -> bytes:
+    target = io.BytesIO()
+    with plt.style.context(STYLE):
+        figure = roi_figure(scan)
+        figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
+        figure.text(0.995, 0.002, "virtual patient", ha="right", va="bottom", fontsize=7, color="#777777")
+        figure.savefig(target, format="png", dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    return target.getvalue()
