@@ -19,6 +19,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks notebooks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 	$(BIN)/codespell
+	$(BIN)/lint-imports --no-cache
 
 # --no-deps: the lock is complete, and leaves out the GPU library that xgboost would pull in.
 $(READY): requirements.lock pyproject.toml

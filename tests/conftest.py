@@ -5,7 +5,7 @@ import shutil
 import pytest
 from broken_hospital import write_hospital
 
-from helpers import runner
+from helpers.commands import run
 from helpers.pages.printing import BROWSERS
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
@@ -16,7 +16,7 @@ def finished(tmp_path_factory):
     """The tiny study, run from the first notebook to the book."""
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    results = runner.run_study(study, folder, workers=2)
+    results = run.run_study(study, folder, workers=2)
     assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
     return open_run(study, folder)
 

@@ -3,7 +3,8 @@
 import pytest
 from broken_hospital import BREAKS
 
-from helpers import runner
+from helpers.commands.parameters import notebook_parameters
+from helpers.commands.run import execute
 from helpers.study.pseudonyms import raw_ids
 from helpers.study.run_folder import open_run
 
@@ -14,9 +15,9 @@ def hospital(broken_hospital):
     folder, broken = broken_hospital
     run = open_run(folder / "study.yml", folder / "run")
     common = {"study": str(folder / "study.yml"), "run_dir": str(run.folder), "workers": 1}
-    parameters = runner.notebook_parameters(run.study.parameters, (), common)
+    parameters = notebook_parameters(run.study.parameters, (), common)
     for step in ("01", "02", "03"):
-        assert runner.execute(run, step, parameters[step]).status == "ok"
+        assert execute(run, step, parameters[step]).status == "ok"
     pseudonyms = {raw: patient_id for patient_id, raw in raw_ids(run).items()}
     return run, {pseudonyms[raw]: kind for raw, kind in broken.items()}
 

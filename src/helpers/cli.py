@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from helpers import runner
+from helpers.commands.record import cache_needed_since, summary
+from helpers.commands.run import apply_bundle, run_folder, run_study
 from helpers.errors import StudyError
 from helpers.features.cache import CaseCache
 from helpers.features.cluster import ADDRESS_VARIABLE
@@ -51,9 +52,9 @@ def run(
     if scheduler:
         os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
-        results = runner.run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
-        typer.echo(runner.summary(results))
-        typer.echo(f"The book: {book_page(runner.run_folder(study, run_dir))}")
+        results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
+        typer.echo(summary(results))
+        typer.echo(f"The book: {book_page(run_folder(study, run_dir))}")
 
 
 @app.command()
@@ -94,7 +95,7 @@ def cache(
 
 
 def _keep_cache(run: Run, prune: bool, everything: bool) -> None:
-    kept, since = CaseCache(run.cache), runner.cache_needed_since(run)
+    kept, since = CaseCache(run.cache), cache_needed_since(run)
     typer.echo(f"{run.folder.name:<24}{'entries':>9}{'MB':>9}{'unused':>9}")
     for stage, (entries, size, unused) in kept.usage(since or 0).items():
         typer.echo(f"  {stage:<22}{entries:>9}{size / 1e6:>9.1f}{'?' if since is None else unused:>9}")
@@ -119,7 +120,7 @@ def apply(
 ) -> None:
     """Score new patients with a frozen model, and judge it where their outcomes are known."""
     with _readable_errors():
-        run = runner.apply_bundle(bundle, study, run_dir, accept_differences, workers)
+        run = apply_bundle(bundle, study, run_dir, accept_differences, workers)
         typer.echo(f"The book: {book_page(run)}")
 
 
@@ -130,12 +131,13 @@ def check(
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
 ) -> None:
     """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work."""
-    from helpers import check_page, check_report
+    from helpers.commands import check_page
+    from helpers.commands.check import as_text, check_study
 
     with _readable_errors():
-        folder = runner.run_folder(study, run_dir)
-        report = check_report.check_study(study, folder, workers)
-        typer.echo(check_report.as_text(report))
+        folder = run_folder(study, run_dir)
+        report = check_study(study, folder, workers)
+        typer.echo(as_text(report))
         typer.echo(f"As a page, with pictures of the regions: {check_page.write_page(report, folder)}")
     if report.problems:
         raise typer.Exit(1)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from helpers import cli, runner
+from helpers import cli
+from helpers.commands import record
 from helpers.errors import StudyError
 from helpers.features.cache import CaseCache
 from helpers.features.cases import Case, map_cases
@@ -140,11 +141,11 @@ def test_the_command_shows_and_prunes_what_the_last_run_did_not_use(tmp_path):
         cache.save(key, {"values": np.arange(10)})
     os.utime(run.cache / f"{stale}.case", (time.time() - 9000,) * 2)
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
-    runner.record(run, study, runner.StepResult("02_preprocessing", "failed", 60.0))
+    record.record(run, study, record.StepResult("02_preprocessing", "failed", 60.0))
     unfinished = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert unfinished.exit_code == 1
     assert "did not finish" in unfinished.output
-    runner.record(run, study, runner.StepResult("02_preprocessing", "ok", 60.0))
+    record.record(run, study, record.StepResult("02_preprocessing", "ok", 60.0))
     shown = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert [line.split()[:2] for line in shown.output.splitlines()][1:] == [
         ["features", "2"],

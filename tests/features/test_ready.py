@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import runner
+from helpers.commands import record
+from helpers.commands.parameters import notebook_parameters
+from helpers.commands.run import execute, is_needed, problems, run_study
 from helpers.errors import StudyError
 from helpers.features.ready import bring_features, check_feature_tables, engine_of, feature_name, features_for
 from helpers.features.reliability import icc
@@ -163,7 +165,7 @@ def test_tables_that_cannot_be_used_are_refused_before_the_run(hospital, table, 
     (found,) = check_feature_tables(run.study)
     assert pd.Series([found]).str.contains(message).all(), found
     assert "770001" not in found
-    assert found in runner.problems(run.folder.parent / "study.yml")
+    assert found in problems(run.folder.parent / "study.yml")
 
 
 def test_a_table_of_other_patients_is_refused(hospital):
@@ -214,9 +216,9 @@ def test_a_frozen_model_takes_its_features_and_refuses_single_patients(hospital)
 
 def test_a_study_of_features_needs_no_image_notebooks_and_no_settings(hospital):
     study = hospital(wide()).study
-    needed = {step: runner.is_needed(study, step, {}) for step in ("01", "02", "03", "04", "10", "11", "12")}
+    needed = {step: is_needed(study, step, {}) for step in ("01", "02", "03", "04", "10", "11", "12")}
     assert [step for step, is_needed in needed.items() if is_needed] == ["01", "04", "10"]
-    assert runner.is_needed(study, "11", {"new_study": "theirs.yml"})
+    assert is_needed(study, "11", {"new_study": "theirs.yml"})
     assert study.extraction is None
 
 
@@ -225,16 +227,16 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
 
     def execute(run, step, parameters):
         executed.append(step)
-        return runner.StepResult(STEPS[step], "ok", 0.0)
+        return record.StepResult(STEPS[step], "ok", 0.0)
 
-    monkeypatch.setattr(runner, "execute", execute)
-    monkeypatch.setattr(runner, "build_book", lambda run: None)
+    monkeypatch.setattr("helpers.commands.run.execute", execute)
+    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
     run = hospital(wide())
-    results = runner.run_study(run.folder.parent / "study.yml", run.folder)
+    results = run_study(run.folder.parent / "study.yml", run.folder)
     skipped = [result.name for result in results if result.status == "not needed"]
     assert skipped == [STEPS[step] for step in ("02", "03", "11", "12")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
-    assert re.search(r"02_preprocessing +not needed", runner.summary(results))
+    assert re.search(r"02_preprocessing +not needed", record.summary(results))
 
 
 def test_a_study_of_images_needs_settings(tmp_path):
@@ -311,9 +313,9 @@ def test_a_real_table_goes_through_all_notebooks_it_needs(real_study, tmp_path):
     study = real_study("HCC-TACE-Seg", parameters=light)
     run = open_run(study, tmp_path / "run")
     common = {"study": str(study), "run_dir": str(run.folder), "workers": 1}
-    parameters = runner.notebook_parameters(run.study.parameters, (), common)
+    parameters = notebook_parameters(run.study.parameters, (), common)
     for step in ("01", "04", "05", "06", "07", "08"):
-        assert runner.execute(run, step, parameters[step]).status == "ok"
+        assert execute(run, step, parameters[step]).status == "ok"
     models = set(run.read("predictions")["model"])
     assert {"nomogram", "radiomics"} <= models and "clinical" not in models
     assert pd.read_csv(run.table_path("mean_hu")).empty

@@ -11,7 +11,8 @@ import yaml
 from small_bundle import make_bundle
 from typer.testing import CliRunner
 
-from helpers import cli, runner
+from helpers import cli
+from helpers.commands.run import apply_bundle, is_needed
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.delong import delong_auc
@@ -247,8 +248,8 @@ def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path
 
 
 def test_apply_gives_predictions_only_where_no_outcome_is_known(bundle, ready, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "build_book", lambda run: None)  # the test above builds one
-    run = runner.apply_bundle(bundle.folder, ready(outcomes=False), tmp_path / "applied", workers=1)
+    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)  # the test above builds one
+    run = apply_bundle(bundle.folder, ready(outcomes=False), tmp_path / "applied", workers=1)
     assert len(run.read("scores")) == 96
     assert not run.table_path("new_hospital_performance").exists()
     assert (run.private / "figures" / "new_hospital_nomogram.svg").is_file()
@@ -265,7 +266,7 @@ def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):
 
 def test_a_hospitals_own_run_meets_no_new_hospital_unless_it_names_one(ready):
     study = load_study(ready())
-    assert not runner.is_needed(study, "11", {"new_study": ""})
-    assert runner.is_needed(study, "11", {"new_study": "partner.yml"})
+    assert not is_needed(study, "11", {"new_study": ""})
+    assert is_needed(study, "11", {"new_study": "partner.yml"})
     virtual = load_study(REPOSITORY / "tests" / "data" / "tiny.yml")
-    assert runner.is_needed(virtual, "11", {})
+    assert is_needed(virtual, "11", {})

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from synthetic_scan import synthetic_scan
 
-from helpers import runner
+from helpers.commands.run import execute, run_study
 from helpers.errors import StudyError
 from helpers.pages import build, leaks
 from helpers.study import pseudonyms
@@ -262,7 +262,7 @@ def break_some(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hospital")
-    runner.run_study(hospital(folder), folder / "run", last="03", workers=1)
+    run_study(hospital(folder), folder / "run", last="03", workers=1)
     return open_run(folder / "study.yml", folder / "run")
 
 
@@ -328,9 +328,9 @@ def test_a_failed_notebook_does_not_show_the_path_that_a_library_quoted(finished
     kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
     text = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
     source.write_text(json.dumps(text), encoding="utf-8")
-    monkeypatch.setattr(runner, "_source", lambda step: source)
+    monkeypatch.setattr("helpers.commands.run.notebook_source", lambda step: source)
     with pytest.raises(StudyError) as failure:
-        runner.execute(run, "05", {})
+        execute(run, "05", {})
     written = (run.notebooks / "05_models.ipynb").read_text(encoding="utf-8")
     for shown in (str(failure.value), written):
         assert "[patient]" in shown

@@ -7,6 +7,7 @@ import pytest
 from reference_values import expected as expected_in_r
 
 from helpers.errors import StudyError
+from helpers.paper.reported import table_1_beside
 from helpers.patients import flow_chart, table_1
 from helpers.patients.cohort import (
     apply_inclusion,
@@ -245,7 +246,8 @@ def as_printed() -> pd.DataFrame:
 
 
 def test_table_1_gives_the_papers_p_for_sex(as_printed):
-    table = table_1.table_1(as_printed, ["age", "sex"]).set_index(["subject", "metric"])
+    table = table_1.table_1(as_printed, ["age", "sex"])
+    table = table.assign(paper=table_1_beside(table)).set_index(["subject", "metric"])
     assert table_1.printed_p(table.loc[("sex", "p_value"), "value"]) == "0.013"
     assert table.loc[("sex", "p_value"), "paper"] == "0.013"
     assert table.loc[("osteoporosis", "male"), "value"] == 8
@@ -286,7 +288,7 @@ def test_table_1_stands_a_tiny_cohort_and_other_predictors():
     table = table_1.table_1(cohort, chosen.predictors)
     assert table.query("subject == 'sex' and metric == 'p_value'")["value"].isna().all()
     assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
-    printed = table_1.printed_table_1(table)
+    printed = table_1.printed_table_1(table.assign(paper=table_1_beside(table)))
     assert printed.notna().all().all()
     assert len(table_1.compare_cohorts(cohort, chosen.predictors)) == 5
     plt.close(plot_ages(cohort))

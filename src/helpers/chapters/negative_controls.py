@@ -61,7 +61,7 @@ def permuted_labels(
     Parameters
     ----------
     procedure, features, y, folds, repeats, seed, workers
-        As for :func:`helpers.strict_validation.nested_predictions`.
+        As for :func:`helpers.chapters.strict_validation.nested_predictions`.
     permutations : int
         How often the labels are dealt out anew.
 

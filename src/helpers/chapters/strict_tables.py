@@ -66,7 +66,7 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
     paper, strict : DataFrame
         Predictions of "radiomics" and "nomogram" in the two ways, on the same patients.
     corrected : DataFrame
-        Table of :class:`helpers.strict_validation.Optimism`, of the radiomics model.
+        Table of :class:`helpers.chapters.strict_validation.Optimism`, of the radiomics model.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """The whole modelling procedure inside resampling of patients: what a methodologist would accept.
 
-The procedure is chapter 4's pipeline of selection steps (:func:`helpers.selection.selection_pipeline`)
-followed by a ridge logistic regression whose penalty is tuned by log-loss. Harmonising, the ICC filter,
-scaling, SMOTE (off unless asked for), selection and tuning are all fitted anew in every resample, so that
-nothing of a held-out patient enters.
+The procedure is chapter 4's pipeline of selection steps
+(:func:`helpers.learning.selection.selection_pipeline`) followed by a ridge logistic regression whose penalty
+is tuned by log-loss. Harmonising, the ICC filter, scaling, SMOTE (off unless asked for), selection and
+tuning are all fitted anew in every resample, so that nothing of a held-out patient enters.
 """
 
 from __future__ import annotations

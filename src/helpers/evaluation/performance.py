@@ -7,18 +7,16 @@ import pandas as pd
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.study.run_folder import Run
 
 
-def hu_alone(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
+def hu_alone(patients: pd.DataFrame, quality: pd.DataFrame | None) -> pd.DataFrame:
     """Discrimination by mean HU of the region (lower meaning more risk), as `performance_table` gives it.
 
-    No row in a study of ready features, where nobody measured it.
+    No row without ``quality`` (artifact "preprocessing"): in a study of ready features nobody measured it.
     """
-    if run.study.has_features:
+    if quality is None:
         return pd.DataFrame(columns=["model", "cohort", "auc", "ci_low", "ci_high"])
-    density = run.read("preprocessing")[["patient_id", "trabecular_hu"]]
-    alone = patients.merge(density, on="patient_id").assign(model="mean HU")
+    alone = patients.merge(quality[["patient_id", "trabecular_hu"]], on="patient_id").assign(model="mean HU")
     return performance_table(alone.assign(probability=-alone["trabecular_hu"]), ["mean HU"])
 
 

@@ -30,7 +30,7 @@ def extractor(settings: dict) -> texture.FastExtractor:
     Parameters
     ----------
     settings : dict
-        As :func:`helpers.preprocessing.read_settings` gives them.
+        As :func:`helpers.features.blocks.read_settings` gives them.
     """
     return _extractor(json.dumps(settings))
 

@@ -46,7 +46,7 @@ class Bundle:
     model : dict
         The content of model.json: study, title, virtual, seed, outcome, predictors, selection (features,
         mean, sd, coefficients, intercept), radiomics, clinical (absent without predictors), nomogram,
-        cutoffs, training (as `helpers.drift.training_summary` gives it), engine, libraries.
+        cutoffs, training (as `helpers.frozen.drift.training_summary` gives it), engine, libraries.
     """
 
     folder: Path

@@ -79,7 +79,7 @@ class MaskFiles:
 
 
 def read_codes(masks: MaskFiles, image: sitk.Image, patient_id: str) -> tuple[sitk.Image, list[str]]:
-    """Codes of layers and whole vertebrae, as of `helpers.masks.label_codes`, on the grid of ``image``.
+    """Codes of layers and whole vertebrae, as of `regions.label_codes`, on the grid of ``image``.
 
     Returns
     -------

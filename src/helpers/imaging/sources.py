@@ -39,7 +39,7 @@ class Scan:
     image : sitk.Image
         HU, 16-bit signed.
     mask : sitk.Image
-        8-bit labels on the same grid: 0 outside, 1 to 6 as in ``helpers.masks.LAYERS``. A vertebra may be
+        8-bit labels on the same grid: 0 outside, 1 to 6 as in ``regions.LAYERS``. A vertebra may be
         missing as a whole.
     facts : dict
         What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; unknown ones

@@ -28,7 +28,7 @@ def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> p
     outcome : str
         Column of the outcome, 0/1.
     predictors : list of str
-        Numeric or text columns; text ones by level (see `helpers.logistic`).
+        Numeric or text columns; text ones by level (see `helpers.learning.logistic`).
 
     Returns
     -------
@@ -42,7 +42,7 @@ def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> p
     Raises
     ------
     StudyError
-        As `helpers.logistic.fit_logistic`.
+        As `helpers.learning.logistic.fit_logistic`.
 
     Notes
     -----

@@ -25,7 +25,7 @@ def build_book(run: Run) -> Path:
     ------
     StudyError
         When Sphinx warns or fails, with the lines that say where; when raw patient identifiers stand outside
-        private/ (`helpers.privacy.find_leaks`): then there is no book.
+        private/ (`helpers.pages.leaks.find_leaks`): then there is no book.
     """
     printed_book(run).unlink(missing_ok=True)  # of the book as it was
     source = run.book / "source"

@@ -25,7 +25,7 @@ def print_book(run: Run) -> Path:
     Raises
     ------
     StudyError
-        When no Chromium is installed, when the book cannot be built (`helpers.rendering.build_book`), or
+        When no Chromium is installed, when the book cannot be built (`helpers.pages.build.build_book`), or
         when the browser fails.
     """
     program = _browser()

@@ -1,6 +1,6 @@
 """Does a paper's arithmetic hold? Every check here needs its printed numbers only, no patient.
 
-`helpers.audit.printed` describes the CSV of printed numbers, `helpers.audit.publication` the metrics that are
+`helpers.paper.printed` describes the CSV of printed numbers, `helpers.paper.publication` the metrics that are
 understood and the design file. Each function ``check_...`` takes a publication and gives rows.
 
 Every printed number stands for the range of values that round to it, and every recomputed number for the

@@ -6,7 +6,7 @@ A paper's numbers come as a CSV with one row a number:
 - cohort: "training", "external", or a total such as "all";
 - subject: who or what has the value: "cohort", a group of patients, a model, a predictor, or a pair of models
   ("LR vs KNN");
-- metric: what is printed (``helpers.audit.publication`` lists those that it understands);
+- metric: what is printed (``helpers.paper.publication`` lists those that it understands);
 - value: as printed. "<0.001" and ">0.05" are limits, "~56" is "about 56". Lost trailing zeros do no harm: the
   decimals of a metric are those of the longest number of its item and cohort;
 - ci_low, ci_high: limits of the 95 % confidence interval, or empty;

@@ -58,6 +58,13 @@ def beside(
     return pd.Series(values.reindex(keys).to_numpy(), index=computed.index)
 
 
+def table_1_beside(table: pd.DataFrame) -> pd.Series:
+    """The printed texts of Table 1, in the row order of `helpers.patients.table_1.table_1`."""
+    printed = reported_values().query("item == 'Table 1'").set_index(["cohort", "subject", "metric"])["value"]
+    keys = pd.MultiIndex.from_frame(table[["cohort", "subject", "metric"]])
+    return pd.Series(printed.reindex(keys).array, index=table.index)
+
+
 def odds_ratios_beside(table: pd.DataFrame, field: Literal["value", "ci_low", "ci_high"]) -> pd.Series:
     """The printed odds ratios of Table 2, for a table with the columns cohort, analysis and predictor."""
     columns = [

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
-from helpers.paper.reported import reported_values
 from helpers.study.contracts import COHORT_TITLES, COHORTS
 
 SUBJECTS = {1: "osteoporosis", 0: "non-osteoporosis"}
@@ -32,8 +31,8 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns cohort, subject, metric (as in data/paper/reported_values.csv), characteristic, value (NaN
-        where it cannot be computed), paper (text as printed; missing where the paper prints nothing).
+        Columns cohort, characteristic, subject, metric (as in data/paper/reported_values.csv), value (NaN
+        where it cannot be computed).
     """
     rows = []
     for name, people in by_cohort(cohort):
@@ -44,9 +43,7 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
         for characteristic in [name for name in characteristics(predictors) if name in cohort]:
             rows += [(name, characteristic, *row) for row in _compare_outcomes(people, characteristic)]
     table = pd.DataFrame(rows, columns=["cohort", "characteristic", "subject", "metric", "value"])
-    printed = reported_values().query("item == 'Table 1'").set_index(["cohort", "subject", "metric"])["value"]
-    keys = pd.MultiIndex.from_frame(table[["cohort", "subject", "metric"]])
-    return table.assign(value=table["value"].astype(float), paper=printed.reindex(keys).to_numpy())
+    return table.astype({"value": float})
 
 
 def characteristics(predictors: list[str]) -> list[str]:
@@ -117,7 +114,7 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `table_1`.
+        From `table_1`, with ``paper``: the printed texts, missing where the paper prints nothing.
 
     Returns
     -------

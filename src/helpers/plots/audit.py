@@ -24,7 +24,7 @@ def plot_auc_intervals(intervals: pd.DataFrame) -> Figure:
     Parameters
     ----------
     intervals : DataFrame
-        From `helpers.audit.auc_intervals`.
+        From `helpers.paper.performance.auc_intervals`.
     """
     if intervals.empty:
         return _nothing("No AUCs with intervals and numbers of patients are printed.")
@@ -87,7 +87,7 @@ def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
     paper : Publication
         The paper.
     simulated : DataFrame
-        From `helpers.audit.simulate_clinical_aucs`.
+        From `helpers.paper.clinical.simulate_clinical_aucs`.
     """
     if simulated.empty:
         return _nothing("The printed numbers do not describe a clinical model that could be drawn.")

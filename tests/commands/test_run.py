@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from helpers import cli, runner
+from helpers import cli
+from helpers.commands.memory import READS_NOTHING, READS_TABLES, Memory
+from helpers.commands.parameters import chosen_steps, notebook_parameters
+from helpers.commands.record import StepResult, write_record
+from helpers.commands.run import execute, run_folder, run_study, study_problems
 from helpers.errors import StudyError
 from helpers.study import small_counts
 from helpers.study.places import REPOSITORY, STEPS
@@ -98,8 +102,8 @@ def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
     """Same study, same seed, same bytes."""
     for step in ("01", "02", "03", "04", "05"):
         other = open_run(TINY, tmp_path / "one")
-        parameters = runner.notebook_parameters(other.study.parameters, (), common(other, workers=1))
-        runner.execute(other, step, parameters[step])
+        parameters = notebook_parameters(other.study.parameters, (), common(other, workers=1))
+        execute(other, step, parameters[step])
     for name in ("cohort", "features", "features_reader2", "icc", "rad_score"):
         assert other.artifact_path(name).read_bytes() == finished.artifact_path(name).read_bytes(), name
     six = finished.read("predictions").query("model in ['LR', 'KNN', 'SVM', 'XGBoost', 'RF', 'LightGBM']")
@@ -122,7 +126,7 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run
     before = own_run.artifact_path("features").read_bytes()
     asked = ("04.mrmr_scheme=nonsense",)
     with pytest.raises(StudyError) as failure:
-        runner.run_study(TINY, own_run.folder, first="04", last="04", overrides=asked)
+        run_study(TINY, own_run.folder, first="04", last="04", overrides=asked)
     lines = str(failure.value).splitlines()
     assert len(lines) == 5
     assert "04_selection" in lines[0]
@@ -135,12 +139,12 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run
 
 def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
     """Run after the failure above: the notebook with the error is executed, however little changed."""
-    mended = runner.run_study(TINY, own_run.folder, last="05")
+    mended = run_study(TINY, own_run.folder, last="05")
     assert mended[3].status == "ok"
-    again = [result.status for result in runner.run_study(TINY, own_run.folder, last="05")]
+    again = [result.status for result in run_study(TINY, own_run.folder, last="05")]
     assert again == [*["as before"] * 5, "ok"]  # the last one is the book
     asked = ("04.spearman_threshold=0.8",)
-    changed = runner.run_study(TINY, own_run.folder, "03", "05", asked)
+    changed = run_study(TINY, own_run.folder, "03", "05", asked)
     assert [result.status for result in changed[:3]] == ["as before", "ok", "ok"]
 
 
@@ -150,13 +154,13 @@ def remembered(tmp_path):
     run = open_run(TINY, tmp_path / "run")
     run.artifact_path("rad_score").write_bytes(b"scores")
     run.table_path("decision_curves").write_bytes(b"net benefit")
-    memory = runner.Memory.of(run)
+    memory = Memory.of(run)
     for step, name in STEPS.items():
         (run.notebooks / f"{name}.ipynb").write_bytes(b"")
-        runner.record(run, TINY, runner.StepResult(name, "ok", 1.0))
+        write_record(run, TINY, StepResult(name, "ok", 1.0))
         memory = memory.after(step, {})
     memory.keep()
-    return runner.Memory.of(run)
+    return Memory.of(run)
 
 
 def held(memory):
@@ -174,15 +178,15 @@ def test_a_changed_artifact_reaches_all_that_follows_however_often_the_run_is_in
     """A run --to 05 leaves 06 outdated, and the next run must know."""
     remembered.run.artifact_path("rad_score").write_bytes(b"other scores")
     memory = remembered.after("04", {})
-    current = {*STEPS} - {step for step in STEPS if step > "04" and step not in runner.READS_NOTHING}
+    current = {*STEPS} - {step for step in STEPS if step > "04" and step not in READS_NOTHING}
     assert held(memory) == current
     memory.keep()
-    assert held(runner.Memory.of(remembered.run)) == current
+    assert held(Memory.of(remembered.run)) == current
 
 
 def test_results_that_were_touched_between_two_runs_are_not_trusted(remembered):
     remembered.run.table_path("decision_curves").unlink()
-    assert held(runner.Memory.of(remembered.run)) == set()
+    assert held(Memory.of(remembered.run)) == set()
 
 
 def test_notebooks_read_no_more_than_is_said():
@@ -191,9 +195,9 @@ def test_notebooks_read_no_more_than_is_said():
     for step, name in STEPS.items():
         cells = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        if step in runner.READS_NOTHING:
+        if step in READS_NOTHING:
             assert not re.search(r"\brun\b", re.sub(writes, "", code, flags=re.MULTILINE)), name
-        if step not in runner.READS_TABLES:
+        if step not in READS_TABLES:
             assert not re.search(r"table_path|comparison", code), name
 
 
@@ -207,32 +211,33 @@ def test_notebooks_read_no_more_than_is_said():
 )
 def test_an_unknown_parameter_stops_before_the_work(tmp_path, override, message):
     with pytest.raises(StudyError, match=message):
-        runner.run_study(TINY, tmp_path / "run", overrides=(override,))
+        run_study(TINY, tmp_path / "run", overrides=(override,))
     assert not (tmp_path / "run" / "private").exists()
 
 
 def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch):
     """Each would overwrite the other's results; a study file that was moved keeps its own."""
-    monkeypatch.setattr(runner, "REPOSITORY", tmp_path)
+    for module in ("commands.run", "study.places"):
+        monkeypatch.setattr(f"helpers.{module}.REPOSITORY", tmp_path)
     text = (REPOSITORY / "data" / "studies" / "quick.yml").read_text(encoding="utf-8")
     first, second = tmp_path / "first.yml", tmp_path / "second.yml"
     for path in (first, second):
         path.write_text(text.replace("../", f"{REPOSITORY.as_posix()}/data/"), encoding="utf-8")
-    runner.record(runner.run_folder(first), first, runner.StepResult("01_cohort", "ok", 1.0))
-    assert runner.run_folder(first).folder == tmp_path / "runs" / "quick"
+    write_record(run_folder(first), first, StepResult("01_cohort", "ok", 1.0))
+    assert run_folder(first).folder == tmp_path / "runs" / "quick"
     with pytest.raises(StudyError, match=r"results of the study file 'first\.yml'.*--run-dir"):
-        runner.run_folder(second)
+        run_folder(second)
     first.unlink()
-    assert runner.run_folder(second).folder == tmp_path / "runs" / "quick"
+    assert run_folder(second).folder == tmp_path / "runs" / "quick"
 
 
 def test_an_unknown_notebook_is_told():
     with pytest.raises(StudyError, match="no notebook '77'"):
-        runner.chosen_steps("77", "99")
+        chosen_steps("77", "99")
 
 
 def test_the_study_files_parameters_lose_against_the_command_line():
-    chosen = runner.notebook_parameters({"04": {"folds": 3}}, ("04.folds=5",), {"study": "a", "run_dir": "b"})
+    chosen = notebook_parameters({"04": {"folds": 3}}, ("04.folds=5",), {"study": "a", "run_dir": "b"})
     assert chosen["04"] == {"study": "a", "run_dir": "b", "folds": 5}
 
 
@@ -244,7 +249,7 @@ def test_the_command_tells_a_missing_study_in_one_line():
 
 @pytest.mark.parametrize("name", ["virtual", "quick"])
 def test_the_studies_that_come_along_have_no_problems(name):
-    assert runner.problems(REPOSITORY / "data" / "studies" / f"{name}.yml") == []
+    assert study_problems(REPOSITORY / "data" / "studies" / f"{name}.yml") == []
 
 
 def test_check_finds_nothing_wrong_with_a_virtual_study(finished):

@@ -18,7 +18,8 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from scipy.ndimage import binary_erosion, zoom
 
-from helpers import runner
+from helpers.commands import parameters
+from helpers.commands.run import NO_DEVELOPMENT, study_problems
 from helpers.errors import StudyError
 from helpers.features.blocks import Block
 from helpers.features.cases import Case, Outcome, map_cases
@@ -98,7 +99,7 @@ def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
     workers : int
         Parallel processes; 0 means one per core.
     """
-    problems = [problem for problem in runner.problems(study_file) if problem != runner.NO_DEVELOPMENT]
+    problems = [problem for problem in study_problems(study_file) if problem != NO_DEVELOPMENT]
     nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason"])
     if check_tables(run.study):
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
@@ -132,7 +133,7 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
 
 
 def _parameter(study: Study, notebook: str, name: str) -> bool | int | float | str | list:
-    return study.parameters.get(notebook, {}).get(name, runner.default_parameters(notebook)[name])
+    return study.parameters.get(notebook, {}).get(name, parameters.default_parameters(notebook)[name])
 
 
 def too_few(usable: pd.DataFrame, study: Study) -> list[str]:

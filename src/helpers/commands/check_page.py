@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment
 
-from helpers.check_report import Report, verdict
+from helpers.commands.check import Report, verdict
 from helpers.features.quality import layer_column
 from helpers.imaging.regions import LAYERS
 from helpers.study.contracts import COHORT_TITLES

@@ -14,7 +14,8 @@ from matplotlib.colors import to_rgb
 from synthetic_scan import synthetic_scan
 from typer.testing import CliRunner
 
-from helpers import check_report, cli
+from helpers import cli
+from helpers.commands import check
 from helpers.features.blocks import preprocess, read_settings
 from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
@@ -84,7 +85,7 @@ def test_rules_that_leave_nobody_stop_it(broken_hospital):
     study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
     file = folder / "strict_rules.yml"
     file.write_text(yaml.safe_dump(study | {"rules": {"metal": "exclude", "metal_hu": 0}}), encoding="utf-8")
-    report = check_report.check_study(file, open_run(file, folder / "run"), workers=1)
+    report = check.check_study(file, open_run(file, folder / "run"), workers=1)
     assert "The rules of the study file leave none" in report.problems[0]
     assert len(report.people) == 20
 
@@ -94,10 +95,10 @@ def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital
     study = load_study(folder / "study.yml")
     cohorts, outcome = np.repeat(["training", "internal"], [10, 6]), np.tile([0, 1], 8)
     usable = pd.DataFrame({"cohort": cohorts, "osteoporosis": outcome})
-    assert check_report.too_few(usable, study) == []
-    (sizes,) = check_report.too_few(usable.iloc[:12], study)
+    assert check.too_few(usable, study) == []
+    (sizes,) = check.too_few(usable.iloc[:12], study)
     assert "internal validation has 1 patients with osteoporosis" in sizes
-    folds = check_report.too_few(usable.iloc[6:], study)
+    folds = check.too_few(usable.iloc[6:], study)
     assert [problem.split(",")[0] for problem in folds] == [
         "Training has 2 usable patients of the rarer outcome"
     ] * 3
@@ -106,7 +107,7 @@ def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital
 def test_a_picture_is_as_large_as_the_region_and_shows_its_layers_from_head_to_foot():
     scan = synthetic_scan(size=(50, 46, 52), spacing=(1.0, 1.0, 1.5), radius_mm=(11, 8, 30))
     block = preprocess(scan, read_settings(REPOSITORY / "data" / "extraction" / "paper.yml"))
-    picture = matplotlib.image.imread(io.BytesIO(check_report.thumbnail(block)), format="jpg") / 255
+    picture = matplotlib.image.imread(io.BytesIO(check.thumbnail(block)), format="jpg") / 255
     mm = np.array(block.image.GetSize()) * block.image.GetSpacing()
     assert picture.shape == (4 * mm[2], 4 * mm[1], 3)
     heights = []
@@ -130,9 +131,7 @@ def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_pa
     site = {"name": "Ours", "role": "development", "table": {"path": "dxa.csv"}}
     study |= {"sites": [site | {"features": {"path": "features.csv"}}], "extraction": None}
     (tmp_path / "study.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    report = check_report.check_study(
-        tmp_path / "study.yml", open_run(tmp_path / "study.yml", tmp_path / "run")
-    )
+    report = check.check_study(tmp_path / "study.yml", open_run(tmp_path / "study.yml", tmp_path / "run"))
     assert report.people["status"].tolist() == ["refused", *["ok"] * 19]
-    assert "no features in the feature table" in check_report.as_text(report)
+    assert "no features in the feature table" in check.as_text(report)
     assert report.counts["usable"].sum() == 19

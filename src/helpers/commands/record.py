@@ -1,0 +1,95 @@
+"""run.json: what was run, with what, when, and how it ended."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
+from helpers.study.run_folder import Run
+
+RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
+RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How one notebook, or the book, ended."""
+
+    name: str
+    status: str
+    seconds: float
+
+
+def write_record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
+    """Add one result to run.json, with everything needed to say later what was run."""
+    content, now = read_record(run), datetime.datetime.now(datetime.UTC)
+    if study_file is not None:
+        content["study_file"] = shown_path(study_file)
+    content |= {
+        "study": run.study.name,
+        "virtual": run.study.is_virtual,
+        "seed": run.study.seed,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {name: version(name) for name in RECORDED},
+        "updated": now.isoformat(timespec="seconds"),
+    }
+    content.setdefault("notebooks", {})[result.name] = {
+        "status": result.status,
+        "seconds": round(result.seconds, 1),
+        "started": (now - datetime.timedelta(seconds=result.seconds)).isoformat(timespec="seconds"),
+    }
+    with replacing(run.record) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_record(run: Run) -> dict[str, Any]:
+    """What run.json says; empty before anything was recorded."""
+    return json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
+
+
+def cache_needed_since(run: Run) -> float | None:
+    """When the notebook that has stood unchanged for longest began (seconds since the epoch).
+
+    Cached cases that no notebook has looked at since then are not what the run's results follow from. None
+    when the last run did not finish: then it may not have come to all patients yet.
+    """
+    recorded = read_record(run)["notebooks"]
+    executed = [recorded[name] for name in STEPS.values() if name in recorded]
+    if not executed or any(entry["status"] != "ok" or "started" not in entry for entry in executed):
+        return None
+    return min(datetime.datetime.fromisoformat(entry["started"]).timestamp() for entry in executed)
+
+
+def summary(results: list[StepResult]) -> str:
+    """A line for each notebook: name, status, seconds."""
+    lines = [f"{result.name:<32}{result.status:<11}{result.seconds:7.1f} s" for result in results]
+    total = sum(result.seconds for result in results)
+    return "\n".join([*lines, f"{'total':<43}{total:7.1f} s"])
+
+
+def _commit() -> str | None:
+    """The commit of the working copy, with '+' when files differ from it; None outside a checkout."""
+    command = [
+        "git",
+        "-C",
+        str(REPOSITORY),
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--dirty=+",
+        "--exclude=*",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

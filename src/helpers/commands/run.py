@@ -1,0 +1,225 @@
+"""Run a study: the notebooks in order with papermill, then the book; keep a record of it all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import papermill
+
+from helpers.commands.memory import Memory
+from helpers.commands.parameters import chosen_steps, notebook_parameters, notebook_source
+from helpers.commands.record import StepResult, read_record, write_record
+from helpers.errors import StudyError
+from helpers.features.blocks import read_settings
+from helpers.features.ready import check_feature_tables
+from helpers.frozen.new_hospital import check_before_applying
+from helpers.pages import leaks
+from helpers.pages.build import build_book
+from helpers.patients.table import check_tables
+from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
+from helpers.study.run_folder import Run, open_run
+from helpers.study.study_file import Study, load_study
+
+NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
+IMAGE_STEPS = ("02", "03")
+APPLY_STEP, EVIDENCE_STEP = "11", "12"
+NOT_NEEDED = "not needed"
+
+
+def run_study(
+    study_file: Path | str,
+    run_dir: Path | str | None = None,
+    first: str = "01",
+    last: str = "99",
+    overrides: tuple[str, ...] = (),
+    workers: int = 0,
+) -> list[StepResult]:
+    """Execute the notebooks ``first`` to ``last`` and render the book.
+
+    A notebook is not executed again when nothing changed that its results follow from. Only 01 to 03 always
+    look at a hospital's own files, and are quick where every case is in the cache.
+
+    Parameters
+    ----------
+    study_file : path
+        The study file.
+    run_dir : path, optional
+        The run folder; ``runs/<name of the study>`` by default.
+    first, last : str
+        Notebook numbers, for example "04".
+    overrides : tuple of str
+        ``NN.name=value``, as on the command line; they win over the study file's ``parameters``.
+    workers : int
+        Parallel processes; 0 means one per core.
+
+    Raises
+    ------
+    StudyError
+        Before anything runs when a name is unknown; afterwards when a notebook failed.
+    """
+    steps = chosen_steps(first, last)
+    found = study_problems(study_file, overrides)
+    if found:
+        raise StudyError("\n".join(found))
+    run = run_folder(study_file, run_dir)
+    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
+    parameters = notebook_parameters(run.study.parameters, overrides, common)
+    memory = Memory.of(run)
+    results = []
+    for step in steps:
+        if not is_needed(run.study, step, parameters[step]):
+            results.append(StepResult(STEPS[step], NOT_NEEDED, 0.0))
+            continue
+        if memory.holds(step, parameters[step]):
+            results.append(StepResult(STEPS[step], "as before", 0.0))
+            continue
+        results.append(execute(run, step, parameters[step]))
+        write_record(run, study_file, results[-1])
+        memory = memory.after(step, parameters[step])
+        memory.keep()
+    started = time.perf_counter()
+    build_book(run)
+    results.append(StepResult("book", "ok", time.perf_counter() - started))
+    write_record(run, study_file, results[-1])
+    return results
+
+
+def apply_bundle(
+    bundle: Path | str,
+    study_file: Path | str,
+    run_dir: Path | str | None = None,
+    accept_differences: bool = False,
+    workers: int = 0,
+) -> Run:
+    """Score the patients of a study with a frozen model: notebook 11 and its book.
+
+    Parameters
+    ----------
+    bundle : path
+        The folder with model.json.
+    study_file : path
+        The new patients; all their sites count as external.
+    run_dir : path, optional
+        ``runs/<name of the study>-applied`` by default, beside the study's own run if there is one.
+    accept_differences : bool
+        Go on when settings, engine or outcome are not the bundle's; the page then tells.
+    workers : int
+        Parallel processes; 0 means one per core.
+
+    Raises
+    ------
+    StudyError
+        Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
+    """
+    run = open_run(study_file, run_dir or REPOSITORY / "runs" / f"{load_study(study_file).name}-applied")
+    check_before_applying(run, shown_path(bundle), accept_differences)
+    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
+    parameters = notebook_parameters({}, (), common)[APPLY_STEP]
+    parameters |= {"bundle": shown_path(bundle), "new_study": common["study"]}
+    parameters |= {"accept_differences": accept_differences}
+    write_record(run, study_file, execute(run, APPLY_STEP, parameters))
+    build_book(run)
+    return run
+
+
+def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
+    """Whether a study has work for a notebook.
+
+    Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
+    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals.
+    """
+    virtual = {site.role for site in study.sites if site.virtual}
+    if step in IMAGE_STEPS:
+        return not study.has_features
+    if step == APPLY_STEP:
+        return bool(parameters.get("new_study") or virtual)
+    return step != EVIDENCE_STEP or virtual == {"development", "external"}
+
+
+def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:
+    """The run folder asked for, or ``runs/<name of the study>``.
+
+    Raises
+    ------
+    StudyError
+        When the latter holds the results of another study file of the same name.
+    """
+    if run_dir is not None:
+        return open_run(study_file, run_dir)
+    run = open_run(study_file, REPOSITORY / "runs" / load_study(study_file).name)
+    owner = read_record(run).get("study_file", shown_path(study_file))
+    # A study file that was moved takes its results along.
+    if owner != shown_path(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
+        raise StudyError(
+            f"runs/{run.study.name} holds the results of the study file '{owner}'. Give this study another "
+            "name, or name another folder with --run-dir."
+        )
+    return run
+
+
+def study_problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[str]:
+    """Everything that would stop a study: settings, tables, parameter names; empty when all is well."""
+    study = load_study(study_file)
+    found = check_tables(study) + (check_feature_tables(study) if study.has_features else [])
+    if not any(site.role == "development" for site in study.sites):
+        found.append(NO_DEVELOPMENT)
+    checks = [
+        lambda: study.extraction and read_settings(study.path(study.extraction)),
+        lambda: notebook_parameters(study.parameters, overrides, {}),
+    ]
+    for check in checks:
+        try:
+            check()
+        except StudyError as error:
+            found.append(str(error))
+    return found
+
+
+def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
+    """Run one notebook with papermill into the run folder; its progress bars go to standard error."""
+    name = STEPS[step]
+    output = run.notebooks / f"{name}.ipynb"
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    started = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            notebook_source(step),
+            output,
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=REPOSITORY,
+            progress_bar=False,
+            stderr_file=sys.stderr,
+            # The kernel listens on this machine only; its note about unencrypted ports is no news.
+            extra_arguments=["--log-level=50"],
+        )
+    except papermill.PapermillExecutionError as error:
+        failed = StepResult(name, "failed", time.perf_counter() - started)
+        write_record(run, None, failed)
+        _blot(run, output)
+        raise StudyError(_failure(run, step, error)) from None
+    return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def _blot(run: Run, notebook: Path) -> None:
+    """Take raw identifiers out of a notebook that failed: a library's error may quote a path."""
+    text = notebook.read_text(encoding="utf-8")
+    with replacing(notebook) as path:
+        path.write_text(leaks.redacted(run, text), encoding="utf-8")
+
+
+def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
+    """Five lines: which notebook and cell, what went wrong, where to look, what is kept, how to go on."""
+    kept = ", ".join(number for number in STEPS if number < step) or "none"
+    return "\n".join(
+        [
+            f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
+            f"{error.ename}: {leaks.redacted(run, ' '.join(str(error.evalue).split()))}",
+            f"The notebook with the error: {shown_path(run.notebooks / STEPS[step])}.ipynb",
+            f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
+            f"When it is mended, go on with: radbook run ... --from {step}",
+        ]
+    )
