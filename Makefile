@@ -21,9 +21,27 @@ lint: $(READY)
 	$(BIN)/codespell
 	$(BIN)/lint-imports --no-cache
 
+# Says in one sentence what the machine lacks, before anything is installed.
+define MACHINE
+import importlib.util, pathlib, shutil, sys, sysconfig
+version = sys.version.split()[0]
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    sys.exit(f"radbook needs Python 3.11, 3.12 or 3.13; this is {version}. Try: make PYTHON=python3.12")
+header = pathlib.Path(sysconfig.get_path("include"), "Python.h")
+needs = {
+    "the module venv (Debian: python3-venv)": importlib.util.find_spec("ensurepip"),
+    "a C compiler (Debian: gcc)": shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),
+    "Python's header files (Debian: python3-dev)": header.is_file(),
+}
+if missing := [name for name, there in needs.items() if not there]:
+    sys.exit(f"radbook lacks {', and '.join(missing)}: install it as the README says, and run make again.")
+endef
+export MACHINE
+
 # --no-deps: the lock is complete, and leaves out the GPU library that xgboost would pull in.
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and 'radbook needs Python 3.11, 3.12 or 3.13; this is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.12')"
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11, 3.12 or 3.13 as the README says."; exit 1; }
+	@$(PYTHON) -c "$$MACHINE"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
