@@ -77,6 +77,7 @@ def _page(path: Path) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
