@@ -108,9 +108,7 @@ def _summary(run: Run) -> str:
         for name, title in CHECKLISTS.items()
         for judged, who in JUDGED.items()
     ]
-    return rendered(
-        "checklist_summary.md", study=run.study, answers=ANSWERS, counts=counts, scores=_scores()
-    )
+    return rendered("checklist_summary.md", study=run.study, answers=ANSWERS, counts=counts, scores=_scores())
 
 
 def _link(place: str, absent: set[str]) -> str:

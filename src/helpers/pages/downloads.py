@@ -56,22 +56,24 @@ def _zipped(paths: Iterable[Path]) -> bytes:
 
 def _chapters(run: Run) -> list[dict]:
     """The shared tables and figures, each under the first executed chapter that lists it, then the others."""
-    left = {
-        "tables": [path.stem for path in sorted((run.folder / "share" / "tables").glob("*.csv"))],
-        "figures": [path.stem for path in sorted((run.folder / "share" / "figures").glob("*.svg"))],
-    }
+    share = run.folder / "share"
+    tables = {path.stem for path in (share / "tables").glob("*.csv")}
+    figures = {path.stem for path in (share / "figures").glob("*.svg")}
     chapters = []
     for step in STEPS.values():
         if (run.notebooks / f"{step}.ipynb").is_file():
-            listed = offered(step)
-            found = {kind: [name for name in names if name in listed[kind]] for kind, names in left.items()}
-            left = {kind: [name for name in names if name not in listed[kind]] for kind, names in left.items()}
-            chapters.append({"name": step, **found})
-    return [*chapters, {"name": "", **left}] if any(left.values()) else chapters
+            mine = offered(step)
+            made = {
+                "tables": tables.intersection(mine["tables"]),
+                "figures": figures.intersection(mine["figures"]),
+            }
+            chapters.append({"name": step, **made})
+            tables, figures = tables - made["tables"], figures - made["figures"]
+    return [*chapters, {"name": "", "tables": tables, "figures": figures}] if tables or figures else chapters
 
 
 def offered(step: str) -> dict[str, list[str]]:
-    """What a chapter offers for download, as the metadata of its notebook say.
+    """What a chapter offers for download, as the metadata of its notebook says.
 
     Parameters
     ----------

@@ -30,7 +30,9 @@ VIRTUAL_BANNER = (
 
 def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
-    wanted = _prose() | _notebooks(run) | _shared(run) | made_pages(run)
+    book, share = REPOSITORY / "book", run.folder / "share"
+    # The pages of book/ lie at the top, so that the landing page is html/index.html.
+    wanted = _files(book, book) | _notebooks(run) | _files(share, run.folder) | made_pages(run)
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
@@ -58,15 +60,10 @@ def made_pages(run: Run) -> dict[str, bytes]:
     return made
 
 
-def _prose() -> dict[str, bytes]:
-    """The pages of book/, at the top of the staged sources, so that the landing page is html/index.html."""
-    files = (path for path in (REPOSITORY / "book").rglob("*") if path.is_file())
-    return {path.relative_to(REPOSITORY / "book").as_posix(): path.read_bytes() for path in files}
-
-
-def _shared(run: Run) -> dict[str, bytes]:
-    files = (path for path in (run.folder / "share").rglob("*") if path.is_file())
-    return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in files}
+def _files(folder: Path, top: Path) -> dict[str, bytes]:
+    """Contents of the files in ``folder``, by their place in ``top``."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
 
 
 def _notebooks(run: Run) -> dict[str, bytes]:

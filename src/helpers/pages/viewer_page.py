@@ -57,7 +57,7 @@ def staged_files(run: Run) -> dict[str, bytes]:
 
 
 def _virtual_scan(run: Run) -> tuple[Scan, bool]:
-    """The virtual patient of Figure 2; of a hospital's study (False) the first one of the book's own cohort."""
+    """The virtual patient of Figure 2 (True); of a hospital's study the first of the book's own cohort."""
     virtual = [site for site in run.study.sites if site.virtual is not None]
     if virtual and len(virtual) == len(run.study.sites) and run.artifact_path("preprocessing").is_file():
         shown = typical_patient(run.read("preprocessing"))
