@@ -36,9 +36,8 @@ def stage(run: Run, source: Path) -> None:
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
-    wanted |= {
-        name: _without_dead_links(content, wanted) for name, content in wanted.items() if _is_page(name)
-    }
+    pages = [name for name in wanted if name.endswith((".md", ".ipynb"))]
+    wanted |= {name: _without_dead_links(wanted[name], wanted) for name in pages}
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
@@ -82,10 +81,6 @@ def _page(path: Path) -> bytes:
         if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
             cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
-
-
-def _is_page(name: str) -> bool:
-    return name.endswith((".md", ".ipynb"))
 
 
 def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
