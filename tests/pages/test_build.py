@@ -10,7 +10,6 @@ import yaml
 
 from helpers.errors import StudyError
 from helpers.pages import build, landing, staging
-from helpers.pages.landing import CHINESE, ENGLISH
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 
@@ -107,10 +106,9 @@ def test_the_summary_has_the_papers_and_the_runs_auc(run):
     rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"], "paper_auc": [0.9, 0.8]})
     rows = rows.assign(auc=[0.8765, None], ci_low=[0.8123, None], ci_high=[0.9, None])
     run.write_table("table_5", rows)
-    assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in landing.summary(
-        run, ENGLISH
-    )
-    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in landing.summary(run, CHINESE)
+    parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in parts["summary.md"]
+    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in parts["zh/summary.md"]
 
 
 def test_a_warning_fails_the_build_and_is_not_forgotten(run, monkeypatch):

@@ -28,23 +28,22 @@ def build_book(run: Run) -> Path:
         private/ (`helpers.pages.leaks.find_leaks`): then there is no book.
     """
     printed_book(run).unlink(missing_ok=True)  # of the book as it was
-    source = run.book / "source"
+    source, html, doctrees = (run.book / name for name in ("source", "html", "doctrees"))
     stage(run, source)
-    configured = [sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(source)]
-    for command in (configured, _sphinx(run, "html", run.book / "html")):
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
-        if done.returncode:
-            # Sphinx warns of a page only when it reads it: without this, the next build would pass.
-            shutil.rmtree(run.book / "doctrees", ignore_errors=True)
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
-    _tidy(run.book / "html")
+    try:
+        _python("-c", JUPYTER_BOOK, "config", "sphinx", str(source))
+        _sphinx(run, "html", html)
+    except StudyError:
+        # Sphinx warns of a page only when it reads it: without this, the next build would pass.
+        shutil.rmtree(doctrees, ignore_errors=True)
+        raise
+    _tidy(html)
     try:
         leaks.require_no_leaks(run)
     except StudyError:
         # The pages go, and with them what Sphinx would leave lying when the leak is mended.
-        for folder in ("html", "doctrees"):
-            shutil.rmtree(run.book / folder, ignore_errors=True)
+        for folder in (html, doctrees):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return book_page(run)
 
@@ -68,18 +67,23 @@ def build_single_page(run: Run, folder: Path) -> Path:
     StudyError
         When Sphinx warns or fails.
     """
-    done = subprocess.run(
-        _sphinx(run, "singlehtml", folder), capture_output=True, text=True, encoding="utf-8", errors="replace"
-    )
-    if done.returncode:
-        raise StudyError("The book was not built:\n" + "\n".join(done.stderr.strip().splitlines()[-12:]))
+    _sphinx(run, "singlehtml", folder)
     return folder / "index.html"
 
 
-def _sphinx(run: Run, builder: str, target: Path) -> list[str]:
-    """The command that writes the staged book: unknown targets warn (-n), warnings are errors (-W)."""
-    command = [sys.executable, "-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going"]
-    return [*command, "-d", str(run.book / "doctrees"), str(run.book / "source"), str(target)]
+def _sphinx(run: Run, builder: str, target: Path) -> None:
+    """Write the staged book: unknown targets warn (-n), warnings are errors (-W)."""
+    places = [str(run.book / "doctrees"), str(run.book / "source"), str(target)]
+    _python("-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going", "-d", *places)
+
+
+def _python(*arguments: str) -> None:
+    """Run Python in a process of its own; when it fails, its last lines are the error."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
 
 
 def printed_book(run: Run) -> Path:

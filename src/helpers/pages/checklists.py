@@ -11,18 +11,12 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from helpers.pages.markdown import list_table
+from helpers.pages.rendering import rendered
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 
 CHECKLISTS = {"tripod_ai": "TRIPOD+AI", "clear": "CLEAR", "metrics": "METRICS"}
 ANSWERS = ["yes", "partly", "no", "not applicable"]
-BADGES = {
-    "yes": "bdg-success",
-    "partly": "bdg-warning",
-    "no": "bdg-danger",
-    "not applicable": "bdg-muted",
-}
 JUDGED = {"here": "This book", "paper": "The paper"}
 YES, NO, NOT_APPLICABLE = "yes", "no", "not applicable"
 
@@ -95,33 +89,26 @@ def _scores() -> dict[str, float]:
 def _checklist(name: str, run: Run) -> str:
     """One table a section, so that the page's own contents list the sections."""
     table, absent = read_checklist(name), _absent(run)
-    parts = [_whose(run)]
-    if name == "metrics":
-        parts += [_score_sentence(), _conditions()]
-    for section, rows in table.groupby("section", sort=False):
-        parts.append(f"## {section}\n")
-        cells = [_row(row, absent) for row in rows.to_dict("records")]
-        parts.append(
-            list_table(
-                [["No.", "Item", *JUDGED.values()], *cells], "7 27 37 29", "radbook-stacked radbook-checklist"
-            )
-        )
-    return "\n".join(parts)
+    table["link"] = [_link(place, absent) for place in table["link"]]
+    sections = table.groupby("section", sort=False)
+    return rendered(
+        "checklist.md",
+        study=run.study,
+        judged=JUDGED,
+        sections={section: rows.to_dict("records") for section, rows in sections},
+        conditions=read_conditions().to_dict("index") if name == "metrics" else {},
+        scores=_scores(),
+    )
 
 
-def _row(item: dict, absent: set[str]) -> list[str]:
-    weight = f" (weight {item['weight']:.3f})" if "weight" in item else ""
-    link = _link(item["link"], absent)
-    return [
-        item["number"],
-        item["item"] + weight,
-        f"{_badge(item['here'])} {item['what']}{link}",
-        f"{_badge(item['paper'])} {item['where_in_paper']}",
+def _summary(run: Run) -> str:
+    tables = {name: read_checklist(name) for name in CHECKLISTS}
+    counts = [
+        {"name": name, "title": title, "who": who, "answers": tables[name][judged].value_counts()}
+        for name, title in CHECKLISTS.items()
+        for judged, who in JUDGED.items()
     ]
-
-
-def _badge(answer: str) -> str:
-    return f"{{{BADGES[answer]}}}`{answer}`"
+    return rendered("checklist_summary.md", study=run.study, answers=ANSWERS, counts=counts, scores=_scores())
 
 
 def _link(place: str, absent: set[str]) -> str:
@@ -141,41 +128,3 @@ def _absent(run: Run) -> set[str]:
     pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
     executed = {f"notebooks/{path.stem}" for path in run.notebooks.glob("*.ipynb")}
     return {page for page in pages if page.startswith("notebooks/")} - executed
-
-
-def _whose(run: Run) -> str:
-    if run.study.is_virtual:
-        return ""
-    return (
-        "```{warning}\nThe answers are those of this book with its virtual cohort, not of the study "
-        f"“{run.study.title}”. Copy `data/checklists` and answer for your own patients.\n```\n"
-    )
-
-
-def _score_sentence() -> str:
-    scores = _scores()
-    return (
-        f"**METRICS score: this book {scores['here']:.1%}, the paper {scores['paper']:.1%}** "
-        "(weights of the items answered yes, over the weights of all that apply).\n"
-    )
-
-
-def _conditions() -> str:
-    table = read_conditions()
-    rows = [[f"{number}", row["question"], row["here"], row["paper"]] for number, row in table.iterrows()]
-    head = ["Condition", "Question", *JUDGED.values()]
-    return "## Conditions\n\nThey decide which items apply.\n\n" + list_table(
-        [head, *rows], "15 49 18 18", "radbook-compact"
-    )
-
-
-def _summary(run: Run) -> str:
-    rows = [["Checklist", "Judged", *(answer.capitalize() for answer in ANSWERS)]]
-    for name, title in CHECKLISTS.items():
-        table = read_checklist(name)
-        for judged, who in JUDGED.items():
-            counts = table[judged].value_counts()
-            rows.append([f"[{title}](reporting_{name}.md)", who, *(str(counts.get(a, 0)) for a in ANSWERS)])
-    return "\n".join(
-        [_whose(run), list_table(rows, "20 20 14 14 14 18", "radbook-compact"), _score_sentence()]
-    )

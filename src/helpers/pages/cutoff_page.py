@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.pages.page_parts import application, shared_picture
+from helpers.pages.rendering import rendered
 from helpers.plots.style import MODEL_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
@@ -122,21 +122,14 @@ def staged_files(run: Run) -> dict[str, bytes]:
 
 
 def _page(run: Run) -> str:
-    if not run.artifact_path("predictions").is_file():
-        return "_This run has made no models: notebooks 05 and 06 make them._\n"
     study = run.study
     # Stricter than Study.is_virtual: one real site among virtual ones is enough for groups.
     grouped = not (study.simulated or all(site.virtual is not None for site in study.sites))
     smallest = max(SMALLEST_GROUP, study.min_cell)
-    data = cutoff_data(run.read("predictions"), grouped, smallest)
-    if not data["models"]:
-        return f"_Too few patients: no cut-offs {smallest} patients apart exist in any set._\n"
-    alt = "ROC curves of the clinical, radiomics and nomogram models, one panel for each set."
-    parts = shared_picture(run, "figure_6", alt)
-    if grouped:
-        parts.append(
-            f"Patients are shown in groups: cut-offs are offered only where at least {smallest} patients, or "
-            "none, change sides from one to the next, among those with osteoporosis as among those without. "
-            "A set too small for that is left out.\n"
-        )
-    return application("cutoff_explorer", data) + "\n".join(parts)
+    made = run.artifact_path("predictions").is_file()
+    return rendered(
+        "cutoff_explorer.md",
+        data=cutoff_data(run.read("predictions"), grouped, smallest) if made else None,
+        smallest=smallest,
+        has_picture=run.figure_path("figure_6", "svg").is_file(),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.errors import StudyError
 from helpers.frozen.bundle import load_bundle
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
-from helpers.pages.page_parts import application, shared_picture
+from helpers.pages.rendering import rendered
 from helpers.study.run_folder import Run
 
 TITLES = {"age": "Age (years)", "sex": "Sex", "rad_score": "Rad-score"}
@@ -65,18 +65,16 @@ def staged_files(run: Run) -> dict[str, bytes]:
 
 
 def _page(run: Run) -> str:
-    if not (run.bundle / "manifest.json").is_file():
-        return "_This run has made no nomogram: notebook 06 makes it._\n"
-    try:
-        data = nomogram_data(load_bundle(run.bundle).chart)
-    except StudyError as error:
-        return f"_{error}_\n"
-    whose = "virtual patients" if run.study.is_virtual else "the patients of this study"
-    alt = "Nomogram: a ruler of points, an axis for each predictor, total points, risk; one patient marked."
-    return application("nomogram_calculator", data) + "\n".join(
-        [
-            *shared_picture(run, "figure_5", alt),
-            f"```{{warning}}\nThis model was made from {whose}, for teaching. It is no medical device: do "
-            "not use it in the care of anybody.\n```\n",
-        ]
+    data, problem = None, ""
+    if (run.bundle / "manifest.json").is_file():
+        try:
+            data = nomogram_data(load_bundle(run.bundle).chart)
+        except StudyError as error:
+            problem = error
+    return rendered(
+        "nomogram_calculator.md",
+        data=data,
+        problem=problem,
+        virtual=run.study.is_virtual,
+        has_picture=run.figure_path("figure_5", "svg").is_file(),
     )

@@ -30,13 +30,14 @@ VIRTUAL_BANNER = (
 
 def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
-    wanted = _prose() | _notebooks(run) | _shared(run) | made_pages(run)
+    book, share = REPOSITORY / "book", run.folder / "share"
+    # The pages of book/ lie at the top, so that the landing page is html/index.html.
+    wanted = _files(book, book) | _notebooks(run) | _files(share, run.folder) | made_pages(run)
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
-    wanted |= {
-        name: _without_dead_links(content, wanted) for name, content in wanted.items() if _is_page(name)
-    }
+    pages = [name for name in wanted if name.endswith((".md", ".ipynb"))]
+    wanted |= {name: _without_dead_links(wanted[name], wanted) for name in pages}
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
@@ -58,15 +59,10 @@ def made_pages(run: Run) -> dict[str, bytes]:
     return made
 
 
-def _prose() -> dict[str, bytes]:
-    """The pages of book/, at the top of the staged sources, so that the landing page is html/index.html."""
-    files = (path for path in (REPOSITORY / "book").rglob("*") if path.is_file())
-    return {path.relative_to(REPOSITORY / "book").as_posix(): path.read_bytes() for path in files}
-
-
-def _shared(run: Run) -> dict[str, bytes]:
-    files = (path for path in (run.folder / "share").rglob("*") if path.is_file())
-    return {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in files}
+def _files(folder: Path, top: Path) -> dict[str, bytes]:
+    """Contents of the files in ``folder``, by their place in ``top``."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
 
 
 def _notebooks(run: Run) -> dict[str, bytes]:
@@ -77,6 +73,7 @@ def _page(path: Path) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
@@ -84,10 +81,6 @@ def _page(path: Path) -> bytes:
         if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
             cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
-
-
-def _is_page(name: str) -> bool:
-    return name.endswith((".md", ".ipynb"))
 
 
 def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:

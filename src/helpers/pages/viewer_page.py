@@ -18,7 +18,7 @@ from helpers.features.rules import typical_patient
 from helpers.imaging import slices
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source
-from helpers.pages.page_parts import application, picture
+from helpers.pages.rendering import rendered
 from helpers.plots.regions import BONE_WINDOW, CANCELLOUS_WINDOW, LAYER_COLOURS, roi_figure
 from helpers.plots.style import STYLE
 from helpers.study.places import REPOSITORY
@@ -35,7 +35,7 @@ BONE_IN_SPACE = (150, 900)  # HU: soft tissue is transparent, cortex is bright
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The part that the page of the viewer includes, its picture, and its volumes as a script."""
-    scan, remark = _virtual_scan(run)
+    scan, of_study = _virtual_scan(run)
     small = _small(scan)
     volumes = {"ct": _nifti(small.image), "layers": _nifti(small.mask)}
     labels = [
@@ -48,32 +48,25 @@ def staged_files(run: Run) -> dict[str, bytes]:
         "windows": [{"title": title, "hu": list(limits)} for title, limits in WINDOWS.items()],
         "bone": list(BONE_IN_SPACE),
     }
-    alt = "Virtual CT in a bone window, six coloured layers: axial slices of T12 and L1, sagittal, coronal."
-    scripts = ("interactive/virtual_patient.js", "vendor/niivue/niivue.umd.js")
-    page = application("volume_viewer", data, scripts) + "\n".join(
-        [*picture("interactive/virtual_patient.png", alt), remark]
-    )
     script = f"const radbookVolumes = {json.dumps(volumes)};\n"
     return {
-        "interactive/volume_viewer.md": page.encode(),
+        "interactive/volume_viewer.md": rendered("volume_viewer.md", data=data, of_study=of_study).encode(),
         "interactive/virtual_patient.png": _png(small),
         "extra/interactive/virtual_patient.js": script.encode(),
     }
 
 
-def _virtual_scan(run: Run) -> tuple[Scan, str]:
-    """The virtual patient of Figure 2; of a hospital's study the first one of the book's own cohort."""
+def _virtual_scan(run: Run) -> tuple[Scan, bool]:
+    """The virtual patient of Figure 2 (True); of a hospital's study the first of the book's own cohort."""
     virtual = [site for site in run.study.sites if site.virtual is not None]
-    resampled = "It is cut out around the regions and resampled to voxels of 1 mm.\n"
     if virtual and len(virtual) == len(run.study.sites) and run.artifact_path("preprocessing").is_file():
         shown = typical_patient(run.read("preprocessing"))
         site = run.read("cohort").set_index("patient_id").loc[shown, "site"]
         source = image_source(run, next(one for one in virtual if one.name == site))
-        return source.load(shown), f"This is the virtual patient of Figure 2 (chapter 02). {resampled}"
+        return source.load(shown), True
     simulated = VirtualSource(protocol=REPOSITORY / "data" / "virtual" / "protocol.yml", patients=8)
     source = image_source(run, Site(name="Virtual hospital", role="development", virtual=simulated))
-    first = source.hospital.screened()["patient_id"].iloc[0]
-    return source.load(first), f"This is a simulated patient, not one of the study. {resampled}"
+    return source.load(source.hospital.screened()["patient_id"].iloc[0]), False
 
 
 def _small(scan: Scan) -> Scan:

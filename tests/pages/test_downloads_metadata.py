@@ -1,0 +1,35 @@
+"""What the notebooks' metadata offer for download is what a run writes: a forgotten table or figure fails."""
+
+from collections import Counter
+
+import pytest
+
+from helpers.pages import downloads
+from helpers.study.places import STEPS
+
+# With images the flow chart is finished in 03, with ready features in 01: both offer it.
+OFFERED_TWICE = {"tables": {"flow_chart"}, "figures": {"figure_1"}}
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("tables", "csv"), ("figures", "svg")])
+def test_every_chapter_offers_what_it_has_written(finished, kind, ending):
+    files = sorted((finished.folder / "share" / kind).glob(f"*.{ending}"))
+    forgotten = [
+        path.stem for path in files if path.stem not in downloads.offered(writer(finished, path))[kind]
+    ]
+    assert forgotten == []
+    times = Counter(name for step in STEPS.values() for name in downloads.offered(step)[kind])
+    assert set(times) == {path.stem for path in files}
+    assert {name for name, count in times.items() if count > 1} == OFFERED_TWICE[kind]
+
+
+def writer(run, path):
+    """The chapter that wrote a file: its executed notebook is the first that was saved after it."""
+    saved = {step: (run.notebooks / f"{step}.ipynb").stat().st_mtime for step in STEPS.values()}
+    return next(step for step, time in saved.items() if time >= path.stat().st_mtime)
+
+
+def test_no_file_of_a_finished_run_stands_among_the_others(finished):
+    page = downloads.page(finished)
+    assert "* - Others" not in page
+    assert "{download}`table_5 <share/tables/table_5.csv>`" in page
