@@ -24,7 +24,7 @@ def readings(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         patient_id, reader (1 or 2), and one column a feature.
     """
     both = [
-        table[table["patient_id"].isin(other.get("patient_id", []))].assign(reader=number)
+        table[table["patient_id"].isin(other["patient_id"])].assign(reader=number)
         for number, (table, other) in enumerate([(first, second), (second, first)], start=1)
     ]
     return pd.concat(both, ignore_index=True)
@@ -68,7 +68,9 @@ def pingouin_beside(ours: pd.DataFrame, theirs: Mapping[str, pd.DataFrame]) -> p
     return table.assign(difference=abs(gaps).max(axis=1))
 
 
-def in_words(beside: pd.DataFrame) -> dict[str, str]:
-    """What the page says of `pingouin_beside`, by glue's names."""
+def in_words(beside: pd.DataFrame) -> str:
+    """How far the two packages differ, in a sentence."""
+    if beside.empty:
+        return "Too few patients were read twice to compare anything here."
     largest = beside["difference"].max()
-    return {"pingouin-n": f"{len(beside)}", "pingouin-gap": f"{largest:.0e}" if len(beside) else "unknown"}
+    return f"The largest difference in these {len(beside)} features, of estimate or limit, is {largest:.0e}."
