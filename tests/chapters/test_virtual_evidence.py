@@ -124,6 +124,24 @@ def test_order_of_reliability():
     assert found == {"icc_shape": 0.5, "icc_firstorder": 0.5, "icc_filters": 1.0}
 
 
+def test_what_is_outside_is_named():
+    table = pd.DataFrame({"quantity": ["HU", "noise"], "within": [True, False]})
+    assert virtual_evidence.evidence_in_words(table) == "2 quantities, 1 outside the published range: noise."
+    assert virtual_evidence.evidence_in_words(table[:1]) == "1 quantities, 0 outside the published range."
+
+
+def test_a_sample_is_measured_patient_by_patient_of_each_hospital():
+    sample = {role: virtual_evidence.included(site)[:1] for role, site in SITES.items()}
+    table = virtual_evidence.measure_sample(SITES, sample, workers=1)
+    assert table["role"].tolist() == list(SITES)
+    role, (patient,) = next(iter(sample.items()))
+    alone = virtual_evidence.measure_patient(SITES[role], patient)
+    assert table.iloc[0].drop("role").to_dict() == pytest.approx(alone)
+    laws = virtual_evidence.image_laws(table)
+    assert laws[f"noise_{role}"] == pytest.approx(alone["noise"])
+    assert laws["pixel_smallest"] == table["pixel_mm"].min() <= laws["pixel_largest"]
+
+
 def test_table_says_what_is_within_and_leaves_out_what_is_missing():
     table = virtual_evidence.evidence_table(
         {"hu_t_r": 0.4, "dice": 0.99, "sex_slope": -1.0, "icc_filters": np.nan}

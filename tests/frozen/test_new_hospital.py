@@ -212,6 +212,15 @@ def test_patients_without_outcome_are_scored_but_not_judged():
     assert "No outcomes" in new_hospital.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
 
 
+def test_few_excluded_or_refused_patients_are_not_told():
+    people, _ = people_and_scores()
+    screened = pd.DataFrame({"exclusion": [""] * len(people) + ["fracture"] * 3})
+    measured = new_hospital.Measured(people, None, pd.DataFrame(index=range(12)))
+    words = new_hospital.arrivals_in_words(screened, people, measured, min_cell=10)
+    assert (words["new-screened"], words["new-scored"]) == (f"{len(people) + 3}", f"{len(people)}")
+    assert (words["new-excluded"], words["new-refused"]) == ("<10", "12")
+
+
 def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):
     run = open_run(ready(predictors=["age"]), tmp_path / "run")
     with pytest.raises(StudyError, match="needs the predictor.*sex"):

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from helpers.chapters.strict_tables import region_row
 from helpers.chapters.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
@@ -24,7 +25,7 @@ from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, map_cases
 from helpers.features.cluster import scheduler_address
 from helpers.features.extraction import extract_case
-from helpers.features.prepare import prepare
+from helpers.features.prepare import cases_of, prepare
 from helpers.imaging.boxes import roi_box
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import ImageSource, Scan, image_sources
@@ -114,6 +115,18 @@ def leaky_auc(
             name: float(cross_val_score(model, selected, outcome, cv=cv, scoring="roc_auc").mean())
             for name, model in models.items()
         }
+
+
+def permuted_in_words(table: pd.DataFrame) -> dict[str, str]:
+    """What the page says of `permuted_labels`, by glue's names."""
+    covered = table["ci_low"].le(0.5) & table["ci_high"].ge(0.5)
+    low, high = interval_of_mean(table["strict"])
+    return {
+        "permuted-interval": f"{low:.2f} to {high:.2f}",
+        "permuted-n": f"{len(table)}",
+        "permuted-covered": f"{covered.sum()}",
+        **{f"permuted-{name}": f"{table[name].mean():.2f}" for name in ("strict", "leaky_lr", "leaky_rf")},
+    }
 
 
 def interval_of_mean(values: pd.Series) -> tuple[float, float]:
@@ -230,3 +243,53 @@ def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.D
     features = pd.DataFrame.from_dict(rows, orient="index").rename_axis("patient_id")
     features = features[[name for name in features if "_shape_" not in name]]
     return features, pd.DataFrame(skipped, columns=SKIPPED)
+
+
+def drawn_cases(training: pd.DataFrame, wanted: int, rng: np.random.Generator) -> list[Case]:
+    """Cases of about ``wanted`` training patients (index), drawn within each outcome; all where fewer."""
+    share = min(1, wanted / len(training))
+    drawn = training.groupby("osteoporosis").sample(frac=share, random_state=rng)
+    return cases_of(drawn.sort_index().reset_index())
+
+
+def both_regions(run: Run, case: Case) -> tuple[Scan, Scan]:
+    """A patient's scan with the region as drawn, and with the region in the muscle."""
+    scan = image_sources(run)[case.site].load(case.patient_id)
+    return scan, muscle_scan(scan, case.patient_id)
+
+
+def regions_table(
+    procedure: Procedure,
+    regions: dict[str, pd.DataFrame],
+    patients: pd.DataFrame,
+    predictors: list[str],
+    **validation: int,
+) -> tuple[pd.DataFrame, list[str]]:
+    """How well each region predicts by itself and beside the clinical predictors.
+
+    Parameters
+    ----------
+    procedure : Procedure
+    regions : dict of str to DataFrame
+        By region: features of the same patients, in the same columns.
+    patients : DataFrame
+        osteoporosis and the predictors of these patients, row for row.
+    predictors : list of str
+    **validation : int
+        folds, repeats, seed and workers of :func:`helpers.chapters.strict_validation.nested_predictions`.
+
+    Returns
+    -------
+    table : DataFrame
+        region, and the columns of :func:`helpers.chapters.strict_tables.region_row`.
+    problems : list of str
+        Why a region is not in the table.
+    """
+    outcome, rows, problems = patients["osteoporosis"].to_numpy(), [], []
+    for region, features in regions.items():
+        try:
+            nested = nested_predictions(procedure, features, outcome, **validation)
+            rows.append({"region": region, **region_row(patients, nested, predictors)})
+        except StudyError as problem:
+            problems.append(f"{region}: not estimable with {len(features)} patients. {problem}")
+    return pd.DataFrame(rows), problems

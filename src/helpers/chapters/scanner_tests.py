@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
+from joblib import Parallel, delayed
 from scipy.optimize import curve_fit
 from scipy.special import erf
 from scipy.stats import ttest_1samp
@@ -118,7 +119,14 @@ def rescan(
     return tuple(extract(preprocess(Scan(scan, mask), settings), settings) for scan in scans)
 
 
-def scanner_shift(rescans: list[tuple[dict[str, float], ...]]) -> pd.DataFrame:
+def rescans(
+    home: VirtualSite, away: VirtualSite, pairs: list[tuple[str, str]], settings: dict, workers: int
+) -> list[tuple[dict[str, float], ...]]:
+    """`rescan` for every pair of patient and host; ``workers`` 0 for all cores."""
+    return Parallel(n_jobs=workers or -1)(delayed(rescan)(home, away, *pair, settings) for pair in pairs)
+
+
+def scanner_shift(scans: list[tuple[dict[str, float], ...]]) -> pd.DataFrame:
     """Shift of each feature on rescanning, in SDs between patients.
 
     Returns
@@ -127,7 +135,7 @@ def scanner_shift(rescans: list[tuple[dict[str, float], ...]]) -> pd.DataFrame:
         Index feature; ``same`` and ``other`` (mean shift on the same and on the other hospital's scanner)
         and ``p_value`` (paired t-test of the other against home).
     """
-    first, again, away = (pd.DataFrame(list(rows)) for rows in zip(*rescans, strict=True))
+    first, again, away = (pd.DataFrame(list(rows)) for rows in zip(*scans, strict=True))
     spread = first.std(ddof=1)
     varying = spread[spread > 1e-9 * first.abs().max()].index
     moved = (away - first)[varying]

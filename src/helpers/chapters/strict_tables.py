@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from helpers.chapters.strict_validation import Nested, nested_auc
+from helpers.chapters.strict_validation import Fitted, Nested, mean_calibration, measures, nested_auc
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.evaluation.sample_size import (
+    cox_snell_of,
+    development_size,
+    largest_cox_snell,
+    validation_size,
+)
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
 from helpers.study.run_folder import Run
@@ -94,6 +100,15 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
     return table.assign(difference=table["strict_mode"] - table["paper_mode"])
 
 
+def differences_in_words(table: pd.DataFrame) -> dict[str, str]:
+    """Smallest and largest difference of each quantity of `paper_beside_strict`, by glue's names."""
+    ends = table.groupby("quantity")["difference"].agg(["min", "max"])
+    return {
+        f"strict-{name}": f"{ends.loc[name, 'min']:+.3f} to {ends.loc[name, 'max']:+.3f}"
+        for name in ("AUC", "sensitivity", "specificity")
+    }
+
+
 def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, float]:
     summary = calibration_summary(y, p)
     at_cutoff = confusion_metrics(y, p, youden_cutoff(y, p) if cutoff is None else cutoff)["estimate"]
@@ -113,6 +128,86 @@ def with_mean_hu(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
         return patients.copy()
     hu = run.read("preprocessing").set_index("patient_id")["trabecular_hu"]
     return patients.assign(trabecular_hu=hu.reindex(patients.index))
+
+
+def scanners_of(patients: pd.DataFrame) -> pd.Series:
+    """Each patient's scanner, "not stated" where the study does not know it."""
+    unknown = pd.Series("", index=patients.index)
+    return patients.get("scanner", unknown).fillna("not stated")
+
+
+def scanners_in_training(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:
+    """Patients of each set whose scanner training patients had too, and those whose scanner they had not."""
+    seen = scanners[patients["cohort"] == "training"].unique()
+    reach = {True: "scanner in training", False: "scanner not in training"}
+    return pd.crosstab(patients["cohort"], scanners.isin(seen).map(reach)).reset_index()
+
+
+def smote_effect(ways: dict[str, tuple[Nested, Fitted]], patients: pd.DataFrame) -> pd.DataFrame:
+    """Discrimination and calibration of the same procedure with and without SMOTE.
+
+    Parameters
+    ----------
+    ways : dict
+        By what is said of SMOTE: held-out risks of the training patients, and the model of all of them with
+        the risks of ``patients``.
+    patients : DataFrame
+        cohort and osteoporosis, one row a patient.
+
+    Returns
+    -------
+    DataFrame
+        smote, cohort, and the measures of :func:`helpers.chapters.strict_validation.measures`.
+    """
+    outcome, rows = patients["osteoporosis"], []
+    for smote, (held_out, fitted) in ways.items():
+        training = (patients["cohort"] == "training").to_numpy()
+        judged = mean_calibration(outcome[training].to_numpy(), held_out)
+        rows.append({"smote": smote, "cohort": "training", **judged})
+        for cohort in present_cohorts(patients)[1:]:
+            part = (patients["cohort"] == cohort).to_numpy()
+            judged = measures(outcome[part], fitted.probability[part])
+            rows.append({"smote": smote, "cohort": cohort, **judged})
+    return pd.DataFrame(rows)
+
+
+def sample_sizes(y: np.ndarray, nested: Nested, parameters: list[int]) -> pd.DataFrame:
+    """Patients that development and external validation would need to reach what the training patients show.
+
+    Parameters
+    ----------
+    y : array of 0 and 1, shape (patients,)
+    nested : Nested
+        Held-out risks of the same patients.
+    parameters : list of int
+        Numbers of candidate parameters, a row of sizes for each.
+
+    Returns
+    -------
+    DataFrame
+        purpose, criterion, patients, events, and events_per_parameter. Purposes whose assumption fails (a
+        model no better than chance) are left out.
+    """
+    prevalence, auc = float(y.mean()), nested_auc(y, nested).auc
+    reached, needed = cox_snell_of(y, nested.mean), {}
+    if 0 < reached < largest_cox_snell(prevalence):
+        for number in parameters:
+            sizes = development_size(number, prevalence, reached)
+            needed[f"development, {number} parameters"] = sizes
+    if 0.5 < auc < 1:
+        log_odds = np.log(nested.mean / (1 - nested.mean))
+        needed["external validation"] = validation_size(prevalence, auc, log_odds)
+    empty = {"none": pd.DataFrame(columns=["criterion", "patients", "events"])}
+    return pd.concat(needed or empty, names=["purpose"]).reset_index("purpose")
+
+
+def sizes_in_words(y: np.ndarray, nested: Nested, candidates: int) -> dict[str, str]:
+    """Events for each candidate feature, and the Cox-Snell R-squared of held-out risks, by glue's names."""
+    return {
+        "events-per-candidate": f"{y.sum() / candidates:.2f}",
+        "candidates-n": f"{candidates}",
+        "cox-snell": f"{cox_snell_of(y, nested.mean):.2f}",
+    }
 
 
 def subgroups_of(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:

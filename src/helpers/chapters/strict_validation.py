@@ -306,3 +306,14 @@ def pairwise_overlap(chosen: list[list[str]]) -> float:
         len(one & other) / len(one | other) for i, one in enumerate(sets) for other in sets[:i] if one | other
     ]
     return float(np.mean(pairs)) if pairs else float("nan")
+
+
+def stability_in_words(chosen: list[list[str]]) -> dict[str, str]:
+    """How alike the resamples' choices are, by glue's names."""
+    frequency, sizes = selection_frequencies(chosen), [len(names) for names in chosen]
+    return {
+        "strict-overlap": f"{pairwise_overlap(chosen):.2f}",
+        "strict-ever": f"{len(frequency)}",
+        "strict-often": f"{(frequency >= 0.5).sum()}",
+        "strict-sizes": f"{min(sizes)} to {max(sizes)}",
+    }

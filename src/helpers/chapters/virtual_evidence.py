@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
+from joblib import Parallel, delayed
 from scipy.ndimage import binary_erosion
 
 from helpers.features.reliability import icc
@@ -96,6 +97,24 @@ def _residuals(design: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     return outcome - design @ np.linalg.lstsq(design, outcome, rcond=None)[0]
 
 
+def measure_sample(sites: dict[str, VirtualSite], sample: dict[str, list[str]], workers: int) -> pd.DataFrame:
+    """`measure_patient` for a sample of each hospital: a row a patient, with the hospital's ``role``.
+
+    Parameters
+    ----------
+    sites : dict of str to VirtualSite
+        By role.
+    sample : dict of str to list of str
+        Pseudonyms by role.
+    workers : int
+        0 for all cores.
+    """
+    tasks = [(role, patient_id) for role in sites for patient_id in sample[role]]
+    measure = delayed(measure_patient)
+    rows = Parallel(n_jobs=workers or -1)(measure(sites[role], patient_id) for role, patient_id in tasks)
+    return pd.DataFrame(rows).assign(role=[role for role, _ in tasks])
+
+
 def measure_patient(site: VirtualSite, patient_id: str) -> dict[str, float]:
     """One patient in the images: HU by two readers, their Dice, noise in the aorta, texture of L1.
 
@@ -167,6 +186,17 @@ def texture_measures(values: np.ndarray, inside: np.ndarray, spacing: tuple) -> 
     return {"variogram_slope": float(slope), "anisotropy": float(at[0] / beside)}
 
 
+def image_laws(measured: pd.DataFrame) -> dict[str, float]:
+    """Noise by hospital, slices and pixels of the images, by the keys of published.csv."""
+    noise = measured.groupby("role")["noise"].mean()
+    return {
+        **{f"noise_{role}": value for role, value in noise.items()},
+        "slice_mm": measured["slice_mm"].mean(),
+        "pixel_smallest": measured["pixel_mm"].min(),
+        "pixel_largest": measured["pixel_mm"].max(),
+    }
+
+
 def reader_laws(measured: pd.DataFrame) -> dict[str, float]:
     """Dice and ICC of mean HU of the two readers."""
     ratings = measured[["hu_reader1", "hu_reader2"]].to_numpy()[None]
@@ -223,6 +253,13 @@ def evidence_table(simulated: dict[str, float]) -> pd.DataFrame:
         if np.isfinite(simulated.get(row.key, np.nan))
     ]
     return pd.DataFrame(rows)
+
+
+def evidence_in_words(table: pd.DataFrame) -> str:
+    """How many rows of an `evidence_table` lie outside the published range, and which."""
+    outside = table.loc[~table["within"], "quantity"]
+    named = ": " + "; ".join(outside) if len(outside) else ""
+    return f"{len(table)} quantities, {len(outside)} outside the published range{named}."
 
 
 def interval_row(quantity: str, simulated: float, low: float, high: float, source: str) -> dict:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from helpers.evaluation.bootstrap import (
+    BootstrapPerformance,
+    bootstrap_performance,
+    performance_intervals,
+    resample_weights,
+)
+from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+
+# Measures at the paper's cut-offs, and those of `performance_table` at the training set's.
+MEASURES = ["auc", *PROPORTIONS]
+STRICT = [f"{name}_strict" for name in ("cutoff", *PROPORTIONS)]
+THRESHOLDS = np.arange(1, 100) / 100  # of a decision curve with its band
 
 
 def hu_alone(patients: pd.DataFrame, quality: pd.DataFrame | None) -> pd.DataFrame:
@@ -57,6 +74,124 @@ def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, flo
         row[f"cutoff{suffix}"] = cutoff
         row |= {f"{metric}{suffix}": estimates[metric] for metric in PROPORTIONS}
     return row
+
+
+def lost_by_locking(table: pd.DataFrame) -> pd.Series:
+    """Sensitivity plus specificity that the training set's cut-off costs, by row of the validation sets.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `performance_table` gives it.
+    """
+    new = table[table["cohort"] != "training"]
+    best = new["sensitivity"] + new["specificity"]
+    return best - new["sensitivity_strict"] - new["specificity_strict"]
+
+
+def locked_cutoffs(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """The same risks in the validation sets at two cut-offs: the training set's, and the set's own.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact, or risks in its format.
+    models : list of str
+
+    Returns
+    -------
+    DataFrame
+        cohort, model, rule ("locked" or "own Youden"), cutoff, sensitivity, specificity, accuracy, ppv, npv.
+    """
+    rows = []
+    for model in models:
+        training = probabilities_wide(predictions, "training", [model])
+        locked = youden_cutoff(training["osteoporosis"], training[model])
+        for cohort in present_cohorts(predictions)[1:]:
+            part = probabilities_wide(predictions, cohort, [model])
+            own = youden_cutoff(part["osteoporosis"], part[model])
+            for rule, cutoff in {"locked": locked, "own Youden": own}.items():
+                found = confusion_metrics(part["osteoporosis"], part[model], cutoff)["estimate"]
+                rows.append([cohort, model, rule, cutoff, *found[PROPORTIONS]])
+    return pd.DataFrame(rows, columns=["cohort", "model", "rule", "cutoff", *PROPORTIONS])
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """One model in bootstrap resamples of one set.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (resamples, patients)
+        As :func:`helpers.evaluation.bootstrap.resample_weights` gives them.
+    performance : BootstrapPerformance
+        Its net benefit at `THRESHOLDS`.
+    """
+
+    weights: NDArray[np.int64]
+    performance: BootstrapPerformance
+
+
+def resampled_sets(
+    predictions: pd.DataFrame, model: str, generators: Mapping[str, np.random.Generator], resamples: int
+) -> dict[str, Resampled]:
+    """Bootstrap resamples of sets, and how one model does in them.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact.
+    model : str
+    generators : mapping of str to Generator
+        By set, in the order in which the sets are shown.
+    resamples : int
+    """
+    resampled = {}
+    for cohort, generator in generators.items():
+        part = probabilities_wide(predictions, cohort, [model])
+        weights = resample_weights(part["osteoporosis"], resamples, generator)
+        performance = bootstrap_performance(part["osteoporosis"], part[model], weights, THRESHOLDS)
+        resampled[cohort] = Resampled(weights, performance)
+    return resampled
+
+
+def intervals_table(
+    predictions: pd.DataFrame, model: str, resampled: Mapping[str, Resampled]
+) -> pd.DataFrame:
+    """One model's measures in each set with bootstrap intervals.
+
+    Returns
+    -------
+    DataFrame
+        cohort, measure (auc, slope, intercept, in_the_large, brier), estimate, low, high.
+    """
+    rows = []
+    for cohort, drawn in resampled.items():
+        part = probabilities_wide(predictions, cohort, [model])
+        found = with_intervals(part["osteoporosis"], part[model], drawn.performance)
+        rows.append(found.reset_index().assign(cohort=cohort))
+    return pd.concat(rows)[["cohort", "measure", "estimate", "low", "high"]]
+
+
+def with_intervals(y: ArrayLike, p: ArrayLike, performance: BootstrapPerformance) -> pd.DataFrame:
+    """AUC, calibration and Brier score of predicted risks, with their limits in the resamples.
+
+    Parameters
+    ----------
+    y, p : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks.
+    performance : BootstrapPerformance
+        Of the same risks.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by measure (auc, slope, intercept, in_the_large, brier): estimate, low, high.
+    """
+    limits, summary = performance_intervals(performance), calibration_summary(y, p)
+    estimates = [summary.c_index, *(getattr(summary, name) for name in limits.index[1:])]
+    limits.insert(0, "estimate", estimates)
+    return limits
 
 
 def sensitivity_analysis(predictions: pd.DataFrame, set_aside: pd.Series, models: list[str]) -> pd.DataFrame:

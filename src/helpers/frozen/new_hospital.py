@@ -15,10 +15,10 @@ import yaml
 from numpy.typing import NDArray
 
 from helpers.errors import StudyError
-from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals
-from helpers.evaluation.calibration import calibration_summary
+from helpers.evaluation.bootstrap import bootstrap_performance
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
 from helpers.evaluation.delong import delong_auc
+from helpers.evaluation.performance import with_intervals
 from helpers.evaluation.predictions import probabilities_wide
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
@@ -239,6 +239,31 @@ def in_words(bundle: Bundle, new: Run, checks: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def arrivals_in_words(
+    screened: pd.DataFrame, people: pd.DataFrame, measured: Measured, min_cell: int
+) -> dict[str, str]:
+    """How many patients came and how far they got, by glue's names.
+
+    Parameters
+    ----------
+    screened : DataFrame
+        As `new_patients` gives them.
+    people : DataFrame
+        Those who have a score.
+    measured : Measured
+    min_cell : int
+        Fewer excluded or refused patients are not told.
+    """
+    excluded = int((screened["exclusion"] != "").sum())
+    return {
+        "new-screened": f"{len(screened)}",
+        "new-excluded": small_counts.shown_count(excluded, min_cell),
+        "new-refused": small_counts.shown_count(len(measured.refused), min_cell),
+        "new-scored": f"{len(people)}",
+        "outcomes": outcomes_in_words(people, min_cell),
+    }
+
+
 def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
     """Of how many patients the outcome is known, and whether that is enough to judge the model."""
     known = people["osteoporosis"].notna() if "osteoporosis" in people else pd.Series(False, people.index)
@@ -382,8 +407,6 @@ def calibration_with_intervals(
     for model in models:
         part = probabilities_wide(predictions, "external", [model])
         data = part["osteoporosis"], part[model]
-        limits = performance_intervals(bootstrap_performance(*data, weights, [0.5]))
-        summary = calibration_summary(*data)
-        for name in ("in_the_large", "slope", "brier"):
-            rows.append((model, name, getattr(summary, name), *limits.loc[name]))
+        found = with_intervals(*data, bootstrap_performance(*data, weights, [0.5]))
+        rows += [(model, name, *found.loc[name]) for name in ("in_the_large", "slope", "brier")]
     return pd.DataFrame(rows, columns=["model", "measure", "estimate", "low", "high"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 from helpers.evaluation.bootstrap import BootstrapPerformance, calibration_band, net_benefit_band
 from helpers.evaluation.calibration import calibration_curve
 from helpers.evaluation.decision_curves import net_benefit, treat_all
+from helpers.evaluation.performance import THRESHOLDS, Resampled
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.features.names import readable_name
 from helpers.imaging.sources import Scan
@@ -47,12 +50,7 @@ def plot_permuted(table: pd.DataFrame) -> Figure:
 
 
 def plot_bands(
-    predictions: pd.DataFrame,
-    model: str,
-    weights: dict[str, np.ndarray],
-    performances: dict[str, BootstrapPerformance],
-    thresholds: np.ndarray,
-    curves: int,
+    predictions: pd.DataFrame, model: str, resampled: Mapping[str, Resampled], curves: int
 ) -> Figure:
     """Calibration and decision curves of one model with 95 % bootstrap bands, one column a set.
 
@@ -63,22 +61,21 @@ def plot_bands(
     predictions : DataFrame
         The ``predictions`` artifact.
     model : str
-    weights, performances : dict
-        By set: resamples, and their performance at ``thresholds``.
-    thresholds : ndarray
+    resampled : mapping of str to Resampled
+        By set.
     curves : int
         Of how many resamples the calibration curve is smoothed (each takes a millisecond).
     """
-    single = len(weights) == 1
-    size = (7.4, 3.6) if single else (3.7 * len(weights), 6.4)
-    figure, axes = plt.subplots(*((1, 2) if single else (2, len(weights))), figsize=size)
-    axes = axes.reshape(2, len(weights))
-    for column, (cohort, drawn) in enumerate(weights.items()):
+    single = len(resampled) == 1
+    size = (7.4, 3.6) if single else (3.7 * len(resampled), 6.4)
+    figure, axes = plt.subplots(*((1, 2) if single else (2, len(resampled))), figsize=size)
+    axes = axes.reshape(2, len(resampled))
+    for column, (cohort, drawn) in enumerate(resampled.items()):
         wide = probabilities_wide(predictions, cohort, [model])
         y, p = wide["osteoporosis"].to_numpy(), wide[model].to_numpy()
         top, bottom = axes[:, column]
-        _draw_calibration(top, y, p, drawn[:curves], MODEL_COLOURS[model])
-        _draw_decision(bottom, y, p, performances[cohort], thresholds, MODEL_COLOURS[model])
+        _draw_calibration(top, y, p, drawn.weights[:curves], MODEL_COLOURS[model])
+        _draw_decision(bottom, y, p, drawn.performance, MODEL_COLOURS[model])
         top.set_title(f"{COHORT_TITLES[cohort]}, n = {len(y)}")
     axes[0, 0].set_ylabel("Observed frequency")
     axes[1, 0].set_ylabel("Net benefit")
@@ -96,18 +93,13 @@ def _draw_calibration(axis: plt.Axes, y: np.ndarray, p: np.ndarray, weights: np.
 
 
 def _draw_decision(
-    axis: plt.Axes,
-    y: np.ndarray,
-    p: np.ndarray,
-    performance: BootstrapPerformance,
-    thresholds: np.ndarray,
-    colour: str,
+    axis: plt.Axes, y: np.ndarray, p: np.ndarray, performance: BootstrapPerformance, colour: str
 ) -> None:
     low, high = net_benefit_band(performance)
-    everybody, benefit = treat_all(y, thresholds), net_benefit(y, p, thresholds)
-    axis.fill_between(thresholds, low, high, color=colour, alpha=0.2, linewidth=0)
-    axis.plot(thresholds, benefit, color=colour, label="model")
-    axis.plot(thresholds, everybody, color="#444444", linestyle=(0, (4, 2)), label="treat all")
+    everybody, benefit = treat_all(y, THRESHOLDS), net_benefit(y, p, THRESHOLDS)
+    axis.fill_between(THRESHOLDS, low, high, color=colour, alpha=0.2, linewidth=0)
+    axis.plot(THRESHOLDS, benefit, color=colour, label="model")
+    axis.plot(THRESHOLDS, everybody, color="#444444", linestyle=(0, (4, 2)), label="treat all")
     axis.axhline(0, color="black", linestyle=(0, (1, 1.5)), label="treat none")
     top = max(benefit.max(), everybody.max())
     axis.set(xlabel="Threshold probability", xlim=(0, 1), ylim=(-0.25 * top, 1.15 * top))

@@ -1,0 +1,48 @@
+"""What chapter 01 shows of the patients before Table 1."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading, outcome_rule
+from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
+from helpers.study.run_folder import Run
+from helpers.study.small_counts import shown_count
+from helpers.study.study_file import Study
+
+EXAMPLE = ["patient_id", "site", "age", "sex", "t_score", "interval_days", "scanner", "exclusion"]
+
+
+def examples(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The first patients of the virtual hospitals, with what the tables tell of them; none of a real one."""
+    virtual = [site.name for site in study.sites if site.virtual]
+    columns = screened.columns.intersection(EXAMPLE, sort=False)
+    return screened.loc[screened["site"].isin(virtual), columns].head()
+
+
+def counts_by_outcome(cohort: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    """Patients without and with osteoporosis (columns) in each set (rows), as they may be shown."""
+    counts = cohort.groupby(["cohort", "osteoporosis"]).size().unstack(fill_value=0)
+    counts = counts.reindex([name for name in COHORT_TITLES if name in counts.index])
+    counts = counts.rename(index=COHORT_TITLES, columns=OUTCOME_TITLES)
+    return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=min_cell)
+
+
+def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
+    """How patients were screened, labelled and split, by glue's names."""
+    own = has_allocation(screened, study)
+    return {
+        "screened": f"{len(screened)}",
+        "excluded": f"{(screened['exclusion'] != '').sum()}",
+        "min-age": f"{study.inclusion.min_age}",
+        "max-interval": f"{study.inclusion.max_interval_days}",
+        "split": "as the hospital's own table says" if own else "drawn at random here, within each outcome",
+        "outcome-rule": outcome_rule(study),
+    }
+
+
+def second_reader(cohort: pd.DataFrame, run: Run) -> pd.Series:
+    """Whether a patient is drawn for the second reader, of those whose second masks can be had (boolean)."""
+    available = cohort[has_second_reading(cohort, run)]
+    drawn = draw_second_reader(available, run.study.second_reader_cases, run.study.rng("second reader"))
+    return drawn.reindex(cohort.index, fill_value=False)

@@ -1,0 +1,75 @@
+"""What chapter 04 shows of a selection: funnel, order of SMOTE, selected features, Rad-score."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.features.names import readable_name
+from helpers.learning.selection import Selection
+from helpers.study.contracts import OUTCOME_TITLES
+
+# The steps, as the paper's section 3.2 names what is left.
+STEPS = {
+    "extracted": "extracted",
+    "icc": "after ICC",
+    "constant": "after constants",
+    "mann_whitney": "after Mann-Whitney U",
+    "spearman": "after Spearman",
+    "mrmr": "after mRMR",
+    "lasso": "after LASSO",
+}
+
+
+def funnel(selection: Selection) -> pd.DataFrame:
+    """How many features are left after each step: step, computed."""
+    left = [len(selection.survivors[name]) for name in STEPS]
+    return pd.DataFrame({"step": STEPS.values(), "computed": left})
+
+
+def funnels_by_smote(selections: list[Selection]) -> pd.DataFrame:
+    """The funnels of several selections, by step: a column "SMOTE <when>" for each."""
+    columns = {f"SMOTE {one.settings.smote}": funnel(one)["computed"].to_numpy() for one in selections}
+    return pd.DataFrame(columns, index=pd.Index(STEPS.values(), name="step"))
+
+
+def shared(selections: list[Selection]) -> int:
+    """How many features all the selections have chosen."""
+    return len(set.intersection(*(set(one.survivors["lasso"]) for one in selections)))
+
+
+def selected_features(selection: Selection, icc: pd.Series, frequency: pd.Series) -> pd.DataFrame:
+    """What is known of each selected feature, the largest coefficient first.
+
+    Parameters
+    ----------
+    selection : Selection
+    icc : Series
+        Of each feature; missing where there is none.
+    frequency : Series
+        Of each LASSO candidate.
+
+    Returns
+    -------
+    DataFrame
+        feature, coefficient (per SD), name (for reading), icc, frequency, mean and sd (of the training
+        patients).
+    """
+    table = pd.DataFrame({"coefficient": selection.coefficients})
+    table["name"] = table.index.map(readable_name)
+    table["icc"], table["frequency"] = icc.reindex(table.index), frequency.reindex(table.index)
+    scaling = selection.as_dict()
+    table["mean"], table["sd"] = scaling["mean"], scaling["sd"]
+    return table.rename_axis("feature").reset_index()
+
+
+def rad_score_quartiles(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rad-score by set and outcome: cohort, osteoporosis (in words), n, 25%, median, 75%.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        cohort, osteoporosis and rad_score, one row a patient.
+    """
+    found = scores.groupby(["cohort", "osteoporosis"], sort=False)["rad_score"].describe()
+    found = found[["count", "25%", "50%", "75%"]].set_axis(["n", "25%", "median", "75%"], axis=1)
+    return found.rename(index=OUTCOME_TITLES, level=1).reset_index().astype({"n": int})

@@ -1,0 +1,49 @@
+"""Chapter 01 shows no row of a real patient and no small count."""
+
+import pandas as pd
+import pytest
+
+from helpers.chapters import screening
+from helpers.study.places import REPOSITORY
+from helpers.study.study_file import Study
+
+
+@pytest.fixture
+def study():
+    virtual = {"protocol": "../virtual/protocol.yml", "patients": 24}
+    real = {"table": {"path": "dxa.csv"}, "images": "{patient_id}.nii.gz", "masks": "{patient_id}_m.nii.gz"}
+    sites = [
+        {"name": "Real", "role": "development", **real},
+        {"name": "Virtual", "role": "external", "virtual": virtual},
+    ]
+    content = {"name": "t", "title": "t", "seed": 1, "extraction": "x.yml", "sites": sites}
+    return Study(**content, folder=REPOSITORY / "data" / "studies")
+
+
+@pytest.fixture
+def screened():
+    people = pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": ["Real", "Virtual", "Real"]})
+    return people.assign(age=[60, 70, 80], exclusion=["", "", "fracture"], allocation="", secret=1)
+
+
+def test_examples_are_of_virtual_hospitals_only(screened, study):
+    shown = screening.examples(screened, study)
+    assert shown["patient_id"].tolist() == ["P2"]
+    assert shown.columns.tolist() == ["patient_id", "site", "age", "exclusion"]
+
+
+def test_small_counts_are_not_shown():
+    cohort = pd.DataFrame({"cohort": ["external"] * 9 + ["training"] * 30})
+    cohort["osteoporosis"] = [0] * 7 + [1] * 2 + [0] * 20 + [1] * 10
+    counts = screening.counts_by_outcome(cohort, min_cell=5)
+    assert counts.index.tolist() == ["Training", "External validation"]
+    assert counts.to_numpy().tolist() == [["20", "10"], ["7", "<5"]]
+
+
+def test_rules_are_told_as_the_study_has_them(screened, study):
+    words = screening.rules_in_words(screened, study)
+    assert (words["screened"], words["excluded"]) == ("3", "1")
+    assert words["min-age"] == f"{study.inclusion.min_age}"
+    assert words["split"] == "drawn at random here, within each outcome"
+    own = screening.rules_in_words(screened.assign(allocation="training"), study)
+    assert own["split"] == "as the hospital's own table says"
