@@ -264,7 +264,7 @@ def test_standardised_mean_difference_by_hand():
 def test_table_1_needs_no_predictors():
     cohort = assign_cohorts(people(), study(predictors=[]), 0.7, np.random.default_rng(1))
     assert set(table_1.table_1(cohort, [])["characteristic"]) == {"patients", "age", "sex"}
-    assert len(table_1.compare_cohorts(cohort, [])) == 3
+    assert table_1.compare_cohorts(cohort, [])["characteristic"].nunique() == 3
 
 
 def test_table_1_stands_a_tiny_cohort_and_other_predictors():
@@ -276,5 +276,19 @@ def test_table_1_stands_a_tiny_cohort_and_other_predictors():
     assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
     printed = table_1.printed_table_1(table.assign(paper=table_1_beside(table)))
     assert printed.notna().all().all()
-    assert len(table_1.compare_cohorts(cohort, chosen.predictors)) == 5
+    beside = table_1.compare_cohorts(cohort, chosen.predictors)
+    titles = [
+        "age, mean ± SD",
+        "female, n (%)",
+        "bmi, mean ± SD",
+        "steroids=yes, n (%)",
+        "osteoporosis, n (%)",
+    ]
+    assert beside["characteristic"].unique().tolist() == titles
+    assert (beside["cohort"].to_numpy().reshape(5, 3) == ["training", "internal", "external"]).all()
+    steroids = beside[beside["characteristic"] == "steroids=yes, n (%)"].set_index("cohort")
+    for name, members in cohort.groupby("cohort"):
+        assert steroids.loc[name, "count"] == (members["steroids"] == "yes").sum()
+        assert steroids.loc[name, "n"] == len(members)
+    assert table_1.printed_cohorts(beside)["characteristic"].tolist() == titles
     plt.close(plot_ages(cohort))
