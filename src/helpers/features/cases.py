@@ -38,7 +38,7 @@ class Result:
     @property
     def refused(self) -> bool:
         """Whether the case failed."""
-        return bool(self.reason)
+        return bool(self.kind)
 
 
 def map_cases(
