@@ -21,7 +21,7 @@ CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
 def square_unless_seven(case):
     number = int(case.patient_id[1:])
     if number == 7:
-        raise StudyError(f"{case.patient_id}: the mask is empty.")
+        raise StudyError(f"{case.patient_id}: the mask is empty.", "mask")
     time.sleep(0.02 * (number % 3))  # cases end in another order than they start
     return number**2
 
@@ -36,17 +36,20 @@ def die(case):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_order_is_that_of_the_cases_and_a_bad_case_stops_nobody(workers):
-    outcomes = map_cases(square_unless_seven, CASES, workers, "squares")
-    assert [outcome.case for outcome in outcomes] == CASES
-    assert [o.value for o in outcomes if not o.refused] == [n**2 for n in range(12) if n != 7]
-    assert [o.reason for o in outcomes if o.refused] == ["D0007: the mask is empty."]
+    results = map_cases(square_unless_seven, CASES, workers, "squares")
+    assert [one.case for one in results] == CASES
+    assert [one.value for one in results if not one.refused] == [n**2 for n in range(12) if n != 7]
+    assert [(one.reason, one.kind) for one in results if one.refused] == [
+        ("D0007: the mask is empty.", "mask")
+    ]
 
 
 def test_reason_of_an_unexpected_error_shows_no_path():
-    (outcome,) = map_cases(read_missing_file, CASES[:1], 1, "reading")
-    assert outcome.refused
-    assert "No such file" in outcome.reason
-    assert "Zhang" not in outcome.reason
+    (result,) = map_cases(read_missing_file, CASES[:1], 1, "reading")
+    assert result.refused
+    assert result.kind == "other"
+    assert "No such file" in result.reason
+    assert "Zhang" not in result.reason
 
 
 def test_a_worker_that_the_system_ends_is_told_in_plain_words():
@@ -141,11 +144,11 @@ def test_the_command_shows_and_prunes_what_the_last_run_did_not_use(tmp_path):
         cache.save(key, {"values": np.arange(10)})
     os.utime(run.cache / f"{stale}.case", (time.time() - 9000,) * 2)
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
-    record.record(run, study, record.StepResult("02_preprocessing", "failed", 60.0))
+    record.write_record(run, study, record.StepResult("02_preprocessing", "failed", 60.0))
     unfinished = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert unfinished.exit_code == 1
     assert "did not finish" in unfinished.output
-    record.record(run, study, record.StepResult("02_preprocessing", "ok", 60.0))
+    record.write_record(run, study, record.StepResult("02_preprocessing", "ok", 60.0))
     shown = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert [line.split()[:2] for line in shown.output.splitlines()][1:] == [
         ["features", "2"],

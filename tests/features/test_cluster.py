@@ -30,7 +30,7 @@ def two_workers():
 def root_unless_seven(case):
     number = int(case.patient_id[1:])
     if number == 7:
-        raise StudyError(f"{case.patient_id}: the mask is empty.")
+        raise StudyError(f"{case.patient_id}: the mask is empty.", "mask")
     time.sleep(0.02 * (number % 3))  # cases end in another order than they start
     return number**0.5
 
@@ -38,8 +38,8 @@ def root_unless_seven(case):
 def test_order_values_and_refusals_are_those_of_joblib(two_workers):
     there = map_cases(root_unless_seven, CASES, 1, "roots", two_workers)
     assert there == map_cases(root_unless_seven, CASES, 1, "roots")
-    assert [outcome.case for outcome in there] == CASES
-    assert [outcome.reason for outcome in there if outcome.refused] == ["D0007: the mask is empty."]
+    assert [one.case for one in there] == CASES
+    assert [(one.reason, one.kind) for one in there if one.refused] == [("D0007: the mask is empty.", "mask")]
 
 
 def test_tables_of_a_study_that_names_a_scheduler_are_bit_identical(two_workers, hospital, tmp_path):

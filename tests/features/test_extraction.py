@@ -102,6 +102,7 @@ def test_table_is_the_same_for_any_workers_and_after_a_broken_run(hospital, tmp_
     assert alone["patient_id"].tolist() == [case.patient_id for case in cases[:3]]
     assert refused["patient_id"].tolist() == [cases[3].patient_id]
     assert "empty" in refused["reason"].iloc[0]
+    assert refused["kind"].tolist() == ["mask"]
     entries = sorted(run.cache.rglob("*.case"))
     entries[0].unlink()
     entries[-1].write_bytes(entries[-1].read_bytes()[:100])
@@ -120,6 +121,7 @@ def test_quality_table_lists_the_refused_with_their_reason(hospital, tmp_path):
     table = quality_table(run, cases, workers=1)
     assert table["patient_id"].tolist() == [case.patient_id for case in cases]
     assert table["status"].tolist()[-1] == "refused"
+    assert table["kind"].tolist() == [*[""] * (len(cases) - 1), "mask"]
     run.write("preprocessing", table)
     with pytest.raises(StudyError, match="None of the 1 patients.*empty"):
         quality_table(run, cases[3:], workers=1)

@@ -16,6 +16,7 @@ from helpers.features.prepare import prepare
 from helpers.features.quality import quality_control
 from helpers.features.rules import apply_rules, quality_summary, scanner_summary, typical_patient
 from helpers.imaging.sources import Scan
+from helpers.patients.flow_chart import CATEGORIES
 from helpers.study.study_file import Rules
 
 GRIDS = {
@@ -97,6 +98,7 @@ MEASURED = pd.DataFrame(
         "patient_id": ["one", "metal", "injected", "broken", "plain", "both"],
         "status": ["ok", "warned", "ok", "refused", "ok", "ok"],
         "reason": ["", "thick", "", "empty", "", ""],
+        "kind": ["", "", "", "mask", "", ""],
         "sensitivity": "",
         "missing_vertebra": ["T12", "", "", None, "", ""],
         "block_max_abs_hu": [900.0, 2900.0, 1000.0, np.nan, 1000.0, 2500.0],
@@ -113,12 +115,14 @@ def ruled(table=TABLE, **rules):
 def test_rules_include_exclude_or_set_aside():
     usual = ruled()
     assert usual["status"].tolist() == ["refused", "warned", "refused", "refused", "ok", "refused"]
+    assert usual["kind"].tolist() == ["level", "", "contrast", "mask", "", "contrast"]
     assert usual.loc["one", "reason"] == "T12 is missing (excluded by the rule 'missing_vertebra')"
     assert usual.loc["metal", "reason"] == "thick; 2900 HU near the region: metal or cement"
     assert usual.loc["broken", "reason"] == "empty"
     assert (usual["sensitivity"] == "").all()
     kept = ruled(missing_vertebra="include", metal="sensitivity", contrast="sensitivity")
     assert kept["status"].tolist() == ["warned", "warned", "warned", "refused", "ok", "warned"]
+    assert kept["kind"].tolist() == ["", "", "", "mask", "", ""]
     assert kept["sensitivity"].tolist() == [
         "",
         "2900 HU near the region: metal or cement",
@@ -132,6 +136,33 @@ def test_rules_include_exclude_or_set_aside():
     assert MEASURED["reason"].tolist() == ["", "thick", "", "empty", "", ""]
 
 
+RULES = {
+    "missing_vertebra": "T12 or L1 missing",
+    "fracture": "vertebral fracture",
+    "metal": "metal or cement",
+    "contrast": "contrast-enhanced scan",
+}
+
+
+@pytest.mark.parametrize("number", range(2**4))
+def test_of_several_rules_the_first_that_excludes_gives_the_category(number):
+    """In the order that the patterns on sentences had when they gave the category."""
+    excluding = [rule for bit, rule in enumerate(RULES) if number >> bit & 1]
+    everything = MEASURED.iloc[[5]].assign(missing_vertebra="L1", reason="the mask was flipped")
+    table = pd.DataFrame({"patient_id": ["both"], "fracture": [True], "contrast": [True]})
+    choices = {rule: "exclude" if rule in excluding else "sensitivity" for rule in RULES}
+    (row,) = apply_rules_or_nobody(everything, table, Rules(**choices)).to_dict("records")
+    assert row["status"] == ("refused" if excluding else "warned")
+    assert [rule for rule in RULES if f"excluded by the rule '{rule}'" in row["reason"]] == excluding
+    assert CATEGORIES.get(row["kind"]) == (RULES[excluding[0]] if excluding else None)
+
+
+def apply_rules_or_nobody(quality, table, rules):
+    """With one more patient, in whom there is nothing to find, so that somebody is left."""
+    plain = MEASURED.iloc[[4]]
+    return apply_rules(pd.concat([quality, plain], ignore_index=True), table, rules).iloc[:1]
+
+
 def test_the_hospitals_table_knows_fractures_and_contrast():
     table = TABLE.assign(
         fracture=TABLE["patient_id"].isin(["plain", "broken"]),
@@ -141,6 +172,7 @@ def test_the_hospitals_table_knows_fractures_and_contrast():
     assert known["status"].tolist() == ["refused", "warned", "ok", "refused", "refused", "warned"]
     assert known["sensitivity"]["plain"] == "vertebral fracture (table)"
     assert "contrast" not in known["reason"]["injected"]
+    assert known["kind"].tolist() == ["contrast", "", "", "mask", "contrast", ""]
     assert known["reason"]["broken"] == "empty"
 
 

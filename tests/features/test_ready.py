@@ -13,7 +13,7 @@ import yaml
 
 from helpers.commands import record
 from helpers.commands.parameters import notebook_parameters
-from helpers.commands.run import execute, is_needed, problems, run_study
+from helpers.commands.run import execute, is_needed, run_study, study_problems
 from helpers.errors import StudyError
 from helpers.features.ready import bring_features, check_feature_tables, engine_of, feature_name, features_for
 from helpers.features.reliability import icc
@@ -165,7 +165,7 @@ def test_tables_that_cannot_be_used_are_refused_before_the_run(hospital, table, 
     (found,) = check_feature_tables(run.study)
     assert pd.Series([found]).str.contains(message).all(), found
     assert "770001" not in found
-    assert found in problems(run.folder.parent / "study.yml")
+    assert found in study_problems(run.folder.parent / "study.yml")
 
 
 def test_a_table_of_other_patients_is_refused(hospital):
@@ -208,6 +208,7 @@ def test_a_frozen_model_takes_its_features_and_refuses_single_patients(hospital)
         "a feature of the model is missing or infinite",
         "no row in the feature table",
     ]
+    assert refused["kind"].tolist() == ["features"] * 2
     with pytest.raises(StudyError, match="lacks 1 of the model's 2 features: original_shape_Volume"):
         features_for(run, people, [NAMES[0], "original_shape_Volume"])
     with pytest.raises(StudyError, match="'word' holds text"):

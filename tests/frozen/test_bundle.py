@@ -59,6 +59,7 @@ def run(tmp_path_factory):
     quality = patients[["patient_id"]].assign(
         status="ok",
         reason="",
+        kind="",
         trabecular_hu=100.0,
         kvp=120.0,
         kernel=np.where(train_or_not, "B40", "STANDARD"),

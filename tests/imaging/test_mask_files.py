@@ -22,7 +22,6 @@ from helpers.study.study_file import Site, Study
 SPINE = spine(grid((84, 96, 33), (1.0, 1.0, 2.5)))
 RAW = "Li^Si 0007"
 NAMES = {"T12 body": "T12", "L1 body": "L1"}
-PLACE = "P1, mask 'm'"
 
 
 def voxels(volume):
@@ -156,7 +155,7 @@ ROIS = {"T12 椎体": "T12", "L1 椎体": "L1"}
 
 def codes_of(tmp_path, rois, image=SPINE.image, labels=ROIS):
     rtstruct(tmp_path / "rt.dcm", rois)
-    return voxels(mask_files.read_rtstruct(tmp_path / "rt.dcm", labels, image, PLACE))
+    return voxels(mask_files.read_rtstruct(tmp_path / "rt.dcm", labels, image))
 
 
 @pytest.mark.parametrize("orientation", ["LPS", "LAI"])

@@ -11,7 +11,6 @@ from helpers.imaging.regions import check_regions, label_codes, missing_vertebra
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 SPINE = spine()
-PLACE = "P1, mask 'm'"
 
 
 def voxels(volume):
@@ -29,7 +28,7 @@ def relabelled(**changes):
 
 def layers_of(found, erode_mm=3.0, bodies="own", labels="verse"):
     bodies = found.bodies if bodies == "own" else bodies
-    return six_layers(label_codes(found.vertebrae, labels, PLACE), bodies, erode_mm, PLACE)
+    return six_layers(label_codes(found.vertebrae, labels), bodies, erode_mm)
 
 
 @pytest.mark.parametrize(
@@ -44,15 +43,15 @@ def layers_of(found, erode_mm=3.0, bodies="own", labels="verse"):
     ],
 )
 def test_bad_masks_are_refused_with_the_remedy(mask, message):
-    with pytest.raises(StudyError, match=f"P1.*{message}"):
-        six_layers(label_codes(mask, "layers", PLACE), None, 0, PLACE)
+    with pytest.raises(StudyError, match=message):
+        six_layers(label_codes(mask, "layers"), None, 0)
 
 
 def test_labels_of_the_study_file_are_translated_and_others_left_out():
     mask = relabelled(_1=31, _2=32, _3=33)
     mask[0, 0, 0] = 77
     table = {31: 1, 32: 2, 33: 3, 4: 4, 5: 5, 6: 6}
-    layers, notes = six_layers(label_codes(mask, table, PLACE), None, 0, PLACE)
+    layers, notes = six_layers(label_codes(mask, table), None, 0)
     np.testing.assert_array_equal(voxels(layers), voxels(SCAN.mask))
     assert notes == []
 
@@ -62,7 +61,7 @@ def test_levels_that_are_not_there_are_told_apart_from_empty_masks():
     with pytest.raises(StudyError, match="neither T12 nor L1"):
         layers_of(SPINE._replace(vertebrae=other))
     with pytest.raises(StudyError, match="numbers.*names"):
-        label_codes(SPINE.vertebrae, {"T12 body": "T12"}, PLACE)
+        label_codes(SPINE.vertebrae, {"T12 body": "T12"})
 
 
 @pytest.mark.parametrize(
@@ -71,16 +70,16 @@ def test_levels_that_are_not_there_are_told_apart_from_empty_masks():
 def test_numberings_name_the_same_vertebrae(labels, numbers):
     drawn = voxels(SPINE.vertebrae)
     renumbered = np.select([drawn == 19, drawn == 20], numbers)
-    codes = label_codes(like(renumbered, SPINE.image), labels, PLACE)
-    np.testing.assert_array_equal(voxels(codes), voxels(label_codes(SPINE.vertebrae, "verse", PLACE)))
+    codes = label_codes(like(renumbered, SPINE.image), labels)
+    np.testing.assert_array_equal(voxels(codes), voxels(label_codes(SPINE.vertebrae, "verse")))
 
 
 @pytest.mark.parametrize("value", [1, 255, 1 / 255])
 def test_a_file_of_one_vertebra_may_have_any_single_label(value):
     drawn = sitk.Cast(SPINE.bodies, sitk.sitkFloat32) * value
-    assert set(np.unique(voxels(whole_vertebra(drawn, "L1", PLACE)))) == {0, 8}
+    assert set(np.unique(voxels(whole_vertebra(drawn, "L1")))) == {0, 8}
     with pytest.raises(StudyError, match="T12 has several labels \\(1, 2, 3, 4, 5\\)"):
-        whole_vertebra(SCAN.mask, "T12", PLACE)
+        whole_vertebra(SCAN.mask, "T12")
 
 
 GRIDS = {
@@ -102,7 +101,7 @@ def test_whole_vertebrae_become_thirds_of_their_shrunken_bodies(name, tilt):
     # Shrunk by 3 mm from bodies of 15 mm radius and 24 mm height, to half a voxel's diagonal.
     assert np.hypot(x, y)[inside].max() <= 12.0 + 0.7 * step
     assert (12 - np.abs(np.abs(z) - 16))[inside].min() >= 3.0 - 0.7 * step
-    assert check_regions(layers, found.image, PLACE) == []
+    assert check_regions(layers, found.image) == []
     for layer in range(1, 7):
         middle = z[drawn == layer].mean()
         assert middle == pytest.approx({1: 22, 2: 16, 3: 10, 4: -10, 5: -16, 6: -22}[layer], abs=step)
@@ -114,7 +113,7 @@ def test_erosion_is_in_millimetres_in_every_direction():
     region = np.zeros((21, 41, 41), np.uint8)
     region[3:18, 5:36, 5:36] = 19
     volume = grid((41, 41, 21), (0.5, 1.0, 2.0))
-    kept, _ = six_layers(label_codes(like(region, volume), "verse", PLACE), None, 3.0, PLACE)
+    kept, _ = six_layers(label_codes(like(region, volume), "verse"), None, 3.0)
     # No centre outside within 3 mm: 6 voxels of 0.5 mm, 3 of 1 mm, 1 of 2 mm are taken off at each side.
     box = [(part.min(), part.max()) for part in np.nonzero(voxels(kept))]
     assert box == [(4, 16), (8, 32), (11, 29)]
@@ -125,7 +124,7 @@ def test_one_vertebra_alone_is_divided_along_the_patient():
     layers, _ = layers_of(SPINE._replace(vertebrae=alone))
     assert missing_vertebrae(layers) == ["T12"]
     assert set(np.unique(voxels(layers))) == {0, 4, 5, 6}
-    assert check_regions(layers, SPINE.image, PLACE) == []
+    assert check_regions(layers, SPINE.image) == []
 
 
 def test_a_vertebra_at_the_edge_keeps_its_last_slice_and_is_noted():
@@ -157,7 +156,7 @@ def test_nothing_left_is_told():
 def test_a_whole_vertebra_for_its_body_is_refused():
     layers, _ = layers_of(SPINE, 1.0, None)
     with pytest.raises(StudyError, match="surrounds the spinal canal.*bodies"):
-        check_regions(layers, SPINE.image, PLACE)
+        check_regions(layers, SPINE.image)
 
 
 def flipped(layers, axis):
@@ -170,7 +169,7 @@ def test_masks_flipped_in_their_content_are_refused(name):
     layers, _ = layers_of(found)
     head_foot, front_back, left_right = (0, 1, 2) if name != "sagittal" else (1, 2, 0)
     with pytest.raises(StudyError, match="flipped top to bottom"):
-        check_regions(flipped(layers, head_foot), found.image, PLACE)
+        check_regions(flipped(layers, head_foot), found.image)
     # An image whose spine lies off the middle: only there does such a flip leave the bone.
     for axis, name in ((front_back, "front to back"), (left_right, "left to right")):
         wide = [0, 0, 0]
@@ -178,19 +177,19 @@ def test_masks_flipped_in_their_content_are_refused(name):
         image = sitk.ConstantPad(found.image, wide, (0, 0, 0), 40)
         padded = sitk.ConstantPad(layers, wide, (0, 0, 0), 0)
         with pytest.raises(StudyError, match=f"does not lie on bone, but would if it were flipped {name}"):
-            check_regions(flipped(padded, axis), image, PLACE)
+            check_regions(flipped(padded, axis), image)
 
 
 def test_regions_in_air_tiny_ones_and_wrong_neighbours():
     layers, _ = layers_of(SPINE)
     lung = sitk.Cast(SPINE.image * 0 - 800, sitk.sitkInt16)
     with pytest.raises(StudyError, match="100 % of the region is air"):
-        check_regions(layers, lung, PLACE)
+        check_regions(layers, lung)
     flat = SPINE.image * 0 + 60
-    assert "no cortex around the region" in check_regions(layers, flat, PLACE)[0]
+    assert "no cortex around the region" in check_regions(layers, flat)[0]
     with pytest.raises(StudyError, match="T12 has only .* mm3"):
-        check_regions(layers_of(SPINE, 9.5)[0], SPINE.image, PLACE)
+        check_regions(layers_of(SPINE, 9.5)[0], SPINE.image)
     apart = voxels(layers)
     apart[45:] = np.roll(apart[45:], 12, axis=0)
     apart[:40] = np.roll(apart[:40], -12, axis=0)
-    assert "56 mm apart" in check_regions(like(apart, layers), SPINE.image, PLACE)[0]
+    assert "56 mm apart" in check_regions(like(apart, layers), SPINE.image)[0]

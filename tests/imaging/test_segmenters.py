@@ -70,8 +70,8 @@ def totalsegmentator(site):
 
 
 def expected():
-    codes = label_codes(SPINE.vertebrae, "verse", "")
-    return sitk.GetArrayFromImage(six_layers(codes, SPINE.bodies, 3.0, "")[0])
+    codes = label_codes(SPINE.vertebrae, "verse")
+    return sitk.GetArrayFromImage(six_layers(codes, SPINE.bodies, 3.0)[0])
 
 
 def test_totalsegmentator_is_called_once_an_image(site, tmp_path):

@@ -85,13 +85,11 @@ def test_missing_or_damaged_files_are_told_without_the_raw_number(hospital, vict
 
 def test_hu_do_not_depend_on_how_the_file_stores_them():
     for kind in (sitk.sitkFloat32, sitk.sitkFloat64, sitk.sitkInt32):
-        stored = sources.whole_hu(sitk.Cast(SCAN.image, kind), "P1")
+        stored = sources.whole_hu(sitk.Cast(SCAN.image, kind))
         np.testing.assert_array_equal(voxels(stored), voxels(SCAN.image))
-    assert (
-        sources.whole_hu(sitk.Cast(SCAN.image, sitk.sitkFloat32) + 0.4, "P1")[3, 3, 3] == SCAN.image[3, 3, 3]
-    )
+    assert sources.whole_hu(sitk.Cast(SCAN.image, sitk.sitkFloat32) + 0.4)[3, 3, 3] == SCAN.image[3, 3, 3]
     with pytest.raises(StudyError, match="windowed picture"):
-        sources.whole_hu(sitk.Cast(SCAN.mask, sitk.sitkUInt8), "P1")
+        sources.whole_hu(sitk.Cast(SCAN.mask, sitk.sitkUInt8))
 
 
 def test_dicom_folder_of_the_study_file_gives_the_scan_and_its_facts(hospital):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from reference_values import expected as expected_in_r
 
-from helpers.errors import StudyError
+from helpers.errors import KINDS, StudyError
 from helpers.paper.reported import table_1_beside
 from helpers.patients import flow_chart, table_1
 from helpers.patients.cohort import (
@@ -166,10 +166,9 @@ def dropouts():
     """Who was screened, the cohort, quality control and features: 12 refused for images, 1 for features."""
     screened = people()
     cohort = assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
-    reasons = ["P1, mask 'm/{patient_id}.nii': the mask is empty. Draw it."] * 9
-    reasons += ["P1: there is no 'm/{patient_id}.nii' for this patient."] * 3
-    quality = cohort[["patient_id"]].assign(status="ok", reason="")
-    quality.loc[quality.index[:12], ["status", "reason"]] = [["refused", reason] for reason in reasons]
+    kinds = ["mask"] * 9 + ["missing file"] * 3
+    quality = cohort[["patient_id"]].assign(status="ok", kind="")
+    quality.loc[quality.index[:12], ["status", "kind"]] = [["refused", kind] for kind in kinds]
     return screened, cohort, quality, cohort[["patient_id"]].iloc[13:]
 
 
@@ -216,22 +215,9 @@ def test_ready_features_lose_those_who_are_not_in_the_table(dropouts):
     }
 
 
-@pytest.mark.parametrize(
-    ("reason", "category"),
-    [
-        ("P1: there is no 'ct/{patient_id}' for this patient. Add the file.", "image or mask missing"),
-        ("P1, folder 'ct/{patient_id}': two slices lie at the same place.", "image unusable"),
-        ("P1, image 'mask_study/{patient_id}.nii': the file cannot be read.", "image unusable"),
-        ("P1: the image has 8 bits a voxel, a windowed picture.", "image unusable"),
-        ("P1, mask 'm/{patient_id}.nii': the mask lacks L1 upper.", "layer missing in the mask"),
-        ("P1, mask 'm': neither T12 nor L1 is in the mask.", "T12 or L1 missing"),
-        ("2 kV; L1 is missing (excluded by the rule 'missing_vertebra')", "T12 or L1 missing"),
-        ("contrast-enhanced scan (excluded by the rule 'contrast')", "contrast-enhanced scan"),
-        ("Unexpected ZeroDivisionError: no message.", "other technical reason"),
-    ],
-)
-def test_reasons_become_categories_that_name_nobody(reason, category):
-    assert flow_chart.refusal_category(reason) == category
+def test_every_kind_of_refusal_has_a_category_that_names_nobody():
+    assert set(flow_chart.CATEGORIES) == set(KINDS)
+    assert len(set(flow_chart.CATEGORIES.values())) == len(KINDS)
 
 
 @pytest.fixture
@@ -278,7 +264,7 @@ def test_standardised_mean_difference_by_hand():
 def test_table_1_needs_no_predictors():
     cohort = assign_cohorts(people(), study(predictors=[]), 0.7, np.random.default_rng(1))
     assert set(table_1.table_1(cohort, [])["characteristic"]) == {"patients", "age", "sex"}
-    assert len(table_1.compare_cohorts(cohort, [])) == 3
+    assert table_1.compare_cohorts(cohort, [])["characteristic"].nunique() == 3
 
 
 def test_table_1_stands_a_tiny_cohort_and_other_predictors():
@@ -290,5 +276,19 @@ def test_table_1_stands_a_tiny_cohort_and_other_predictors():
     assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
     printed = table_1.printed_table_1(table.assign(paper=table_1_beside(table)))
     assert printed.notna().all().all()
-    assert len(table_1.compare_cohorts(cohort, chosen.predictors)) == 5
+    beside = table_1.compare_cohorts(cohort, chosen.predictors)
+    titles = [
+        "age, mean ± SD",
+        "female, n (%)",
+        "bmi, mean ± SD",
+        "steroids=yes, n (%)",
+        "osteoporosis, n (%)",
+    ]
+    assert beside["characteristic"].unique().tolist() == titles
+    assert (beside["cohort"].to_numpy().reshape(5, 3) == ["training", "internal", "external"]).all()
+    steroids = beside[beside["characteristic"] == "steroids=yes, n (%)"].set_index("cohort")
+    for name, members in cohort.groupby("cohort"):
+        assert steroids.loc[name, "count"] == (members["steroids"] == "yes").sum()
+        assert steroids.loc[name, "n"] == len(members)
+    assert table_1.printed_cohorts(beside)["characteristic"].tolist() == titles
     plt.close(plot_ages(cohort))

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.patients import table_1
 from helpers.study import small_counts
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
@@ -149,20 +150,56 @@ def test_table_1_of_a_cohort_that_is_small_itself():
     assert small_counts.protect("table_1", table, 10)["value"].tolist() == ["<10"] * 3
 
 
-def test_counts_inside_texts_are_found():
-    table = pd.DataFrame(
-        {
-            "characteristic": ["male", "diabetes", "age"],
-            "training": ["94 (22.38%)", "7 (1.67%)", "61.43 ± 8.87"],
-            "external": ["78 (29.66%)", "258 (98.10%)", "61.76 ± 11.63"],
-            "p_value": [0.1, 0.2, 0.3],
-            "smd_external": [0.1, 0.2, 0.3],
-        }
+def beside(*rows):
+    """Cohorts beside each other: characteristic, cohort, n, mean or count."""
+    table = pd.DataFrame(rows, columns=["characteristic", "cohort", "n", "mean", "count"])
+    return table.assign(sd=9.0, share=table["count"] / table["n"], p_value=0.1, smd=0.2)
+
+
+def test_the_comparison_of_cohorts_is_protected_before_it_is_printed():
+    table = beside(
+        ("male", "training", 420, np.nan, 94),
+        ("male", "external", 263, np.nan, 78),
+        ("diabetes", "training", 420, np.nan, 7),
+        ("diabetes", "external", 263, np.nan, 258),
+        ("age", "training", 420, 61.43, np.nan),
+        ("age", "external", 263, 61.76, np.nan),
     )
     shown = small_counts.protect("table_1_cohorts", table, 10)
-    assert shown["training"].tolist() == ["94 (22.38%)", "<10", "61.43 ± 8.87"]
-    assert shown["external"].tolist() == ["78 (29.66%)", "hidden", "61.76 ± 11.63"]
-    assert shown["smd_external"].isna().tolist() == shown["p_value"].isna().tolist() == [False, True, False]
+    assert shown["count"].tolist()[:4] == [94, 78, "<10", "hidden"]
+    for told in ("share", "p_value", "smd"):
+        assert shown[told].isna().tolist()[:4] == [False, False, True, True]
+    printed = table_1.printed_cohorts(shown)
+    assert printed["characteristic"].tolist() == ["male", "diabetes", "age"]
+    assert printed["training"].tolist() == ["94 (22.38%)", "<10", "61.43 ± 9.00"]
+    assert printed["external"].tolist() == ["78 (29.66%)", "hidden", "61.76 ± 9.00"]
+    assert (
+        printed["smd_external"].isna().tolist() == printed["p_value"].isna().tolist() == [False, True, False]
+    )
+
+
+def test_a_rest_that_two_decimals_of_its_share_do_not_show_is_small_all_the_same():
+    shown = small_counts.protect("table_1_cohorts", beside(("male", "training", 90_000, np.nan, 89_999)), 10)
+    assert shown["count"].tolist() == ["hidden"]
+
+
+def test_nobody_of_a_small_cohort_is_still_nobody():
+    shown = small_counts.protect("table_1_cohorts", beside(("male", "training", 6, np.nan, 0)), 10)
+    assert shown[["n", "count"]].to_numpy().tolist() == [["<10", 0]]
+    assert table_1.printed_cohorts(shown)["training"].tolist() == ["0 (0.00%)"]
+
+
+def test_share_and_private_get_texts_of_the_numbers_that_they_may_show(tmp_path):
+    study = load_study(REPOSITORY / "data" / "studies" / "quick.yml").model_copy(update={"min_cell": 10})
+    run = Run(study, tmp_path)
+    table = beside(("male", "training", 420, np.nan, 94), ("male", "external", 263, np.nan, 7))
+    shown = run.write_table("table_1_cohorts", table, printed=table_1.printed_cohorts)
+    header = "data,characteristic,training,external,p_value,smd_external\n"
+    assert shown["external"].tolist() == ["<10"]
+    share = run.table_path("table_1_cohorts").read_text(encoding="utf-8")
+    assert share == header + "virtual,male,94 (22.38%),<10,,\n"
+    whole = (run.private / "tables" / "table_1_cohorts.csv").read_text(encoding="utf-8")
+    assert whole == header + "virtual,male,94 (22.38%),7 (2.66%),0.1,0.2\n"
 
 
 def test_a_sensitivity_that_tells_a_few_missed_patients_is_left_out():

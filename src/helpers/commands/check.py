@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,9 @@ from helpers.commands import parameters
 from helpers.commands.run import NO_DEVELOPMENT, study_problems
 from helpers.errors import StudyError
 from helpers.features.blocks import Block
-from helpers.features.cases import Case, Outcome, map_cases
+from helpers.features.cases import Case, map_cases
 from helpers.features.cluster import scheduler_address
-from helpers.features.prepare import Prepared, cases_of, preparation
+from helpers.features.prepare import Prepared, cases_of, preparation, tabulated
 from helpers.features.ready import read_features
 from helpers.features.rules import apply_rules
 from helpers.imaging.regions import LAYERS
@@ -72,8 +72,8 @@ class Report:
     flow : DataFrame
         Counts of the flow chart.
     people : DataFrame
-        A row a patient whose images or features were looked at: site, cohort, status, reason, and quality
-        control of images.
+        A row a patient whose images or features were looked at: site, cohort, status, reason, kind of a
+        refusal, and quality control of images.
     pictures : dict of str to bytes
         JPEG of each usable patient's region, by pseudonym.
     """
@@ -100,7 +100,7 @@ def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
         Parallel processes; 0 means one per core.
     """
     problems = [problem for problem in study_problems(study_file) if problem != NO_DEVELOPMENT]
-    nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason"])
+    nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason", "kind"])
     if check_tables(run.study):
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
     screened = apply_inclusion(load_screened(run), run.study)
@@ -114,8 +114,8 @@ def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
     problems += undivided + faults
     if not problems:
         problems += too_few(usable, run.study)
-    lost = people.loc[people["status"] == "refused", ["patient_id", "reason"]]
-    lost = lost.assign(reason=[flow_chart.refusal_category(reason) for reason in lost["reason"]])
+    lost = people.loc[people["status"] == "refused", ["patient_id", "kind"]]
+    lost = lost.assign(reason=lost["kind"].map(flow_chart.CATEGORIES))
     flow = flow_chart.flow_chart(screened, cohort, lost)
     return Report(run.study, problems, _counts(cohort, usable), flow, people, pictures)
 
@@ -163,15 +163,15 @@ def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
 
 
 def look_at_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
-    """Who has ready features: patient_id, site, cohort, status and reason, those without first."""
+    """Who has ready features: patient_id, site, cohort, status, reason and kind, those without first."""
     known = set()
     for site in run.study.sites:
         rows = read_features(run.study, site, site.features).values.dropna(how="all")
         known |= set(pseudonyms.pseudonyms(run, site.name, rows.index.tolist()))
     there = cohort["patient_id"].isin(known)
-    people = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="")
+    people = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="", kind="")
     reason = "no features in the feature table. Add the row, or write under exclusion why not."
-    people.loc[~there, ["status", "reason"]] = ["refused", reason]
+    people.loc[~there, ["status", "reason", "kind"]] = ["refused", reason, "features"]
     return people.sort_values("status", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -183,14 +183,15 @@ def look_at_images(
     Returns
     -------
     people : DataFrame
-        patient_id, site, cohort, status, reason and quality control; refused patients first, then warned.
+        patient_id, site, cohort, status, reason, kind and quality control; refused patients first, then
+        warned ones.
     pictures : dict of str to bytes
     problems : list of str
         Why the study would stop here.
     """
     look = partial(_look, prepare=preparation(run))
-    outcomes = map_cases(look, cases_of(cohort), workers, "Looking at images", scheduler_address(run.study))
-    quality = pd.DataFrame([_quality(outcome) for outcome in outcomes])
+    results = map_cases(look, cases_of(cohort), workers, "Looking at images", scheduler_address(run.study))
+    quality = tabulated([one if one.refused else replace(one, value=one.value.quality) for one in results])
     problems = []
     if (quality["status"] == "refused").all():
         problems.append(f"None of the {len(quality)} patients could be used; each one's reason is below.")
@@ -200,18 +201,13 @@ def look_at_images(
         problems.append(str(error))
     people = cohort[["patient_id", "site", "cohort"]].merge(quality, on="patient_id")
     people = people.sort_values("status", key=lambda status: status.map(_ORDER.index), kind="stable")
-    pictures = {one.case.patient_id: one.value.picture for one in outcomes if not one.refused}
+    pictures = {one.case.patient_id: one.value.picture for one in results if not one.refused}
     return people.reset_index(drop=True), pictures, problems
 
 
 def _look(case: Case, prepare: Callable[[Case], Prepared]) -> Seen:
     prepared = prepare(case)
     return Seen(prepared.quality, thumbnail(prepared.block))
-
-
-def _quality(outcome: Outcome) -> dict[str, str | float]:
-    facts = {"status": "refused", "reason": outcome.reason} if outcome.refused else outcome.value.quality
-    return {"patient_id": outcome.case.patient_id, "sensitivity": "", **facts}
 
 
 def thumbnail(block: Block) -> bytes:

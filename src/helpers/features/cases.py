@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import SimpleITK as sitk
 from joblib import Parallel, delayed
@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers.errors import StudyError
+from helpers.errors import Kind, StudyError
 from helpers.features.cluster import on_cluster
 
 
@@ -27,17 +27,18 @@ class Case(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came out of one case: its ``value``, or the ``reason`` why there is none."""
+class Result:
+    """What came out of one case: its ``value``, or ``reason`` and ``kind`` of its refusal."""
 
     case: Case
     value: Any = None
     reason: str = ""
+    kind: Kind | Literal[""] = ""
 
     @property
     def refused(self) -> bool:
         """Whether the case failed."""
-        return bool(self.reason)
+        return bool(self.kind)
 
 
 def map_cases(
@@ -46,13 +47,13 @@ def map_cases(
     workers: int,
     label: str,
     scheduler: str | None = None,
-) -> list[Outcome]:
+) -> list[Result]:
     """Apply ``function`` to every case in parallel, with a progress bar on stderr.
 
     Parameters
     ----------
     function : callable
-        Takes a case; must be picklable. What it raises becomes the reason of a refused outcome.
+        Takes a case; must be picklable. What it raises becomes the reason of a refused result.
     cases : sequence of Case
     workers : int
         Processes of this computer; 0 means one a core.
@@ -63,7 +64,7 @@ def map_cases(
 
     Returns
     -------
-    list of Outcome
+    list of Result
         In the order of ``cases``, whatever the number of workers.
 
     Raises
@@ -72,9 +73,9 @@ def map_cases(
         When workers were ended, mostly for lack of memory.
     """
     attempt = partial(_attempt, function)
-    outcomes = on_cluster(attempt, cases, scheduler) if scheduler else _on_cores(attempt, cases, workers)
+    results = on_cluster(attempt, cases, scheduler) if scheduler else _on_cores(attempt, cases, workers)
     try:
-        return list(tqdm(outcomes, total=len(cases), desc=label, unit="case"))
+        return list(tqdm(results, total=len(cases), desc=label, unit="case"))
     except TerminatedWorkerError as error:
         raise StudyError(
             f"The computer ended a worker during '{label}', mostly for lack of memory. Finished patients "
@@ -82,7 +83,7 @@ def map_cases(
         ) from error
 
 
-def require_some(outcomes: Sequence[Outcome]) -> None:
+def require_some(results: Sequence[Result]) -> None:
     """Stop when every case was refused: then the study file is wrong, not the patients.
 
     Raises
@@ -90,25 +91,26 @@ def require_some(outcomes: Sequence[Outcome]) -> None:
     StudyError
         With the first reasons.
     """
-    if outcomes and all(outcome.refused for outcome in outcomes):
-        reasons = " ".join(outcome.reason for outcome in outcomes[:3])
-        raise StudyError(f"None of the {len(outcomes)} patients could be used. The first reasons: {reasons}")
+    if results and all(result.refused for result in results):
+        reasons = " ".join(result.reason for result in results[:3])
+        raise StudyError(f"None of the {len(results)} patients could be used. The first reasons: {reasons}")
 
 
-def _on_cores(attempt: Callable[[Case], Outcome], cases: Sequence[Case], workers: int) -> Iterator[Outcome]:
+def _on_cores(attempt: Callable[[Case], Result], cases: Sequence[Case], workers: int) -> Iterator[Result]:
     return Parallel(n_jobs=workers or -1, return_as="generator")(delayed(attempt)(case) for case in cases)
 
 
-def _attempt(function: Callable[[Case], Any], case: Case) -> Outcome:
+def _attempt(function: Callable[[Case], Any], case: Case) -> Result:
     # One thread a worker: more of them only compete, and sums would depend on their number.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     # ITK's warnings quote paths, on a stream that ends in the notebook.
     sitk.ProcessObject.GlobalWarningDisplayOff()
     try:
         with threadpool_limits(1):
-            return Outcome(case, function(case))
+            return Result(case, function(case))
     except Exception as error:  # one bad case never stops the cohort
-        return Outcome(case, reason=_reason(error))
+        kind = error.kind if isinstance(error, StudyError) else "other"
+        return Result(case, reason=_reason(error), kind=kind)
 
 
 def _reason(error: Exception) -> str:

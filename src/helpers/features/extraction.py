@@ -71,7 +71,8 @@ def extract_case(case: Case, prepare_case: partial, settings: dict, cache: CaseC
     if broken.size:
         raise StudyError(
             f"{case.patient_id}: {broken.size} feature(s) have no finite value, for example {broken[0]}. The "
-            "region is too small or has a single grey level: look at the mask."
+            "region is too small or has a single grey level: look at the mask.",
+            "mask",
         )
     return dict(zip(arrays["names"].tolist(), arrays["values"].tolist(), strict=True))
 
@@ -85,7 +86,7 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
         ``patient_id`` and one column a feature (float64, PyRadiomics' order); a row for each case that
         has them, in the order given.
     refused : DataFrame
-        ``patient_id`` and ``reason`` of the others.
+        ``patient_id``, ``reason`` and ``kind`` of the others.
     """
     function = partial(
         extract_case,
@@ -94,16 +95,16 @@ def features_table(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.Da
         cache=CaseCache(run.cache),
     )
     values, label = partial(_values, function), "Extracting features"
-    outcomes = map_cases(values, cases, workers, label, scheduler_address(run.study))
-    require_some(outcomes)
-    measured = [outcome for outcome in outcomes if not outcome.refused]
-    refused = [(outcome.case.patient_id, outcome.reason) for outcome in outcomes if outcome.refused]
-    features = pd.DataFrame({"patient_id": pd.Series([o.case.patient_id for o in measured], dtype=str)})
+    results = map_cases(values, cases, workers, label, scheduler_address(run.study))
+    require_some(results)
+    measured = [one for one in results if not one.refused]
+    refused = [(one.case.patient_id, one.reason, one.kind) for one in results if one.refused]
+    features = pd.DataFrame({"patient_id": pd.Series([one.case.patient_id for one in measured], dtype=str)})
     if measured:
         names = list(function(measured[0].case))  # from the cache
-        table = pd.DataFrame(np.stack([outcome.value for outcome in measured]), columns=names)
+        table = pd.DataFrame(np.stack([one.value for one in measured]), columns=names)
         features = pd.concat([features, table], axis=1)
-    return features, pd.DataFrame(refused, columns=["patient_id", "reason"])
+    return features, pd.DataFrame(refused, columns=["patient_id", "reason", "kind"])
 
 
 def _values(extract_one: partial, case: Case) -> np.ndarray:

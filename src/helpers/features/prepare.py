@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from helpers.features import blocks, quality
 from helpers.features.blocks import Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
-from helpers.features.cases import Case, map_cases, require_some
+from helpers.features.cases import Case, Result, map_cases, require_some
 from helpers.features.cluster import scheduler_address
 from helpers.features.engine import resampling
 from helpers.features.quality import quality_control
@@ -98,19 +98,25 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
     -------
     DataFrame
         One row a case in the order given: ``patient_id``, ``status`` (ok, warned, refused), ``reason``, an
-        empty ``sensitivity`` (see :func:`apply_rules`), and what :func:`quality_control` measures (missing
-        where refused).
+        empty ``sensitivity`` (see :func:`apply_rules`), ``kind`` (as in :data:`helpers.errors.KINDS` where
+        refused, else empty), and what :func:`quality_control` measures (missing where refused).
     """
     scheduler = scheduler_address(run.study)
-    outcomes = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
-    require_some(outcomes)
+    results = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
+    require_some(results)
+    return tabulated(results)
+
+
+def tabulated(results: Sequence[Result]) -> pd.DataFrame:
+    """Quality control of cases as a table; see :func:`quality_table`, which also prepares them."""
     rows = [
-        {"patient_id": outcome.case.patient_id}
-        | ({"status": "refused", "reason": outcome.reason} if outcome.refused else outcome.value)
-        for outcome in outcomes
+        {"patient_id": result.case.patient_id}
+        | ({"status": "refused", "reason": result.reason} if result.refused else result.value)
+        for result in results
     ]
     table = pd.DataFrame(rows)
     table.insert(3, "sensitivity", "")
+    table.insert(4, "kind", [result.kind for result in results])
     return table
 
 

@@ -309,7 +309,7 @@ def features_for(run: Run, people: pd.DataFrame, names: list[str]) -> tuple[pd.D
     features : DataFrame
         ``patient_id`` and ``names``, without gaps, in the order of ``people``.
     refused : DataFrame
-        ``patient_id`` and ``reason`` of the others.
+        ``patient_id``, ``reason`` and ``kind`` ("features") of the others.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def features_for(run: Run, people: pd.DataFrame, names: list[str]) -> tuple[pd.D
         values.isna().any(axis=1) & (found == ""), "a feature of the model is missing or infinite"
     )
     refused = found[found != ""].rename("reason").rename_axis("patient_id").reset_index()
-    return values[found == ""].rename_axis("patient_id").reset_index(), refused
+    return values[found == ""].rename_axis("patient_id").reset_index(), refused.assign(kind="features")
 
 
 def _require(values: pd.DataFrame, names: list[str], site: Site) -> None:

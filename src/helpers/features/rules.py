@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.errors import StudyError
+from helpers.errors import Kind, StudyError
 from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Rules
+
+# What a refusal by each rule is about, in the order in which they count: the first that excludes.
+_KINDS: dict[str, Kind] = {
+    "missing_vertebra": "level",
+    "fracture": "fracture",
+    "metal": "metal",
+    "contrast": "contrast",
+}
 
 
 def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd.DataFrame:
@@ -28,7 +36,8 @@ def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd
     -------
     DataFrame
         ``quality`` with ``status`` refused where a rule excludes and warned where it does not, the finding
-        in ``reason``, and in ``sensitivity`` the findings without which the main results are repeated.
+        in ``reason``, the ``kind`` of the first rule that excludes, and in ``sensitivity`` the findings
+        without which the main results are repeated.
 
     Raises
     ------
@@ -37,12 +46,15 @@ def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd
     """
     table = quality.copy()
     usable = table["status"] != "refused"
-    for rule, findings in _findings(table, cohort, rules).items():
-        choice, hit = getattr(rules, rule), usable & (findings != "")
+    found = _findings(table, cohort, rules)
+    for rule, kind in _KINDS.items():
+        findings, choice = found[rule], getattr(rules, rule)
+        hit = usable & (findings != "")
         remark = findings + (f" (excluded by the rule '{rule}')" if choice == "exclude" else "")
         _append(table, "reason", hit, remark)
         table.loc[hit & (table["status"] == "ok"), "status"] = "warned"
         if choice == "exclude":
+            table.loc[hit & (table["status"] != "refused"), "kind"] = kind
             table.loc[hit, "status"] = "refused"
         if choice == "sensitivity":
             _append(table, "sensitivity", hit, findings)

@@ -119,7 +119,7 @@ class Measured:
     quality : DataFrame or None
         Their rows of quality control; None where features came ready-made.
     refused : DataFrame
-        patient_id and reason of the others.
+        patient_id, reason and kind of the others.
     """
 
     features: pd.DataFrame
@@ -147,7 +147,7 @@ def measure(new: Run, people: pd.DataFrame, names: list[str], workers: int) -> M
     unusable = quality["status"] == "refused"
     usable = people[people["patient_id"].isin(quality.loc[~unusable, "patient_id"])]
     features, failed = features_table(new, cases_of(usable), workers)
-    refused = pd.concat([quality.loc[unusable, ["patient_id", "reason"]], failed], ignore_index=True)
+    refused = pd.concat([quality.loc[unusable, failed.columns], failed], ignore_index=True)
     return Measured(features, quality[quality["patient_id"].isin(features["patient_id"])], refused)
 
 

@@ -81,9 +81,7 @@ _NO_CONTRAST |= {"NATIV", "WITHOUT", "WITHOUT CONTRAST", "NO CONTRAST", "NON CON
 _NO_CONTRAST |= {"UNENHANCED", "ORAL", "无", "平扫"}
 
 
-def read_dicom(
-    folder: Path, place: str, series: str | None = None
-) -> tuple[sitk.Image, dict[str, str | float]]:
+def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dict[str, str | float]]:
     """Read the one axial CT volume in ``folder`` and its sub-folders.
 
     Without ``series`` the volume must be the only one: localizers, dose pages, reports, reformats, other
@@ -94,8 +92,6 @@ def read_dicom(
     ----------
     folder : Path
         Slices in any order, under any name, compressed or not, beside anything else.
-    place : str
-        Patient and folder as an error may name them.
     series : str, optional
         Part of the wanted series' description, kernel or series UID; capitals do not matter.
 
@@ -114,16 +110,16 @@ def read_dicom(
         holds no text of a header but the kernel: descriptions may name a patient.
     """
     headers, damaged = _read_headers(folder)
-    stack = _choose(_axial_slices(headers, damaged, place), place, series)
-    _refuse(_slice_faults(stack), place)
-    stack, voxels = _decode([stack[number] for number in np.argsort(_heights(stack), kind="stable")], place)
-    _refuse(_position_faults(stack, damaged), place)
+    stack = _choose(_axial_slices(headers, damaged), series)
+    _refuse(_slice_faults(stack))
+    stack, voxels = _decode([stack[number] for number in np.argsort(_heights(stack), kind="stable")])
+    _refuse(_position_faults(stack, damaged))
     return _image(stack, voxels), _facts(stack)
 
 
-def _refuse(faults: list[str], place: str) -> None:
+def _refuse(faults: list[str]) -> None:
     if faults:
-        raise StudyError(f"{place}: {' '.join(faults)}")
+        raise StudyError(" ".join(faults))
 
 
 def _read_headers(folder: Path) -> tuple[list[Dataset], int]:
@@ -161,17 +157,17 @@ def _read(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Data
     return header
 
 
-def _axial_slices(headers: list[Dataset], damaged: int, place: str) -> list[Dataset]:
+def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
     kinds = [_other_kind(header) for header in headers]
     slices = [header for header, kind in zip(headers, kinds, strict=True) if not kind]
     if slices:
         return slices
     counts = Counter(kinds) + Counter({"damaged": damaged})
     if not counts:
-        raise StudyError(f"{place}: no DICOM files in the folder. Put the thin-slice axial CT there.")
+        raise StudyError("no DICOM files in the folder. Put the thin-slice axial CT there.")
     found = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     raise StudyError(
-        f"{place}: no axial CT slice among the DICOM files (found: {found}). Export the thin-slice axial CT "
+        f"no axial CT slice among the DICOM files (found: {found}). Export the thin-slice axial CT "
         "as classic DICOM, one file a slice, and put it there."
     )
 
@@ -230,7 +226,7 @@ def _steps(stack: list[Dataset]) -> np.ndarray:
     return steps[steps > STEP_TOLERANCE_MM]
 
 
-def _choose(slices: list[Dataset], place: str, wanted: str | None) -> list[Dataset]:
+def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
     """The one series that makes a volume, of those that match ``wanted``."""
     stacks = defaultdict(list)
     for header in slices:
@@ -238,7 +234,7 @@ def _choose(slices: list[Dataset], place: str, wanted: str | None) -> list[Datas
     matching = [stack for stack in stacks.values() if _matches(stack[0], wanted)]
     if not matching:
         raise StudyError(
-            f"{place}: no axial CT series has '{wanted}' (key 'series' of the site) in its description, "
+            f"no axial CT series has '{wanted}' (key 'series' of the site) in its description, "
             f"kernel or UID. There are: {_listing(stacks.values())}."
         )
     volumes = [stack for stack in matching if _steps(stack).size] or matching
@@ -246,7 +242,7 @@ def _choose(slices: list[Dataset], place: str, wanted: str | None) -> list[Datas
         volumes = [stack for stack in volumes if np.median(_steps(stack)) <= THIN_MM] or volumes
     if len(volumes) > 1:
         raise StudyError(
-            f"{place}: {len(volumes)} axial CT series fit, exactly one is needed: {_listing(volumes)}. "
+            f"{len(volumes)} axial CT series fit, exactly one is needed: {_listing(volumes)}. "
             "Write into the site's key 'series' what only the wanted one has in its description, kernel or "
             "UID, or leave only that one in the folder."
         )
@@ -314,7 +310,7 @@ def _is_picture(header: Dataset) -> bool:
     return header.get("BitsStored", 16) <= 8 or kind != "MONOCHROME2"
 
 
-def _decode(stack: list[Dataset], place: str) -> tuple[list[Dataset], np.ndarray]:
+def _decode(stack: list[Dataset]) -> tuple[list[Dataset], np.ndarray]:
     """Slices without copies, and their HU, shape (slices, rows, columns)."""
     shape = (stack[0].Rows, stack[0].Columns)
     voxels, kept = np.empty((len(stack), *shape), np.int16), []
@@ -329,7 +325,7 @@ def _decode(stack: list[Dataset], place: str) -> tuple[list[Dataset], np.ndarray
             kept.append(header)
     if missing := lost - set(taken):
         raise StudyError(
-            f"{place}: the pixels of {len(missing)} of {len(stack)} slices cannot be decoded: the files are "
+            f"the pixels of {len(missing)} of {len(stack)} slices cannot be decoded: the files are "
             "damaged or compressed in an unknown way. Export the series again, uncompressed."
         )
     return kept, voxels[: len(kept)]

@@ -34,16 +34,12 @@ class Aligned(NamedTuple):
     reordered: bool
 
 
-def match_grid(
-    mask: sitk.Image, image: sitk.Image, place: str, cropped: bool = False
-) -> tuple[sitk.Image, list[str]]:
+def match_grid(mask: sitk.Image, image: sitk.Image, cropped: bool = False) -> tuple[sitk.Image, list[str]]:
     """Bring a mask to its image's grid.
 
     Parameters
     ----------
     mask, image : sitk.Image
-    place : str
-        What the mask is, for errors.
     cropped : bool
         The mask's format leaves empty slices out and orders them as it likes (DICOM SEG): one slice less
         means nothing, and nothing of this is noted.
@@ -61,21 +57,21 @@ def match_grid(
         When bringing it there would be a guess: turned axes, voxels between the image's, one slice more or
         less, another origin, or labels outside the image.
     """
-    aligned = _align(mask, image, place)
+    aligned = _align(mask, image)
     size, image_size = np.array(aligned.labels.shape), np.array(image.GetSize())
     drift = np.abs(aligned.step - 1) * (size - 1)
     if (drift > ROUNDING_VOXELS).any():
-        return _resample(aligned, mask, image, place)
+        return _resample(aligned, mask, image)
     offset = np.round(aligned.first).astype(int)
     gap = np.maximum(np.abs(aligned.first - offset), drift)
     if (gap > ROUNDING_VOXELS).any():
-        raise _other_grid(place, f"its origin lies {gap.max():.2f} voxels beside the image's voxels")
+        raise _other_grid(f"its origin lies {gap.max():.2f} voxels beside the image's voxels")
     if (size == image_size).all() and offset.any():
-        raise _other_grid(place, f"its origin differs by {_slices(offset)}, with the same size")
+        raise _other_grid(f"its origin differs by {_slices(offset)}, with the same size")
     change = size - image_size
     if not cropped and np.abs(change).sum() == 1:
         raise _other_grid(
-            place, f"its size is {tuple(size.tolist())}, the image's {image.GetSize()}: one slice is off"
+            f"its size is {tuple(size.tolist())}, the image's {image.GetSize()}: one slice is off"
         )
     notes = ["mask axes reordered by its header"] if aligned.reordered and not cropped else []
     shift = (gap * image.GetSpacing()).max()
@@ -83,17 +79,17 @@ def match_grid(
         notes.append(f"mask positions rounded by up to {shift:.2f} mm")
     if change.any() and not cropped:
         notes.append("mask covers another box than the image; placed by its header")
-    return _placed(aligned.labels, offset, image, place), notes
+    return _placed(aligned.labels, offset, image), notes
 
 
-def _align(mask: sitk.Image, image: sitk.Image, place: str) -> Aligned:
+def _align(mask: sitk.Image, image: sitk.Image) -> Aligned:
     turn = _axes(image).T @ _axes(mask)
     order = np.abs(turn).argmax(axis=1)
     signs = np.sign(turn[range(3), order])
     expected = np.zeros((3, 3))
     expected[range(3), order] = signs
     if len(set(order)) < 3 or np.abs(turn - expected).max() > TURN_TOLERANCE:
-        raise _other_grid(place, "its direction is turned against the image's")
+        raise _other_grid("its direction is turned against the image's")
     labels = sitk.GetArrayFromImage(mask).transpose(2, 1, 0).transpose(order)
     labels = np.flip(labels, axis=np.flatnonzero(signs < 0).tolist())
     start = [0 if signs[axis] > 0 else mask.GetSize()[order[axis]] - 1 for axis in range(3)]
@@ -109,7 +105,7 @@ def _axes(volume: sitk.Image) -> np.ndarray:
     return np.array(volume.GetDirection()).reshape(3, 3)
 
 
-def _placed(labels: np.ndarray, offset: np.ndarray, image: sitk.Image, place: str) -> sitk.Image:
+def _placed(labels: np.ndarray, offset: np.ndarray, image: sitk.Image) -> sitk.Image:
     """Copy ``labels`` into an empty volume of the image's size, its first voxel at ``offset``."""
     size = np.array(image.GetSize())
     if not offset.any() and (size == labels.shape).all():
@@ -117,26 +113,24 @@ def _placed(labels: np.ndarray, offset: np.ndarray, image: sitk.Image, place: st
     low, high = np.maximum(offset, 0), np.minimum(offset + labels.shape, size)
     inside = tuple(slice(a, b) for a, b in zip(low - offset, np.maximum(high - offset, 0), strict=True))
     if np.count_nonzero(labels) > np.count_nonzero(labels[inside]):
-        raise _other_grid(place, "its origin and size put a part of the region outside the image")
+        raise _other_grid("its origin and size put a part of the region outside the image")
     volume = np.zeros(size, dtype=labels.dtype)
     volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = labels[inside]
     return _like(volume, image)
 
 
-def _resample(
-    aligned: Aligned, mask: sitk.Image, image: sitk.Image, place: str
-) -> tuple[sitk.Image, list[str]]:
+def _resample(aligned: Aligned, mask: sitk.Image, image: sitk.Image) -> tuple[sitk.Image, list[str]]:
     """Nearest neighbour to the image's voxels, when both cover the same space or the mask a part of it."""
     size, image_size = np.array(aligned.labels.shape), np.array(image.GetSize())
     spacing = " x ".join(f"{step:.3g}" for step in mask.GetSpacing())
     if (size == image_size).all():
-        raise _other_grid(place, f"its spacing is {spacing} mm, with the same size: one header is wrong")
+        raise _other_grid(f"its spacing is {spacing} mm, with the same size: one header is wrong")
     overhang = np.maximum(
         -0.5 - (aligned.first - aligned.step / 2),
         aligned.first + (size - 0.5) * aligned.step - (image_size - 0.5),
     )
     if (overhang > np.maximum(1, aligned.step)).any():
-        raise _other_grid(place, f"its spacing is {spacing} mm and it covers another space than the image")
+        raise _other_grid(f"its spacing is {spacing} mm and it covers another space than the image")
     volume = aligned.labels
     for axis in range(3):
         index = np.round((np.arange(image_size[axis]) - aligned.first[axis]) / aligned.step[axis])
@@ -160,8 +154,8 @@ def _slices(offset: np.ndarray) -> str:
     return f"{abs(offset[axis])} voxel(s) along {'xyz'[axis]}"
 
 
-def _other_grid(place: str, difference: str) -> StudyError:
+def _other_grid(difference: str) -> StudyError:
     return StudyError(
-        f"{place}: the mask does not lie on the image's grid: {difference}. Draw or save the mask on this "
+        f"the mask does not lie on the image's grid: {difference}. Draw or save the mask on this "
         "very image (in ITK-SNAP: open this image first, then save the segmentation)."
     )

@@ -14,7 +14,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from helpers.errors import StudyError
+from helpers.errors import StudyError, naming
 from helpers.imaging.grids import match_grid
 from helpers.imaging.regions import VERTEBRAE, code_table, label_codes, whole_vertebra
 from helpers.imaging.volumes import read_volume
@@ -68,7 +68,8 @@ class MaskFiles:
         if len(files) != 1:
             raise StudyError(
                 f"{patient_id}, mask folder '{name}': {len(files)} files, where one DICOM SEG or RTSTRUCT is "
-                "needed (or, with 'labels: totalsegmentator', vertebrae_T12.nii.gz and vertebrae_L1.nii.gz)."
+                "needed (or, with 'labels: totalsegmentator', vertebrae_T12.nii.gz and vertebrae_L1.nii.gz).",
+                "mask",
             )
         return replace(self, files={"": files[0]})
 
@@ -89,8 +90,8 @@ def read_codes(masks: MaskFiles, image: sitk.Image, patient_id: str) -> tuple[si
     """
     merged, notes = None, []
     for vertebra, path in masks.files.items():
-        place = f"{patient_id}, mask '{masks.names[vertebra]}'"
-        codes, remarks = _read_one(path, vertebra, masks.labels, image, place)
+        with naming(f"{patient_id}, mask '{masks.names[vertebra]}'", "mask"):
+            codes, remarks = _read_one(path, vertebra, masks.labels, image)
         notes += [remark for remark in remarks if remark not in notes]
         # Where two regions overlap (by a voxel's rim), the first keeps the voxel.
         merged = codes if merged is None else merged + sitk.Mask(codes, merged == 0)
@@ -101,38 +102,30 @@ def read_bodies(masks: MaskFiles, image: sitk.Image, patient_id: str) -> sitk.Im
     """Vertebral bodies (1, else 0) on the grid of ``image``; None when the study file names no such mask."""
     if masks.bodies is None:
         return None
-    place = f"{patient_id}, mask '{masks.bodies_name}'"
     labels = next((own for tool, own in _BODY_LABELS.items() if tool in masks.bodies_name), (1,))
-    drawn = read_volume(masks.bodies, place)
-    body = np.isin(sitk.GetArrayViewFromImage(drawn), labels).astype(np.uint8)
-    if not body.any():
-        raise StudyError(
-            f"{place}: the file has no body (label {labels[0]}). Name the right file in 'bodies'."
-        )
-    bodies = sitk.GetImageFromArray(body)
-    bodies.CopyInformation(drawn)
-    return match_grid(bodies, image, place)[0]
+    with naming(f"{patient_id}, mask '{masks.bodies_name}'", "mask"):
+        drawn = read_volume(masks.bodies)
+        body = np.isin(sitk.GetArrayViewFromImage(drawn), labels).astype(np.uint8)
+        if not body.any():
+            raise StudyError(f"the file has no body (label {labels[0]}). Name the right file in 'bodies'.")
+        bodies = sitk.GetImageFromArray(body)
+        bodies.CopyInformation(drawn)
+        return match_grid(bodies, image)[0]
 
 
 def _read_one(
-    path: Path, vertebra: str, labels: str | dict, image: sitk.Image, place: str
+    path: Path, vertebra: str, labels: str | dict, image: sitk.Image
 ) -> tuple[sitk.Image, list[str]]:
     modality = _modality(path)
     if modality == "SEG":
-        return match_grid(read_seg(path, labels, place), image, place, cropped=True)
+        return match_grid(read_seg(path, labels), image, cropped=True)
     if modality == "RTSTRUCT":
-        return read_rtstruct(path, labels, image, place), []
+        return read_rtstruct(path, labels, image), []
     if modality:
-        raise StudyError(
-            f"{place}: a DICOM file of the kind {modality} holds no mask. Name the SEG or RTSTRUCT."
-        )
-    drawn = read_volume(path, place)
-    codes = (
-        whole_vertebra(drawn, vertebra, place)
-        if vertebra and labels == "layers"
-        else label_codes(drawn, labels, place)
-    )
-    return match_grid(codes, image, place)
+        raise StudyError(f"a DICOM file of the kind {modality} holds no mask. Name the SEG or RTSTRUCT.")
+    drawn = read_volume(path)
+    codes = whole_vertebra(drawn, vertebra) if vertebra and labels == "layers" else label_codes(drawn, labels)
+    return match_grid(codes, image)
 
 
 def _modality(path: Path) -> str:
@@ -143,7 +136,7 @@ def _modality(path: Path) -> str:
         return ""
 
 
-def read_seg(path: Path, labels: str | dict, place: str) -> sitk.Image:
+def read_seg(path: Path, labels: str | dict) -> sitk.Image:
     """Codes of a DICOM SEG's segments, on the segmentation's own grid.
 
     ``labels`` names segments by their label or their number.
@@ -154,13 +147,13 @@ def read_seg(path: Path, labels: str | dict, place: str) -> sitk.Image:
         seg = highdicom.seg.segread(path)
         described = {number: seg.get_segment_description(number) for number in seg.segment_numbers}
         names = {number: {str(number), item.segment_label} for number, item in described.items()}
-        chosen = _chosen(names, labels, place)
+        chosen = _chosen(names, labels)
         volume = seg.get_volume(segment_numbers=list(chosen), combine_segments=True, skip_overlap_checks=True)
     except StudyError:
         raise
     except Exception:  # highdicom raises nearly anything at a damaged file
         raise StudyError(
-            f"{place}: the DICOM SEG cannot be read as a stack of slices. Export it again, or as NIfTI."
+            "the DICOM SEG cannot be read as a stack of slices. Export it again, or as NIfTI."
         ) from None
     codes = np.zeros(volume.array.shape, dtype=np.uint8)
     for number, code in chosen.items():
@@ -179,19 +172,19 @@ def _from_affine(array: np.ndarray, affine: np.ndarray) -> sitk.Image:
     return volume
 
 
-def _chosen(names: dict[int, set[str]], labels: str | dict, place: str) -> dict[int, int]:
+def _chosen(names: dict[int, set[str]], labels: str | dict) -> dict[int, int]:
     """Code of each numbered region that ``labels`` names by one of its names."""
     table = {str(label): code for label, code in code_table(labels).items()}
     chosen = {number: table[name] for number, own in names.items() for name in sorted(own) if name in table}
     if not chosen:
         present = ", ".join(sorted({name for own in names.values() for name in own if not name.isdigit()}))
         raise StudyError(
-            f"{place}: none of the regions that 'labels' names is in the file. It has: {present or 'none'}."
+            f"none of the regions that 'labels' names is in the file. It has: {present or 'none'}."
         )
     return chosen
 
 
-def read_rtstruct(path: Path, labels: str | dict, image: sitk.Image, place: str) -> sitk.Image:
+def read_rtstruct(path: Path, labels: str | dict, image: sitk.Image) -> sitk.Image:
     """Codes of an RTSTRUCT's contours on the grid of ``image``: voxels whose centre lies inside.
 
     ``labels`` names regions by their ROI name or number. Contours within others cut holes.
@@ -201,12 +194,12 @@ def read_rtstruct(path: Path, labels: str | dict, image: sitk.Image, place: str)
         rois = {int(roi.ROINumber): str(roi.ROIName) for roi in dataset.StructureSetROISequence}
         contours = {int(roi.ReferencedROINumber): roi for roi in dataset.ROIContourSequence}
     except Exception:  # a damaged file can raise nearly anything
-        raise StudyError(f"{place}: the RTSTRUCT cannot be read. Export it again.") from None
+        raise StudyError("the RTSTRUCT cannot be read. Export it again.") from None
     drawn = {number: {str(number), rois[number].strip()} for number in contours if number in rois}
-    chosen = _chosen(drawn, labels, place)
+    chosen = _chosen(drawn, labels)
     for number in chosen:
-        _check_contours(contours[number], image, f"{place}: {rois[number].strip()}")
-    regions = _rasterise(dataset, chosen, image, place)
+        _check_contours(contours[number], image, rois[number].strip())
+    regions = _rasterise(dataset, chosen, image)
     codes = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
     for number, code in chosen.items():
         codes[regions[number] & (codes == 0)] = code
@@ -215,7 +208,7 @@ def read_rtstruct(path: Path, labels: str | dict, image: sitk.Image, place: str)
     return volume
 
 
-def _check_contours(roi: Dataset, image: sitk.Image, place: str) -> None:
+def _check_contours(roi: Dataset, image: sitk.Image, name: str) -> None:
     """Refuse contours that were not drawn on this image's slices: every one, each on its own slice."""
     slices = []
     for contour in roi.get("ContourSequence", []):
@@ -225,32 +218,28 @@ def _check_contours(roi: Dataset, image: sitk.Image, place: str) -> None:
         beside = max(abs(value - round(slices[-1])) for value in index)
         if beside > _CONTOUR_TOLERANCE:
             raise StudyError(
-                f"{place}: contours lie up to {beside * image.GetSpacing()[2]:.1f} mm beside the image's "
+                f"{name}: contours lie up to {beside * image.GetSpacing()[2]:.1f} mm beside the image's "
                 "slices. They were drawn on another series or in another plane: name that series' image, or "
                 "draw them again."
             )
     used = sorted({round(value) for value in slices})
     if not used:
-        raise StudyError(f"{place} has no contours. Draw the region, or leave it out of 'labels'.")
+        raise StudyError(f"{name} has no contours. Draw the region, or leave it out of 'labels'.")
     if used[0] < 0 or used[-1] >= image.GetSize()[2]:
-        raise StudyError(
-            f"{place}: contours lie above or below the image. Name the image they were drawn on."
-        )
+        raise StudyError(f"{name}: contours lie above or below the image. Name the image they were drawn on.")
     if len(used) < used[-1] - used[0] + 1:
         raise StudyError(
-            f"{place}: {used[-1] - used[0] + 1 - len(used)} slice(s) between the contours have none. Draw or "
+            f"{name}: {used[-1] - used[0] + 1 - len(used)} slice(s) between the contours have none. Draw or "
             "interpolate the contours on every slice."
         )
 
 
-def _rasterise(
-    dataset: Dataset, chosen: dict[int, int], image: sitk.Image, place: str
-) -> dict[int, np.ndarray]:
+def _rasterise(dataset: Dataset, chosen: dict[int, int], image: sitk.Image) -> dict[int, np.ndarray]:
     """Fill contours with plastimatch, which matches contours by ROI number and handles holes."""
     program = shutil.which("plastimatch", path=sysconfig.get_path("scripts")) or shutil.which("plastimatch")
     if program is None:
         raise StudyError(
-            f"{place}: reading RTSTRUCT needs plastimatch. Install it (pip install plastimatch) and run "
+            "reading RTSTRUCT needs plastimatch. Install it (pip install plastimatch) and run "
             "again, or export the regions as a label map."
         )
     with tempfile.TemporaryDirectory() as name:
@@ -264,9 +253,7 @@ def _rasterise(
         done = subprocess.run([program, "convert", *options], cwd=folder, capture_output=True, check=False)
         files = {number: folder / "out" / f"roi{number}.nrrd" for number in chosen}
         if done.returncode or not all(file.is_file() for file in files.values()):
-            raise StudyError(
-                f"{place}: plastimatch cannot fill the contours. Export the regions as a label map."
-            )
+            raise StudyError("plastimatch cannot fill the contours. Export the regions as a label map.")
         return {number: sitk.GetArrayFromImage(sitk.ReadImage(file)) > 0 for number, file in files.items()}
 
 

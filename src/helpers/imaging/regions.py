@@ -47,7 +47,7 @@ FLIPS = ("left to right", "front to back", "top to bottom")
 _SHELL_MM = 6.0
 
 
-def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
+def label_codes(mask: sitk.Image, labels: str | dict) -> sitk.Image:
     """Translate a label map's numbers.
 
     Parameters
@@ -57,8 +57,6 @@ def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
     labels : str or dict
         As in the study file: a numbering's name, or label -> layer or vertebra. Labels that it does not
         name are left out; only "layers" allows no others.
-    place : str
-        What the mask is, for errors.
 
     Returns
     -------
@@ -70,15 +68,13 @@ def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
     part = drawn[window]
     found = np.unique(part[part != 0])
     numbers = {label: code for label, code in code_table(labels).items() if isinstance(label, int)}
-    _check_numbers(found, numbers, place)
+    _check_numbers(found, numbers)
     if not numbers:
-        raise StudyError(
-            f"{place}: a label map has numbers, but the study file's 'labels' are names. Write numbers."
-        )
+        raise StudyError("a label map has numbers, but the study file's 'labels' are names. Write numbers.")
     others = sorted(set(found.astype(int).tolist()) - set(numbers))
     if labels == "layers" and others:
         raise StudyError(
-            f"{place}: label(s) {', '.join(map(str, others))} are not layers (1 to 6). Say in the study "
+            f"label(s) {', '.join(map(str, others))} are not layers (1 to 6). Say in the study "
             "file's 'labels' which mask label is which layer, or correct the mask."
         )
     codes = np.zeros(drawn.shape, dtype=np.uint8)
@@ -87,13 +83,13 @@ def label_codes(mask: sitk.Image, labels: str | dict, place: str) -> sitk.Image:
     return _like(codes, mask)
 
 
-def whole_vertebra(mask: sitk.Image, vertebra: str, place: str) -> sitk.Image:
+def whole_vertebra(mask: sitk.Image, vertebra: str) -> sitk.Image:
     """Codes of a mask that holds one vertebra as its only label; all zeros for an empty mask."""
     drawn = sitk.GetArrayViewFromImage(mask)
     found = np.unique(drawn[drawn != 0])
     if found.size > 1:
         raise StudyError(
-            f"{place}: the file of {vertebra} has several labels ({', '.join(f'{v:g}' for v in found[:5])}). "
+            f"the file of {vertebra} has several labels ({', '.join(f'{v:g}' for v in found[:5])}). "
             "Say in the study file's 'labels' what they are, or save the vertebra alone."
         )
     return _like(np.where(drawn != 0, WHOLE[vertebra], 0).astype(np.uint8), mask)
@@ -105,24 +101,22 @@ def code_table(labels: str | dict) -> dict[int | str, int]:
     return {label: WHOLE.get(meaning, meaning) for label, meaning in table.items()}
 
 
-def _check_numbers(found: np.ndarray, numbers: dict[int, int], place: str) -> None:
+def _check_numbers(found: np.ndarray, numbers: dict[int, int]) -> None:
     if found.size == 0:
-        raise StudyError(f"{place}: the mask is empty. Draw the regions, or leave the patient out.")
+        raise StudyError("the mask is empty. Draw the regions, or leave the patient out.")
     if not np.array_equal(found, np.round(found)) or found.min() < 0:
         raise StudyError(
-            f"{place}: the mask holds values such as {found[0]:.4g} instead of whole labels; it was "
+            f"the mask holds values such as {found[0]:.4g} instead of whole labels; it was "
             "rescaled when saved. Save it again as a label map."
         )
     if found.tolist() == [255] and 255 not in numbers:
         raise StudyError(
-            f"{place}: the mask's only label is 255: it was saved as a black-and-white picture and its "
+            "the mask's only label is 255: it was saved as a black-and-white picture and its "
             "labels are lost. Save the label map itself."
         )
 
 
-def six_layers(
-    codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float, place: str
-) -> tuple[sitk.Image, list[str]]:
+def six_layers(codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float) -> tuple[sitk.Image, list[str]]:
     """Divide whole vertebrae into layers; layers that are drawn already stay as they are.
 
     Parameters
@@ -133,8 +127,6 @@ def six_layers(
         Not 0 in vertebral bodies, on the same grid.
     erode_mm : float
         No voxel whose centre lies within this distance of one outside the body is kept (mm).
-    place : str
-        What the mask is, for errors.
 
     Returns
     -------
@@ -150,10 +142,11 @@ def six_layers(
     found = _found(codes)
     if not found:
         raise StudyError(
-            f"{place}: neither T12 nor L1 is in the mask. Look whether the scan shows them and whether "
-            "'labels' in the study file names the mask's labels; otherwise leave the patient out."
+            "neither T12 nor L1 is in the mask. Look whether the scan shows them and whether "
+            "'labels' in the study file names the mask's labels; otherwise leave the patient out.",
+            "level",
         )
-    _check_layers(found, place)
+    _check_layers(found)
     if not found & set(WHOLE.values()):
         return codes, []
     drawn = sitk.GetArrayFromImage(codes)
@@ -161,7 +154,7 @@ def six_layers(
     drawn[drawn > max(LAYERS)] = 0
     notes, kept = [], {}
     for vertebra, region in whole.items():
-        kept[vertebra], remarks = _trabecular(region, codes, bodies, erode_mm, f"{place}: {vertebra}")
+        kept[vertebra], remarks = _trabecular(region, codes, bodies, erode_mm, vertebra)
         notes += [f"{vertebra} {remark}" for remark in remarks]
     axis = _spine_axis([_points(region, codes) for region in kept.values()])
     for vertebra, region in kept.items():
@@ -169,11 +162,11 @@ def six_layers(
         edges = np.linspace(heights.max(), heights.min(), 4)[1:3]
         drawn[region] = np.choose(np.sum(heights[:, None] < edges, axis=1), VERTEBRAE[vertebra])
         if not set(VERTEBRAE[vertebra]) <= set(drawn[region].tolist()):
-            raise StudyError(f"{place}: {vertebra} is too flat for three layers; look at its mask.")
+            raise StudyError(f"{vertebra} is too flat for three layers; look at its mask.")
     return _like(drawn, codes), notes
 
 
-def _check_layers(found: set[int], place: str) -> None:
+def _check_layers(found: set[int]) -> None:
     missing = [
         LAYERS[layer]
         for layers in VERTEBRAE.values()
@@ -182,12 +175,12 @@ def _check_layers(found: set[int], place: str) -> None:
     ]
     if missing:
         raise StudyError(
-            f"{place}: the mask lacks {', '.join(missing)}. Draw all three layers of a vertebra, or none."
+            f"the mask lacks {', '.join(missing)}. Draw all three layers of a vertebra, or none.", "layer"
         )
 
 
 def _trabecular(
-    region: np.ndarray, grid: sitk.Image, bodies: sitk.Image | None, erode_mm: float, place: str
+    region: np.ndarray, grid: sitk.Image, bodies: sitk.Image | None, erode_mm: float, vertebra: str
 ) -> tuple[np.ndarray, list[str]]:
     """Cut a whole vertebra down to its body, shrunk, in one piece."""
     window = bounding_box(region)
@@ -198,12 +191,12 @@ def _trabecular(
     if bodies is not None:
         part = part & (sitk.GetArrayViewFromImage(bodies)[window] != 0)
         if not part.any():
-            raise StudyError(f"{place} has no body in the file 'bodies'. Look at both masks.")
+            raise StudyError(f"{vertebra} has no body in the file 'bodies'. Look at both masks.")
     spacing = grid.GetSpacing()[::-1]
     if erode_mm:
         part = ndimage.distance_transform_edt(part, sampling=spacing) > erode_mm + 1e-6
         if not part.any():
-            raise StudyError(f"{place}: nothing is left after shrinking by {erode_mm:g} mm (erode_mm).")
+            raise StudyError(f"{vertebra}: nothing is left after shrinking by {erode_mm:g} mm (erode_mm).")
     pieces, count = ndimage.label(part)
     if count > 1:
         sizes = np.bincount(pieces.ravel())[1:]
@@ -253,7 +246,7 @@ def missing_vertebrae(layers: sitk.Image) -> list[str]:
     return [vertebra for vertebra, own in VERTEBRAE.items() if not found & set(own)]
 
 
-def check_regions(layers: sitk.Image, image: sitk.Image, place: str) -> list[str]:
+def check_regions(layers: sitk.Image, image: sitk.Image) -> list[str]:
     """Look whether regions lie where T12 and L1 can lie.
 
     What this cannot see: a mask one slice off in its content (not in its header), and a left-right flip
@@ -275,25 +268,25 @@ def check_regions(layers: sitk.Image, image: sitk.Image, place: str) -> list[str
     drawn = sitk.GetArrayViewFromImage(box)
     found = [layer for layer in LAYERS if (drawn == layer).any()]
     centres = {layer: _points(drawn == layer, box).mean(axis=0) for layer in found}
-    _check_order(centres, place)
+    _check_order(centres)
     voxel_mm3 = float(np.prod(layers.GetSpacing()))
     for vertebra, own in VERTEBRAE.items():
         region = np.isin(drawn, own)
         volume = np.count_nonzero(region) * voxel_mm3
         if 0 < volume < REFUSED_BEYOND["volume_mm3"]:
             raise StudyError(
-                f"{place}: {vertebra} has only {volume:.0f} mm3 (at least {REFUSED_BEYOND['volume_mm3']:.0f} "
+                f"{vertebra} has only {volume:.0f} mm3 (at least {REFUSED_BEYOND['volume_mm3']:.0f} "
                 "are needed). Draw the region again."
             )
-        _check_canal(region, box, f"{place}: {vertebra}")
-    return _check_levels(centres) + _check_tissue(everything, image, place)
+        _check_canal(region, box, vertebra)
+    return _check_levels(centres) + _check_tissue(everything, image)
 
 
-def _check_order(centres: dict[int, np.ndarray], place: str) -> None:
+def _check_order(centres: dict[int, np.ndarray]) -> None:
     heights = [centres[layer][2] for layer in sorted(centres)]
     if any(upper <= lower for upper, lower in zip(heights, heights[1:], strict=False)):
         raise StudyError(
-            f"{place}: the regions do not run from T12 upper (head) down to L1 lower (foot). The mask was "
+            "the regions do not run from T12 upper (head) down to L1 lower (foot). The mask was "
             "flipped top to bottom when saved (ITK-SNAP 4.0 did this), or labels were mixed up: open it over "
             "the image, correct it, save it again."
         )
@@ -308,19 +301,19 @@ def _check_levels(centres: dict[int, np.ndarray]) -> list[str]:
     return [f"T12 and L1 lie {apart:.0f} mm apart, too far for neighbours: are the levels right?"]
 
 
-def _check_canal(region: np.ndarray, grid: sitk.Image, place: str) -> None:
+def _check_canal(region: np.ndarray, grid: sitk.Image, vertebra: str) -> None:
     axis = _patient_axes(grid).index(2)
     seen = region.any(axis=axis)
     hole = ndimage.binary_fill_holes(seen) & ~seen
     pixel_mm2 = float(np.prod(np.delete(grid.GetSpacing()[::-1], axis)))
     if np.count_nonzero(hole) * pixel_mm2 > REFUSED_BEYOND["canal_mm2"]:
         raise StudyError(
-            f"{place}: the region surrounds the spinal canal, so it is the whole vertebra and not its body. "
-            "Name a mask of the vertebral bodies in the study file ('bodies'), or draw the bodies."
+            f"{vertebra}: the region surrounds the spinal canal, so it is the whole vertebra and not its "
+            "body. Name a mask of the vertebral bodies in the study file ('bodies'), or draw the bodies."
         )
 
 
-def _check_tissue(region: np.ndarray, image: sitk.Image, place: str) -> list[str]:
+def _check_tissue(region: np.ndarray, image: sitk.Image) -> list[str]:
     hu, spacing = sitk.GetArrayViewFromImage(image), image.GetSpacing()[::-1]
     air, shell = _air_and_shell(region, hu, spacing)
     doubtful = shell < DOUBTFUL_BEYOND["shell_hu"]
@@ -330,13 +323,13 @@ def _check_tissue(region: np.ndarray, image: sitk.Image, place: str) -> list[str
         flipped = _air_and_shell(np.flip(region, axis), hu, spacing)
         if flipped[0] < 1 and flipped[1] >= DOUBTFUL_BEYOND["shell_hu"]:
             raise StudyError(
-                f"{place}: the region does not lie on bone, but would if it were flipped "
+                "the region does not lie on bone, but would if it were flipped "
                 f"{FLIPS[_patient_axes(image)[axis]]}. The mask was flipped when saved: open it over the "
                 "image, correct it, save it again."
             )
     if air > REFUSED_BEYOND["air_percent"]:
         raise StudyError(
-            f"{place}: {air:.0f} % of the region is air or lung (below {AIR_HU} HU). The mask belongs to "
+            f"{air:.0f} % of the region is air or lung (below {AIR_HU} HU). The mask belongs to "
             "another scan, or was shifted: open it over the image."
         )
     return ["no cortex around the region (its surroundings are hardly brighter): does it lie on the bone?"]

@@ -73,7 +73,7 @@ TOOLS = {
 }
 
 
-def draw(tool: Tool, image: sitk.Image, folder: Path, patient_id: str) -> None:
+def draw(tool: Tool, image: sitk.Image, folder: Path) -> None:
     """Let a tool draw the masks of an image; ``folder`` appears when all went well, and only then.
 
     Parameters
@@ -83,8 +83,6 @@ def draw(tool: Tool, image: sitk.Image, folder: Path, patient_id: str) -> None:
         HU; handed over as NIfTI in a temporary folder, so that the tool sees no patient's name.
     folder : Path
         Where the masks go.
-    patient_id : str
-        Pseudonym, for errors.
 
     Raises
     ------
@@ -94,30 +92,31 @@ def draw(tool: Tool, image: sitk.Image, folder: Path, patient_id: str) -> None:
     program = shutil.which(tool.program)
     if program is None:
         raise StudyError(
-            f"{patient_id}: there are no masks, and {tool.program}, which the study file asks to draw them, "
+            f"there are no masks, and {tool.program}, which the study file asks to draw them, "
             f"is not installed. Install it in an environment of its own ({tool.install}) so that the command "
-            f"{tool.program} is found, or name drawn masks under 'masks'."
+            f"{tool.program} is found, or name drawn masks under 'masks'.",
+            "mask",
         )
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".drawing") as name:
         place = Path(name)
         (place / "out").mkdir()
         sitk.WriteImage(image, place / "ct.nii.gz", useCompression=True)
         for arguments in tool.calls:
-            _call(tool, [program, *arguments], place, patient_id)
+            _call(tool, [program, *arguments], place)
         lacking = [path.name for path in tool.masks(place / "out", 0).paths if not path.is_file()]
         if lacking:
             raise StudyError(
-                f"{patient_id}: {tool.program} ended without {', '.join(lacking)}. Is it the version that "
+                f"{tool.program} ended without {', '.join(lacking)}. Is it the version that "
                 "this project knows (TotalSegmentator 2, spine-segment)?"
             )
         (place / "out").replace(folder)
 
 
-def _call(tool: Tool, command: list[str], place: Path, patient_id: str) -> None:
+def _call(tool: Tool, command: list[str], place: Path) -> None:
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise StudyError(
-            f"{patient_id}: {tool.program} failed (exit status {done.returncode}"
+            f"{tool.program} failed (exit status {done.returncode}"
             f"{': ' + said[0][:200] if said else ''}). Try it by hand on this patient's image."
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import SimpleITK as sitk
 
-from helpers.errors import StudyError
+from helpers.errors import StudyError, naming
 from helpers.imaging import segmenters
 from helpers.imaging.dicom import read_dicom
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
@@ -120,14 +120,16 @@ class FileImages:
         Raises
         ------
         StudyError
-            Saying what is wrong with which file, as the study file names it, and the remedy.
+            Saying what is wrong with which file, as the study file names it, and the remedy; its kind
+            says what that file is.
         """
         masks = self._masks(patient_id, reader)
         image, facts = self._image(patient_id)
-        place = f"{patient_id}, mask '{next(iter(masks.names.values()))}'"
         codes, moved = read_codes(masks, image, patient_id)
-        layers, cut = six_layers(codes, read_bodies(masks, image, patient_id), masks.erode_mm, place)
-        doubts = check_regions(layers, image, place)
+        bodies = read_bodies(masks, image, patient_id)
+        with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
+            layers, cut = six_layers(codes, bodies, masks.erode_mm)
+            doubts = check_regions(layers, image)
         return Scan(image, layers, facts, (*moved, *cut, *doubts))
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
@@ -143,12 +145,14 @@ class FileImages:
 
     def _image(self, patient_id: str) -> tuple[sitk.Image, dict[str, str | float]]:
         path = self._path(self.site.images, patient_id)
-        if path.is_dir():
-            folder = f"{patient_id}, folder '{self.site.images}'"
-            image, facts = read_dicom(path, folder, series=self.site.series)
-        else:
-            image, facts = read_volume(path, f"{patient_id}, image '{self.site.images}'"), {}
-        return whole_hu(image, patient_id), facts
+        what = "folder" if path.is_dir() else "image"
+        with naming(f"{patient_id}, {what} '{self.site.images}'", "image"):
+            if path.is_dir():
+                image, facts = read_dicom(path, series=self.site.series)
+            else:
+                image, facts = read_volume(path), {}
+        with naming(patient_id, "image"):
+            return whole_hu(image), facts
 
     def _image_state(self, patient_id: str) -> str:
         path = self._path(self.site.images, patient_id)
@@ -162,7 +166,7 @@ class FileImages:
         if reader == 1 and patterns is None:
             return self._segmented(patient_id)
         if patterns is None:
-            raise StudyError(f"Site '{site.name}' names no masks of a second reader (second_reader).")
+            raise StudyError(f"Site '{site.name}' names no masks of a second reader (second_reader).", "mask")
         patterns = patterns if isinstance(patterns, dict) else {"": patterns}
         files = {name: self._path(pattern, patient_id, False) for name, pattern in patterns.items()}
         there = {name: path for name, path in files.items() if path.exists()}
@@ -178,7 +182,9 @@ class FileImages:
             patient_id, f"{self.site.segmenter}-{self._image_state(patient_id)[:16]}"
         )
         if not folder.is_dir():
-            segmenters.draw(tool, self._image(patient_id)[0], folder, patient_id)
+            image, _ = self._image(patient_id)
+            with naming(patient_id):
+                segmenters.draw(tool, image, folder)
         return tool.masks(folder, self.site.erode_mm)
 
     def _path(self, pattern: str, patient_id: str, needed: bool = True) -> Path:
@@ -190,7 +196,8 @@ class FileImages:
     def _absent(self, patient_id: str, name: str) -> StudyError:
         return StudyError(
             f"{patient_id}: there is no {name} for this patient. Add the file, or correct the path pattern "
-            f"of site '{self.site.name}' in the study file."
+            f"of site '{self.site.name}' in the study file.",
+            "missing file",
         )
 
 
@@ -198,7 +205,7 @@ def _hash(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
 
 
-def whole_hu(image: sitk.Image, patient_id: str) -> sitk.Image:
+def whole_hu(image: sitk.Image) -> sitk.Image:
     """Image as 16-bit HU, rounded.
 
     PyRadiomics rounds resampled values to the image's own type: one type for all files makes the values
@@ -206,7 +213,7 @@ def whole_hu(image: sitk.Image, patient_id: str) -> sitk.Image:
     """
     if image.GetPixelID() in (sitk.sitkUInt8, sitk.sitkInt8):
         raise StudyError(
-            f"{patient_id}: the image has 8 bits a voxel, a windowed picture instead of Hounsfield units. "
+            "the image has 8 bits a voxel, a windowed picture instead of Hounsfield units. "
             "Export the original CT."
         )
     if image.GetPixelID() == sitk.sitkInt16:

@@ -11,8 +11,14 @@ import SimpleITK as sitk
 from helpers.errors import StudyError
 
 
-def read_volume(path: Path, place: str) -> sitk.Image:
-    """Read a three-dimensional NIfTI, NRRD or MHA file; ``place`` says in an error what it is."""
+def read_volume(path: Path) -> sitk.Image:
+    """Read a three-dimensional NIfTI, NRRD or MHA file.
+
+    Raises
+    ------
+    StudyError
+        When it is damaged, of another kind, or no single 3D volume.
+    """
     try:
         volume = sitk.ReadImage(str(path))
         whole = _is_whole(path, volume)
@@ -21,12 +27,12 @@ def read_volume(path: Path, place: str) -> sitk.Image:
     if not whole:
         # ITK's own message holds the path, and with it the raw patient number.
         raise StudyError(
-            f"{place}: the file cannot be read as NIfTI, NRRD or MHA. It may be damaged or of another "
+            "the file cannot be read as NIfTI, NRRD or MHA. It may be damaged or of another "
             "kind: export it again."
         )
     if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
         raise StudyError(
-            f"{place}: the file holds {volume.GetDimension()} dimensions and "
+            f"the file holds {volume.GetDimension()} dimensions and "
             f"{volume.GetNumberOfComponentsPerPixel()} values a voxel; one 3D volume is needed."
         )
     return volume

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
+from helpers.errors import Kind
 from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
 
 OTHER_REASONS = "other reasons"
-# Reasons for refusing a patient name patient and file: a chart shows their category, the first that fits.
-REFUSALS = {
-    "image or mask missing": re.compile(r"there is no '"),
-    "no features in the feature table": re.compile(r"^no features in the feature table"),
-    "image unusable": re.compile(r"^\w+, (image|folder) |the image has"),
-    "T12 or L1 missing": re.compile(r"excluded by the rule 'missing_vertebra'|neither T12 nor L1"),
-    "vertebral fracture": re.compile(r"excluded by the rule 'fracture'"),
-    "metal or cement": re.compile(r"excluded by the rule 'metal'"),
-    "contrast-enhanced scan": re.compile(r"excluded by the rule 'contrast'"),
-    "layer missing in the mask": re.compile(r"mask lacks"),
-    "mask unusable": re.compile(r"^\w+, mask |\bmasks?\b"),
+# Reasons for refusing a patient name patient and file: a chart shows a category by their kind.
+CATEGORIES: dict[Kind, str] = {
+    "missing file": "image or mask missing",
+    "features": "no features in the feature table",
+    "image": "image unusable",
+    "level": "T12 or L1 missing",
+    "fracture": "vertebral fracture",
+    "metal": "metal or cement",
+    "contrast": "contrast-enhanced scan",
+    "layer": "layer missing in the mask",
+    "mask": "mask unusable",
+    "other": "other technical reason",
 }
 
 
@@ -51,17 +51,10 @@ def unusable_patients(
     """
     lost = cohort.loc[~cohort["patient_id"].isin(features["patient_id"]), ["patient_id"]]
     if quality is None:
-        return lost.assign(reason="no features in the feature table")
-    refused = quality[quality["status"] == "refused"].set_index("patient_id")["reason"]
-    reasons = lost["patient_id"].map(refused.map(refusal_category))
+        return lost.assign(reason=CATEGORIES["features"])
+    refused = quality[quality["status"] == "refused"].set_index("patient_id")["kind"]
+    reasons = lost["patient_id"].map(refused.map(CATEGORIES))
     return lost.assign(reason=reasons.fillna("features cannot be computed"))
-
-
-def refusal_category(reason: str) -> str:
-    """Short category of a refused patient's reason."""
-    return next(
-        (name for name, pattern in REFUSALS.items() if pattern.search(reason)), "other technical reason"
-    )
 
 
 def flow_chart(

@@ -185,30 +185,55 @@ def compare_cohorts(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        characteristic, one column of text a cohort, p_value, and smd_internal, smd_external.
+        A row a characteristic and cohort: characteristic, cohort, n, mean and sd or else count and share (of
+        1), p_value (the same in all rows of a characteristic), smd (missing in training).
     """
-    cohorts = dict(by_cohort(cohort))
-    return pd.DataFrame(
-        [
-            _across(cohort, cohorts, name)
-            for name in [*characteristics(predictors), "osteoporosis"]
-            if name in cohort
-        ]
-    )
+    names = [name for name in [*characteristics(predictors), "osteoporosis"] if name in cohort]
+    return pd.DataFrame([row for name in names for row in _across(cohort, name)])
 
 
-def _across(cohort: pd.DataFrame, cohorts: dict[str, pd.DataFrame], name: str) -> dict[str, str | float]:
-    groups = {title: people[name] for title, people in cohorts.items()}
+def _across(cohort: pd.DataFrame, name: str) -> list[dict[str, str | float]]:
+    """One characteristic in each cohort."""
+    groups = {title: people[name] for title, people in by_cohort(cohort)}
     if is_continuous(cohort[name]):
-        title = f"{name}, mean ± SD"
-        texts = {key: f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" for key, values in groups.items()}
-        p_value = kruskal(*groups.values()).pvalue
+        title, p_value = f"{name}, mean ± SD", kruskal(*groups.values()).pvalue
+        found = [{"mean": values.mean(), "sd": values.std(ddof=1)} for values in groups.values()]
     else:
         level = max(cohort[name].unique())
         title = f"{_level(name, level)}, n (%)" if name != "osteoporosis" else "osteoporosis, n (%)"
         groups = {key: values == level for key, values in groups.items()}
-        texts = {key: f"{flags.sum()} ({100 * flags.mean():.2f}%)" for key, flags in groups.items()}
         p_value = categories_p(cohort[name], cohort["cohort"])
-    others = [key for key in groups if key != "training"]
-    differences = {f"smd_{key}": smd(groups[key], groups["training"]) for key in others}
-    return {"characteristic": title, **texts, "p_value": float(p_value), **differences}
+        found = [{"count": flags.sum(), "share": flags.mean()} for flags in groups.values()]
+    differences = [np.nan if key == "training" else smd(groups[key], groups["training"]) for key in groups]
+    return [
+        {"characteristic": title, "cohort": key, "n": len(values), **numbers}
+        | {"p_value": float(p_value), "smd": difference}
+        for (key, values), numbers, difference in zip(groups.items(), found, differences, strict=True)
+    ]
+
+
+def printed_cohorts(table: pd.DataFrame) -> pd.DataFrame:
+    """`compare_cohorts` as one reads it: a row a characteristic, a column a cohort.
+
+    Returns
+    -------
+    DataFrame
+        characteristic, one column of text a cohort, p_value, and smd_internal, smd_external.
+    """
+    rows = []
+    for title, part in table.groupby("characteristic", sort=False):
+        cells = part.set_index("cohort")
+        differences = cells["smd"].drop("training").add_prefix("smd_")
+        texts = {cohort: _printed_numbers(cells.loc[cohort]) for cohort in cells.index}
+        tests = {"p_value": cells["p_value"].iloc[0], **differences}
+        rows.append({"characteristic": title, **texts, **tests})
+    return pd.DataFrame(rows)
+
+
+def _printed_numbers(row: pd.Series) -> str:
+    """Mean ± SD or n (%) of a cohort; the text where a count is not shown."""
+    if isinstance(row["count"], str):
+        return row["count"]
+    if pd.notna(row.get("mean")):
+        return f"{row['mean']:.2f} ± {row['sd']:.2f}"
+    return f"{row['count']:.0f} ({100 * row['share']:.2f}%)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pandera.pandas as pa
 
-from helpers.errors import StudyError
+from helpers.errors import KINDS, StudyError
 
 COHORTS = ["training", "internal", "external"]
 SEXES = ["female", "male"]
@@ -59,10 +59,16 @@ CONTRACTS = {
             **_patient,
             "status": pa.Column(str, pa.Check.isin(["ok", "warned", "refused"])),
             "reason": pa.Column(str),
+            # What a refusal is about; empty for the others.
+            "kind": pa.Column(str, pa.Check.isin(["", *KINDS])),
             # What sets a patient aside in the sensitivity analysis; empty for the others.
             "sensitivity": pa.Column(str, required=False),
             "trabecular_hu": pa.Column(float, nullable=True),
         },
+        checks=pa.Check(
+            lambda people: (people["kind"] != "") == (people["status"] == "refused"),
+            name="a kind where refused, and only there",
+        ),
     ),
     "features": pa.DataFrameSchema(_patient),
     "features_reader2": pa.DataFrameSchema(_patient),

@@ -12,6 +12,7 @@ It looks like this::
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,23 +126,32 @@ class Run:
             )
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def write_table(self, name: str, frame: pd.DataFrame, data: str | None = None) -> pd.DataFrame:
+    def write_table(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        data: str | None = None,
+        printed: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    ) -> pd.DataFrame:
         """Write an aggregate table to share/tables/<name>.csv; its first column says whose ``data`` it is.
 
-        Counts below ``min_cell`` are left out there; the whole table is then in private/tables. Returned is
-        the table as it may be shown.
+        Counts below ``min_cell`` are left out there; the whole table is then in private/tables. Where cells
+        hold texts made from counts, ``frame`` holds the numbers, and ``printed`` makes the texts of what is
+        left of them. Returned is the table as it may be shown.
         """
         label = data or ("virtual" if self.study.is_virtual else self.study.name)
         shown = small_counts.protect(name, frame, self.study.min_cell, self._sizes())
         tables = {self.table_path(name): shown}
         if shown is not frame:
             tables[made_folder(self.private / "tables") / f"{name}.csv"] = frame
+        if printed:
+            tables = {target: printed(table) for target, table in tables.items()}
         for target, table in tables.items():
             labelled = table.copy()
             labelled.insert(0, "data", label)
             with replacing(target) as path:
                 labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
-        return shown
+        return tables[self.table_path(name)]
 
     def _sizes(self) -> pd.DataFrame | None:
         """Patients and those with the outcome in each cohort; None before features are selected."""

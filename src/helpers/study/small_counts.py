@@ -16,7 +16,6 @@ from helpers.study.contracts import COHORTS
 
 HIDDEN = "hidden"
 _PERFORMANCE = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
-_TEXT_COUNT = r"^(\d+) \((\d+\.\d+)%\)$"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,9 @@ def protect(name: str, table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame |
     table = whole.astype({column: object for column in whole.select_dtypes("number")})
     if name == "table_1":
         return _table_1(table, min_cell).infer_objects()
-    table = _counts(_texts(table, min_cell), TABLES.get(name, Counts()), min_cell)
+    if name == "table_1_cohorts":
+        return _table_1_cohorts(table, min_cell).infer_objects()
+    table = _counts(table, TABLES.get(name, Counts()), min_cell)
     if name.startswith("flow_chart"):
         table = _flow_chart(table, whole, min_cell)
     if sizes is not None and "cohort" in table:
@@ -144,21 +145,6 @@ def _hide_more(
         if not covered.any() or enough or shown.empty:
             return
         hidden.loc[shown.idxmin()] = True
-
-
-def _texts(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
-    """Counts in cells such as "14 (10.45%)", and what was computed in their rows."""
-    for column in table.select_dtypes(["object", "string"]):
-        found = table[column].astype(str).str.extract(_TEXT_COUNT).astype(float)
-        count, share = found[0], found[1] / 100
-        rest = (count / share.where(share > 0) - count).round()
-        small = _is_small(count, min_cell)
-        unsaid = small | _is_small(rest, min_cell)
-        table.loc[unsaid, column] = HIDDEN
-        table.loc[small, column] = f"<{min_cell}"
-        numbers = [name for name in table if name.startswith(("p_value", "smd"))]
-        table.loc[unsaid, numbers] = np.nan
-    return table
 
 
 def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.DataFrame:
@@ -221,4 +207,18 @@ def _table_1(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     table.loc[counts & unsaid, "value"] = HIDDEN
     table.loc[(counts | (table["metric"] == "n")) & small, "value"] = f"<{min_cell}"
     table.loc[(tests & untested) | (moments & of_few), "value"] = np.nan
+    return table
+
+
+def _table_1_cohorts(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
+    """The comparison of the cohorts: no small count, none whose rest is small, and no test of either."""
+    count, n = table["count"].astype(float), table["n"].astype(float)
+    small = _is_small(count, min_cell)
+    unsaid = small | (_is_small(n - count, min_cell) & (count > 0))
+    tested = unsaid.groupby(table["characteristic"]).transform("any")
+    table.loc[unsaid, "count"] = HIDDEN
+    table.loc[small, "count"] = f"<{min_cell}"
+    table.loc[_is_small(n, min_cell), "n"] = f"<{min_cell}"
+    table.loc[unsaid, "share"] = np.nan
+    table.loc[tested, ["p_value", "smd"]] = np.nan
     return table
