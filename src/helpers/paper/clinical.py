@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +20,6 @@ from helpers.paper.publication import Check, Publication, capital
 
 # Within a group, those of the first level (men) are younger, of the same age, or older.
 CORRELATIONS = (-0.3, 0.0, 0.3)
-LAWS = ("normal", "range")
-COLUMNS = ["law", "correlation", "cohort", "draw", "auc"]
 
 
 class Group(NamedTuple):
@@ -57,12 +56,19 @@ def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: 
         law, correlation, cohort, draw, auc.
     """
     groups = _groups(paper)
-    frames = [
-        _simulate(groups, paper.design.clinical.fitted_on, law, correlation, draws, rng)
-        for law in _possible_laws(groups)
-        for correlation in CORRELATIONS
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+    columns = ["law", "correlation", "cohort", "draw", "auc"]
+    if not groups:
+        return pd.DataFrame(columns=columns)
+    blocks = []
+    for law, correlation in product(_possible_laws(groups), CORRELATIONS):
+        drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
+        coefficients, _ = maximum_likelihood(*drawn[paper.design.clinical.fitted_on])
+        for cohort, (regressors, outcome) in drawn.items():
+            scores = (regressors @ coefficients[:, :, None])[..., 0]
+            aucs = placement_values(outcome, scores)[0].mean(axis=1)
+            block = pd.DataFrame({"cohort": cohort, "draw": range(draws), "auc": aucs})
+            blocks.append(block.assign(law=law, correlation=correlation))
+    return pd.concat(blocks, ignore_index=True)[columns]
 
 
 def _groups(paper: Publication) -> dict[str, list[Group]]:
@@ -86,21 +92,9 @@ def _groups(paper: Publication) -> dict[str, list[Group]]:
 def _possible_laws(groups: dict[str, list[Group]]) -> list[str]:
     """Without printed limits, or where no law fits them, ages are normal."""
     everyone = [group for pair in groups.values() for group in pair]
-    ranged = everyone and all(group.limits and entropy_law(*group.limits, *group[2:4]) for group in everyone)
-    return list(LAWS) if ranged else list(LAWS[:1]) if everyone else []
-
-
-def _simulate(
-    groups: dict[str, list[Group]], fitted_on: str, law: str, correlation: float, draws: int, rng
-) -> pd.DataFrame:
-    drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
-    coefficients, _ = maximum_likelihood(*drawn[fitted_on])
-    blocks = []
-    for cohort, (regressors, outcome) in drawn.items():
-        scores = (regressors @ coefficients[:, :, None])[..., 0]
-        aucs = placement_values(outcome, scores)[0].mean(axis=1)
-        blocks.append(pd.DataFrame({"cohort": cohort, "draw": range(draws), "auc": aucs}))
-    return pd.concat(blocks).assign(law=law, correlation=correlation)[COLUMNS]
+    if all(group.limits and entropy_law(*group.limits, group.mean, group.sd) for group in everyone):
+        return ["normal", "range"]
+    return ["normal"]
 
 
 def _draw(
@@ -109,7 +103,11 @@ def _draw(
     """Regressors, shape (draws, patients, 3), and outcome, shape (patients,), of one cohort."""
     ages, first_level = [], []
     for group in groups:
-        age = _ages(group, law, draws, rng)
+        if law == "normal":
+            age = rng.normal(group.mean, group.sd, (draws, group.size))
+        else:
+            values, chances = entropy_law(*group.limits, group.mean, group.sd)
+            age = rng.choice(values, (draws, group.size), p=chances)
         # Those of the first level are the highest in a latent variable that follows the rank of age.
         rank = ndtri((rankdata(age, axis=1) - 0.5) / group.size)
         latent = correlation * rank + np.sqrt(1 - correlation**2) * rng.standard_normal(age.shape)
@@ -118,13 +116,6 @@ def _draw(
     age, level = np.hstack(ages).astype(float), np.hstack(first_level).astype(float)
     outcome = np.repeat([1, 0], [group.size for group in groups])
     return np.stack([np.ones_like(age), age, level], axis=-1), outcome
-
-
-def _ages(group: Group, law: str, draws: int, rng: np.random.Generator) -> NDArray:
-    if law == "normal":
-        return rng.normal(group.mean, group.sd, (draws, group.size))
-    values, chances = entropy_law(*group.limits, group.mean, group.sd)
-    return rng.choice(values, (draws, group.size), p=chances)
 
 
 def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArray, NDArray] | None:
