@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import root
-from scipy.special import ndtri
+from scipy.special import ndtri, softmax
 from scipy.stats import rankdata
 
 from helpers.evaluation.delong import placement_values
@@ -29,7 +29,7 @@ class Group(NamedTuple):
     first_level: int
     mean: float
     sd: float
-    limits: tuple[float, float] | None
+    ages: tuple[NDArray, NDArray] | None  # as `entropy_law` gives them
 
 
 def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: int = 400) -> pd.DataFrame:
@@ -59,8 +59,10 @@ def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: 
     columns = ["law", "correlation", "cohort", "draw", "auc"]
     if not groups:
         return pd.DataFrame(columns=columns)
+    # Without printed limits, or where no law fits them, ages are normal.
+    ranged = all(group.ages for pair in groups.values() for group in pair)
     blocks = []
-    for law, correlation in product(_possible_laws(groups), CORRELATIONS):
+    for law, correlation in product(["normal", "range"] if ranged else ["normal"], CORRELATIONS):
         drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
         coefficients, _ = maximum_likelihood(*drawn[paper.design.clinical.fitted_on])
         for cohort, (regressors, outcome) in drawn.items():
@@ -82,19 +84,11 @@ def _groups(paper: Publication) -> dict[str, list[Group]]:
         counts = paper.counts_by_group(entry.cohort, clinical.category)
         if moments is not None and counts is not None:
             limits = paper.limits(entry.cohort, clinical.continuous)
-            found[entry.cohort] = [
-                Group(size, int(first), mean.number, sd.number, limits)
-                for size, first, mean, sd in zip(moments.sizes, counts[0], *moments[1:], strict=True)
-            ]
+            found[entry.cohort] = []
+            for size, first, mean, sd in zip(moments.sizes, counts[0], *moments[1:], strict=True):
+                ages = entropy_law(*limits, mean.number, sd.number) if limits else None
+                found[entry.cohort].append(Group(size, int(first), mean.number, sd.number, ages))
     return found if clinical.fitted_on in found else {}
-
-
-def _possible_laws(groups: dict[str, list[Group]]) -> list[str]:
-    """Without printed limits, or where no law fits them, ages are normal."""
-    everyone = [group for pair in groups.values() for group in pair]
-    if all(group.limits and entropy_law(*group.limits, group.mean, group.sd) for group in everyone):
-        return ["normal", "range"]
-    return ["normal"]
 
 
 def _draw(
@@ -106,7 +100,7 @@ def _draw(
         if law == "normal":
             age = rng.normal(group.mean, group.sd, (draws, group.size))
         else:
-            values, chances = entropy_law(*group.limits, group.mean, group.sd)
+            values, chances = group.ages
             age = rng.choice(values, (draws, group.size), p=chances)
         # Those of the first level are the highest in a latent variable that follows the rank of age.
         rank = ndtri((rankdata(age, axis=1) - 0.5) / group.size)
@@ -127,9 +121,7 @@ def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArra
     scaled = (values - mean) / sd
 
     def chances(exponents: NDArray) -> NDArray:
-        exponent = exponents @ np.stack([scaled, scaled**2])
-        weights = np.exp(exponent - exponent.max())
-        return weights / weights.sum()
+        return softmax(exponents @ np.stack([scaled, scaled**2]))
 
     def misfit(exponents: NDArray) -> list[float]:
         return [chances(exponents) @ scaled, chances(exponents) @ scaled**2 - 1]
@@ -139,15 +131,7 @@ def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArra
 
 
 def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Check]:
-    """The clinical model's AUC lies where 95 % of simulated ones do, under one assumption at least.
-
-    Parameters
-    ----------
-    paper : Publication
-        The paper.
-    simulated : DataFrame
-        From `simulate_clinical_aucs`.
-    """
+    """The clinical model's AUC lies where 95 % of ``simulated`` ones do, under one assumption at least."""
     if simulated.empty:
         return
     clinical = paper.design.clinical
