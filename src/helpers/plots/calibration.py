@@ -42,7 +42,6 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     axes[1, 0].set_ylabel("Patients")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    figure.set_layout_engine("constrained")
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
@@ -75,10 +74,10 @@ def _summary_text(y: pd.Series, p: pd.Series) -> str:
 
 def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:
     bins = np.linspace(0, 1, 21)
-    for outcome, colour, sign in ((1, OUTCOME_COLOURS[1], 1), (0, OUTCOME_COLOURS[0], -1)):
+    for outcome, sign in ((1, 1), (0, -1)):
         counts, _ = np.histogram(p[y == outcome], bins=bins)
-        label = OUTCOME_TITLES[outcome].lower()
-        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", color=colour, alpha=0.7, label=label)
+        style = {"color": OUTCOME_COLOURS[outcome], "label": OUTCOME_TITLES[outcome].lower(), "alpha": 0.7}
+        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", **style)
     axis.axhline(0, color="black", linewidth=0.6)
     axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

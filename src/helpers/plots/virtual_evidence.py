@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.imaging.slices import cut, layer_centre
 from helpers.plots.regions import draw_hu
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS, cohort_panels
 
 SEX_COLOURS = {"female": "#CC79A7", "male": "#0072B2"}
 HOSPITAL_COLOURS = {"development": "#0072B2", "external": "#009E73"}
@@ -85,18 +84,15 @@ def correlation_figure(people: pd.DataFrame, measured: pd.DataFrame) -> Figure:
 def texture_figure(measured: pd.DataFrame) -> Figure:
     """Variogram slope and anisotropy of single patients against their micro-structure."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9))
-    labels = {
-        "variogram_slope": "Variogram slope, across the spine",
-        "anisotropy": "Variogram, across over along",
-    }
+    labels = {"variogram_slope": "Variogram slope, across the spine"}
+    labels["anisotropy"] = "Variogram, across over along"
+    structure = measured["micro_structure"]
+    ends = np.array([structure.min(), structure.max()])
     for ax, (column, label) in zip(axes, labels.items(), strict=True):
-        ax.plot(measured["micro_structure"], measured[column], "o", color="#0072B2", markersize=4)
-        line = np.polyfit(measured["micro_structure"], measured[column], 1)
-        ends = np.array([measured["micro_structure"].min(), measured["micro_structure"].max()])
-        ax.plot(ends, np.polyval(line, ends), color="#D55E00")
+        ax.plot(structure, measured[column], "o", color="#0072B2", markersize=4)
+        ax.plot(ends, np.polyval(np.polyfit(structure, measured[column], 1), ends), color="#D55E00")
         ax.set(xlabel="Micro-structure (z; high = healthy)", ylabel=label)
-        r = measured["micro_structure"].corr(measured[column])
-        ax.set_title(f"r = {r:.2f}, n = {len(measured)}", fontsize=9)
+        ax.set_title(f"r = {structure.corr(measured[column]):.2f}, n = {len(measured)}", fontsize=9)
     axes[1].axhline(1, color="#777777", linewidth=0.8, linestyle=":")
     return figure
 
@@ -150,15 +146,14 @@ def reader_figure(measured: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Mean HU of two readers (Bland-Altman), and the share of steady features by class."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
     difference = measured["hu_reader2"] - measured["hu_reader1"]
-    left.plot(
-        measured[["hu_reader1", "hu_reader2"]].mean(axis=1), difference, "o", color="#0072B2", markersize=4
-    )
+    mean = measured[["hu_reader1", "hu_reader2"]].mean(axis=1)
+    left.plot(mean, difference, "o", color="#0072B2", markersize=4)
     left.axhline(difference.mean(), color="#D55E00")
     for side in (-1.96, 1.96):
         left.axhline(difference.mean() + side * difference.std(), color="#D55E00", linestyle=":")
     left.set(xlabel="Mean HU of the two readers", ylabel="Reader 2 minus reader 1 (HU)")
-    shares = summary.set_index("feature_class")["above"] / summary.set_index("feature_class")["features"]
-    shares = shares.drop("all").sort_values()
+    summary = summary.set_index("feature_class")
+    shares = (summary["above"] / summary["features"]).drop("all").sort_values()
     right.barh(shares.index, shares, color="#0072B2")
     right.set(xlabel="Share of features with ICC > 0.80", xlim=(0, 1))
     return figure
@@ -176,13 +171,13 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     published : DataFrame
         Rows of the AUCs: columns model, cohort, low, high, auc.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.4), sharey=True)
+    figure, axes = cohort_panels(list(COHORT_COLOURS), (7.2, 3.4), sharey=True)
     for ax, cohort in zip(axes, COHORT_COLOURS, strict=True):
         rows = published[published["cohort"] == cohort].reset_index(drop=True)
         for place, row in rows.iterrows():
             _draw_seeds(ax, place, row, seeds[f"{row['model']}_{cohort}"], this_run)
         ax.set_xticks(range(len(rows)), rows["model"], fontsize=7.5)
-        ax.set_title(COHORT_TITLES[cohort], fontsize=10)
+        ax.title.set_fontsize(10)
         ax.set_xlim(-0.5, len(rows) - 0.5)
     axes[0].set_ylabel("AUC")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -192,10 +187,9 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
 
 
 def _draw_seeds(ax: Axes, place: int, row: pd.Series, values: pd.Series, this_run: dict[str, float]) -> None:
-    ax.fill_between(
-        [place - 0.35, place + 0.35], row["low"], row["high"], color=RANGE_COLOUR, label="paper, 95 % CI"
-    )
-    ax.plot([place - 0.35, place + 0.35], [row["auc"]] * 2, color="#777777", linewidth=1)
+    ends = [place - 0.35, place + 0.35]
+    ax.fill_between(ends, row["low"], row["high"], color=RANGE_COLOUR, label="paper, 95 % CI")
+    ax.plot(ends, [row["auc"]] * 2, color="#777777", linewidth=1)
     spread = place + np.linspace(-0.2, 0.2, len(values))
     ax.plot(spread, values, "o", color=MODEL_COLOURS[row["model"]], markersize=4, alpha=0.7)
     ax.plot(place, values.mean(), "_", color="black", markersize=16, label="mean of the seeds")
