@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, ttest_ind_from_stats
 from statsmodels.stats.oneway import anova_generic
 
-from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, Printed, Recomputed, compare, recompute
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, Recomputed, compare, recompute
 from helpers.paper.publication import (
     UNDECIDED,
     VERDICTS,
@@ -101,25 +101,22 @@ def check_ranges(paper: Publication) -> Iterator[Check]:
         name, _, kind = entry.metric.rpartition("_")
         limits = paper.limits(entry.cohort, name) if kind == "mean" else None
         sd, size = (paper.reported.get(*entry[:3], metric) for metric in (f"{name}_sd", "n"))
-        if limits is not None and sd is not None and size is not None:
-            yield _range_row(entry, sd, size.number, *limits)
-
-
-def _range_row(entry: Entry, sd: Printed, size: float, low: float, high: float) -> Check:
-    mean = entry.value.number
-    largest = np.sqrt(max((high - mean) * (mean - low), 0) * size / (size - 1))
-    above = (mean - low) / sd.number
-    if sd.low > largest:
-        verdict, ending = INCONSISTENT, "cannot exist"
-    elif above >= 1:
-        verdict, ending = CONSISTENT, "can well exist"
-    else:
-        verdict = UNDECIDED
-        ending = "is possible only if most values lie close to the smallest and a few far above"
-    text = f"{entry.value.text} ± {sd.text}"
-    sentence = f"{text} between {low:g} and {high:g} {ending}: the mean is {above:.2f} SD above the smallest."
-    found = f"SD at most {largest:.2f}"
-    return Check("mean and SD within the range", entry.where, text, found, verdict, sentence)
+        if not (limits and sd and size):
+            continue
+        (low, high), mean = limits, entry.value.number
+        largest = np.sqrt(max((high - mean) * (mean - low), 0) * size.number / (size.number - 1))
+        above = (mean - low) / sd.number
+        verdict = INCONSISTENT if sd.low > largest else CONSISTENT if above >= 1 else UNDECIDED
+        ending = {
+            CONSISTENT: "can well exist",
+            UNDECIDED: "is possible only if most values lie close to the smallest and a few far above",
+            INCONSISTENT: "cannot exist",
+        }[verdict]
+        text = f"{entry.value.text} ± {sd.text}"
+        place = f"the mean is {above:.2f} SD above the smallest"
+        sentence = f"{text} between {low:g} and {high:g} {ending}: {place}."
+        found = f"SD at most {largest:.2f}"
+        yield Check("mean and SD within the range", entry.where, text, found, verdict, sentence)
 
 
 def check_baseline_p(paper: Publication) -> Iterator[Check]:

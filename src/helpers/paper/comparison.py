@@ -27,7 +27,7 @@ from scipy.stats import norm
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, proportion
 from helpers.paper.baseline import pooled_moment, share_of
-from helpers.paper.performance import confusion_matrices
+from helpers.paper.performance import confusion_matrices, proportion_counts
 from helpers.paper.printed import CONSISTENT, Entry, Printed, Reported, compare
 from helpers.paper.publication import Publication
 from helpers.study.run_folder import Run
@@ -228,25 +228,21 @@ class Judge:
         return "the virtual patients were drawn so" if drawn else ""
 
     def _number(self, entry: Entry, value: float) -> tuple[str, str]:
+        """Held against the paper's interval: printed here, printed in a table, or Wilson's of its counts."""
         if entry.value.is_limit:
             return DIFFERS, "beyond the printed limit"
-        interval, name = self._interval(entry)
-        if interval is None:
+        cohort, subject, metric = entry[1:4]
+        printed = self.paper.reported.select(cohort=cohort, subject=subject, metric=metric)
+        rows = [entry, *(row for row in printed if row.in_table)]
+        intervals = [row.interval for row in rows if row.interval]
+        if intervals:
+            name, low, high = "CI", intervals[0][0].low, intervals[0][1].high
+        elif counts := self.paper_counts.get((cohort, subject), {}).get(metric):
+            wilson = proportion(*counts)
+            name, low, high = "Wilson's CI", wilson["wilson_low"], wilson["wilson_high"]
+        else:
             return DIFFERS, "no interval printed"
-        inside = interval[0] <= value <= interval[1]
-        return (INSIDE if inside else DIFFERS), f"{name} {interval[0]:.3f} to {interval[1]:.3f}"
-
-    def _interval(self, entry: Entry) -> tuple[tuple[float, float] | None, str]:
-        """The paper's confidence interval: printed here, printed in a table, or Wilson's of its counts."""
-        places = {"cohort": entry.cohort, "subject": entry.subject, "metric": entry.metric}
-        for row in [entry, *self.paper.reported.select(**places)]:
-            if row.interval and (row is entry or row.in_table):
-                return (row.ci_low.low, row.ci_high.high), "CI"
-        counts = self.paper_counts.get((entry.cohort, entry.subject), {}).get(entry.metric)
-        if counts is None:
-            return None, ""
-        wilson = proportion(*counts)
-        return (wilson["wilson_low"], wilson["wilson_high"]), "Wilson's CI"
+        return INSIDE if low <= value <= high else DIFFERS, f"{name} {low:.3f} to {high:.3f}"
 
     def _test(self, entry: Entry, value: float, rounds: bool) -> tuple[str, str]:
         """Of P and Z: whether they print alike, or lead to the same conclusion."""
@@ -302,15 +298,10 @@ def compare_with_paper(run: Run, paper: Publication) -> pd.DataFrame:
 
 def _paper_counts(paper: Publication) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Numerator and denominator of each proportion, where the printed ones leave one solution."""
-    found = {}
     keys = ["cohort", "subject"]
     matrices = confusion_matrices(paper).dropna().drop_duplicates(["item", *keys], keep=False)
-    for row in matrices.drop_duplicates(keys).itertuples():
-        cases, controls, called, cleared = row.tp + row.fn, row.tn + row.fp, row.tp + row.fp, row.tn + row.fn
-        counts = [(row.tp, cases), (row.tn, controls), (row.tp + row.tn, cases + controls)]
-        counts += [(row.tp, called), (row.tn, cleared)]
-        found[row.cohort, row.subject] = dict(zip(PROPORTIONS, counts, strict=True))
-    return found
+    rows = matrices.drop_duplicates(keys).itertuples()
+    return {(row.cohort, row.subject): proportion_counts(row.tp, row.fn, row.tn, row.fp) for row in rows}
 
 
 def _shown(entry: Entry, found: Computed) -> str:

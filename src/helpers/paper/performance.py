@@ -40,6 +40,13 @@ def confusion_matrices(paper: Publication) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[4:], "Int64"))
 
 
+def proportion_counts(tp: NDArray, fn: NDArray, tn: NDArray, fp: NDArray) -> dict[str, tuple]:
+    """Part and whole (patients) of each of the five proportions, for numbers or arrays of them."""
+    parts = tp, tn, tp + tn, tp, tn
+    wholes = tp + fn, tn + fp, tp + fn + tn + fp, tp + fp, tn + fn
+    return dict(zip(PROPORTIONS, zip(parts, wholes, strict=True), strict=True))
+
+
 def matched_proportions(values: list[Printed | None], n_cases: int, n_controls: int) -> NDArray[np.int64]:
     """How many printed proportions each pair of counts gives, shape (n_cases + 1, n_controls + 1).
 
@@ -53,8 +60,7 @@ def matched_proportions(values: list[Printed | None], n_cases: int, n_controls: 
     tp, tn = np.ogrid[: n_cases + 1, : n_controls + 1]
     fn, fp = n_cases - tp, n_controls - tn
     with np.errstate(invalid="ignore"):
-        shares = [tp / n_cases, tn / n_controls, (tp + tn) / (n_cases + n_controls)]
-        shares += [tp / (tp + fp), tn / (tn + fn)]
+        shares = [part / whole for part, whole in proportion_counts(tp, fn, tn, fp).values()]
     matched = np.zeros((n_cases + 1, n_controls + 1), dtype=int)
     for value, share in zip(values, shares, strict=True):
         if value is not None:
@@ -168,23 +174,21 @@ def check_auc_bounds(paper: Publication) -> Iterator[Check]:
     """
     for entry in paper.reported.select(metric="sensitivity"):
         auc, specificity = (paper.reported.get(*entry[:3], metric) for metric in ("auc", "specificity"))
-        if auc and specificity:
-            yield _bounds_row(entry, auc, entry.value, specificity)
-
-
-def _bounds_row(entry: Entry, auc: Printed, sensitivity: Printed, specificity: Printed) -> Check:
-    low = recompute(lambda a, b: a * b, sensitivity, specificity).low
-    high = recompute(lambda a, b: 1 - (1 - a) * (1 - b), sensitivity, specificity).high
-    youden = recompute(lambda a, b: a + b - 1, sensitivity, specificity)
-    largest = 0.5 + youden.high - youden.high**2 / 2
-    sentence = (
-        f"Sensitivity and specificity allow an AUC of {low:.3f} to {high:.3f}; the cut-off "
-        f"{'may' if auc.low <= largest else 'cannot'} be Youden's (J = {youden.number:.3f}: AUC up to "
-        f"{largest:.3f})."
-    )
-    text = f"AUC {auc.text}, {sensitivity.text}, {specificity.text}"
-    verdict, found = compare(auc, low, high), f"{low:.3f} to {high:.3f}"
-    return Check("AUC against its cut-off", entry.where, text, found, verdict, sentence)
+        if not auc or not specificity:
+            continue
+        point = entry.value, specificity
+        low = recompute(lambda a, b: a * b, *point).low
+        high = recompute(lambda a, b: 1 - (1 - a) * (1 - b), *point).high
+        youden = recompute(lambda a, b: a + b - 1, *point)
+        largest = 0.5 + youden.high - youden.high**2 / 2
+        sentence = (
+            f"Sensitivity and specificity allow an AUC of {low:.3f} to {high:.3f}; the cut-off "
+            f"{'may' if auc.low <= largest else 'cannot'} be Youden's (J = {youden.number:.3f}: AUC up to "
+            f"{largest:.3f})."
+        )
+        text = f"AUC {auc.text}, {entry.value.text}, {specificity.text}"
+        verdict, found = compare(auc, low, high), f"{low:.3f} to {high:.3f}"
+        yield Check("AUC against its cut-off", entry.where, text, found, verdict, sentence)
 
 
 def check_auc_differences(paper: Publication) -> Iterator[Check]:
