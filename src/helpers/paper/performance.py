@@ -200,21 +200,19 @@ def check_auc_differences(paper: Publication) -> Iterator[Check]:
     for entry in paper.reported.select(metric="delong_p"):
         z = paper.reported.get(*entry[:3], "delong_z") or _z_of(entry.value)
         pair = [_interval_of(paper, entry.cohort, model) for model in entry.subject.split(" vs ")]
-        if z and z.low * z.high > 0 and len(pair) == 2 and None not in pair:
-            yield _difference_row(entry, z, *pair)
-
-
-def _difference_row(entry: Entry, z: Printed, first: Entry, second: Entry) -> Check:
-    difference = _difference(first.value, second.value)
-    found = recompute(_correlation, difference, z, *first.interval, *second.interval)
-    verdict = CONSISTENT if found.high >= -1 and found.low <= 1 else INCONSISTENT
-    text = f"{first.value.text}, {second.value.text}, {printed_p(entry.value)}"
-    sentence = (
-        f"The difference, its P and the intervals {'can' if verdict == CONSISTENT else 'cannot'} belong "
-        f"together: they imply a correlation of the two AUCs of {found.low:.2f} to {found.high:.2f}."
-    )
-    shown = f"correlation {found.number:.2f}"
-    return Check("DeLong P against AUCs", entry.where, text, shown, verdict, sentence)
+        if not z or z.low * z.high <= 0 or len(pair) != 2 or None in pair:
+            continue
+        first, second = pair
+        difference = _difference(first.value, second.value)
+        found = recompute(_correlation, difference, z, *first.interval, *second.interval)
+        verdict = CONSISTENT if found.high >= -1 and found.low <= 1 else INCONSISTENT
+        text = f"{first.value.text}, {second.value.text}, {printed_p(entry.value)}"
+        sentence = (
+            f"The difference, its P and the intervals {'can' if verdict == CONSISTENT else 'cannot'} belong "
+            f"together: they imply a correlation of the two AUCs of {found.low:.2f} to {found.high:.2f}."
+        )
+        shown = f"correlation {found.number:.2f}"
+        yield Check("DeLong P against AUCs", entry.where, text, shown, verdict, sentence)
 
 
 def _interval_of(paper: Publication, cohort: str, model: str) -> Entry | None:

@@ -20,10 +20,7 @@ _OTHER = "#444444"
 def plot_auc_intervals(intervals: pd.DataFrame) -> Figure:
     """Draw printed AUC intervals over those expected for the numbers of patients, one panel a cohort.
 
-    Parameters
-    ----------
-    intervals : DataFrame
-        From `helpers.paper.performance.auc_intervals`.
+    ``intervals`` is from `helpers.paper.performance.auc_intervals`.
     """
     if intervals.empty:
         return _nothing("No AUCs with intervals and numbers of patients are printed.")
@@ -76,12 +73,7 @@ def plot_confusion_grids(paper: Publication) -> Figure:
 def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
     """Draw simulated AUCs of the clinical model against the printed ones, one panel a cohort.
 
-    Parameters
-    ----------
-    paper : Publication
-        The paper.
-    simulated : DataFrame
-        From `helpers.paper.clinical.simulate_clinical_aucs`.
+    ``simulated`` is from `helpers.paper.clinical.simulate_clinical_aucs`.
     """
     if simulated.empty:
         return _nothing("The printed numbers do not describe a clinical model that could be drawn.")

@@ -23,19 +23,19 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     risk below.
     """
     cohorts = present_cohorts(predictions)
-    figure, axes = plt.subplots(
-        2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), sharex=True, squeeze=False, height_ratios=[4, 1]
-    )
+    rows = {"sharex": True, "squeeze": False, "height_ratios": [4, 1]}
+    figure, axes = plt.subplots(2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), **rows)
     for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
+        outcome, risk = wide["osteoporosis"], wide[main]
         top, bottom = axes[:, column]
         top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:
-            _draw_curve(top, wide["osteoporosis"], wide[model], model, bold=model == main)
-        _draw_groups(top, wide["osteoporosis"], wide[main], main)
-        _draw_counts(bottom, wide["osteoporosis"], wide[main])
+            _draw_curve(top, outcome, wide[model], model, bold=model == main)
+        _draw_groups(top, outcome, risk, main)
+        _draw_counts(bottom, outcome, risk)
         title = f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}"
-        top.set_title(f"{title}\n{_summary_text(wide['osteoporosis'], wide[main])}", fontsize=9.5)
+        top.set_title(f"{title}\n{_summary_text(outcome, risk)}", fontsize=9.5)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         bottom.set_xlabel(f"Predicted risk ({main} below)")
     axes[0, 0].set_ylabel("Observed frequency")

@@ -25,7 +25,6 @@ from helpers.study.contracts import COHORT_TITLES
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
 CANCELLOUS_WINDOW = (-150, 450)
-_MARGIN_MM = 28
 
 
 def roi_figure(scan: Scan) -> Figure:
@@ -57,7 +56,7 @@ def draw_hu(ax: Axes, view: Cut, window: tuple[float, float] = BONE_WINDOW) -> N
     ax.imshow(view.hu, cmap="gray", vmin=low, vmax=high, extent=view.extent, interpolation="nearest")
 
 
-def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = _MARGIN_MM) -> None:
+def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 28) -> None:
     """Limit an axes to the regions and a margin; letters of orientation and a scale bar instead of ticks."""
     oriented = sitk.DICOMOrient(layers, "LPS")
     start, size = roi_box(oriented)

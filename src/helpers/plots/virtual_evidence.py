@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.imaging.slices import cut, layer_centre
@@ -104,21 +103,21 @@ def scanner_figure(noise: dict[str, pd.Series], tested: dict, published: pd.Data
     ----------
     noise : dict of str to Series
         SD in the aorta of single patients (HU), by hospital.
-    tested : dict of str to evidence.Physics
+    tested : dict of str to Physics
+        From `helpers.chapters.scanner_tests.scanner_physics`, by hospital.
     published : DataFrame
         published.csv, indexed by key.
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
     (aorta, power), (edge, transfer) = axes
+    frequency = np.linspace(0, 1.2, 100)
     aorta.axhspan(*published.loc["noise_development", ["low", "high"]].astype(float), color=RANGE_COLOUR)
     for place, (role, values) in enumerate(noise.items()):
-        colour, title = HOSPITAL_COLOURS[role], HOSPITAL_TITLES[role]
+        colour, title, physics = HOSPITAL_COLOURS[role], HOSPITAL_TITLES[role], tested[role]
         spread = np.linspace(-0.2, 0.2, len(values))
         aorta.plot(place + spread, values, "o", color=colour, markersize=4)
-        physics = tested[role]
         power.plot(physics.noise["frequency"], physics.noise["power"], color=colour, label=title)
         edge.plot(physics.edge["distance"], physics.edge["hu"], ".-", color=colour, linewidth=0.8)
-        frequency = np.linspace(0, 1.2, 100)
         transfer.plot(frequency, 0.5 ** ((frequency / physics.mtf50) ** 2), color=colour)
     aorta.set_xticks(range(len(noise)), [HOSPITAL_TITLES[role] for role in noise])
     aorta.set(ylabel="SD in the aorta (HU)", ylim=(15, 32), xlim=(-0.5, len(noise) - 0.5))
@@ -148,9 +147,8 @@ def reader_figure(measured: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     difference = measured["hu_reader2"] - measured["hu_reader1"]
     mean = measured[["hu_reader1", "hu_reader2"]].mean(axis=1)
     left.plot(mean, difference, "o", color="#0072B2", markersize=4)
-    left.axhline(difference.mean(), color="#D55E00")
-    for side in (-1.96, 1.96):
-        left.axhline(difference.mean() + side * difference.std(), color="#D55E00", linestyle=":")
+    for side, dashes in ((0, "-"), (-1.96, ":"), (1.96, ":")):
+        left.axhline(difference.mean() + side * difference.std(), color="#D55E00", linestyle=dashes)
     left.set(xlabel="Mean HU of the two readers", ylabel="Reader 2 minus reader 1 (HU)")
     summary = summary.set_index("feature_class")
     shares = (summary["above"] / summary["features"]).drop("all").sort_values()
@@ -165,7 +163,7 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     Parameters
     ----------
     seeds : DataFrame
-        evidence.ten_seeds.
+        From `helpers.chapters.replicates.ten_seeds`.
     this_run : dict
         AUC by <model>_<cohort>; may be empty.
     published : DataFrame
@@ -173,9 +171,16 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     """
     figure, axes = cohort_panels(list(COHORT_COLOURS), (7.2, 3.4), sharey=True)
     for ax, cohort in zip(axes, COHORT_COLOURS, strict=True):
-        rows = published[published["cohort"] == cohort].reset_index(drop=True)
-        for place, row in rows.iterrows():
-            _draw_seeds(ax, place, row, seeds[f"{row['model']}_{cohort}"], this_run)
+        rows = published[published["cohort"] == cohort]
+        for place, row in enumerate(rows.itertuples()):
+            name, ends = f"{row.model}_{cohort}", [place - 0.35, place + 0.35]
+            ax.fill_between(ends, row.low, row.high, color=RANGE_COLOUR, label="paper, 95 % CI")
+            ax.plot(ends, [row.auc] * 2, color="#777777", linewidth=1)
+            spread = place + np.linspace(-0.2, 0.2, len(seeds))
+            ax.plot(spread, seeds[name], "o", color=MODEL_COLOURS[row.model], markersize=4, alpha=0.7)
+            ax.plot(place, seeds[name].mean(), "_", color="black", markersize=16, label="mean of the seeds")
+            if name in this_run:
+                ax.plot(place, this_run[name], "*", color="black", markersize=8, label="this run")
         ax.set_xticks(range(len(rows)), rows["model"], fontsize=7.5)
         ax.title.set_fontsize(10)
         ax.set_xlim(-0.5, len(rows) - 0.5)
@@ -184,14 +189,3 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncol=4, fontsize=8)
     return figure
-
-
-def _draw_seeds(ax: Axes, place: int, row: pd.Series, values: pd.Series, this_run: dict[str, float]) -> None:
-    ends = [place - 0.35, place + 0.35]
-    ax.fill_between(ends, row["low"], row["high"], color=RANGE_COLOUR, label="paper, 95 % CI")
-    ax.plot(ends, [row["auc"]] * 2, color="#777777", linewidth=1)
-    spread = place + np.linspace(-0.2, 0.2, len(values))
-    ax.plot(spread, values, "o", color=MODEL_COLOURS[row["model"]], markersize=4, alpha=0.7)
-    ax.plot(place, values.mean(), "_", color="black", markersize=16, label="mean of the seeds")
-    if (name := f"{row['model']}_{row['cohort']}") in this_run:
-        ax.plot(place, this_run[name], "*", color="black", markersize=8, label="this run")
