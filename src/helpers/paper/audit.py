@@ -18,47 +18,30 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.paper.baseline import (
-    check_baseline_p,
-    check_cohorts_p,
-    check_odds_ratios,
-    check_percentages,
-    check_pooled,
-    check_ranges,
-    check_sums,
-)
+from helpers.paper import baseline, performance, places
 from helpers.paper.clinical import check_clinical
-from helpers.paper.performance import (
-    check_auc_bounds,
-    check_auc_differences,
-    check_auc_symmetry,
-    check_auc_width,
-    check_confusion,
-    check_delong_z,
-)
-from helpers.paper.places import check_choice, check_events, check_features, check_lambda, check_repeated
 from helpers.paper.printed import INCONSISTENT
 from helpers.paper.publication import UNDECIDED, VERDICTS, Check, Publication
 
 CHECKS = [
-    check_sums,
-    check_percentages,
-    check_pooled,
-    check_ranges,
-    check_baseline_p,
-    check_cohorts_p,
-    check_odds_ratios,
-    check_confusion,
-    check_delong_z,
-    check_auc_symmetry,
-    check_auc_width,
-    check_auc_bounds,
-    check_auc_differences,
-    check_repeated,
-    check_features,
-    check_lambda,
-    check_events,
-    check_choice,
+    baseline.check_sums,
+    baseline.check_percentages,
+    baseline.check_pooled,
+    baseline.check_ranges,
+    baseline.check_baseline_p,
+    baseline.check_cohorts_p,
+    baseline.check_odds_ratios,
+    performance.check_confusion,
+    performance.check_delong_z,
+    performance.check_auc_symmetry,
+    performance.check_auc_width,
+    performance.check_auc_bounds,
+    performance.check_auc_differences,
+    places.check_repeated,
+    places.check_features,
+    places.check_lambda,
+    places.check_events,
+    places.check_choice,
 ]
 
 

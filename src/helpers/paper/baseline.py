@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, ttest_ind_from_stats
-from scipy.stats import f as f_distribution
+from statsmodels.stats.oneway import anova_generic
 
-from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, Printed, Recomputed, compare, recompute
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, Recomputed, compare, recompute
 from helpers.paper.publication import (
     UNDECIDED,
     VERDICTS,
@@ -29,18 +30,14 @@ def check_sums(paper: Publication) -> Iterator[Check]:
     for entry in paper.reported.select(subject="cohort"):
         total = paper.count(entry.cohort, entry.metric) if entry.metric in counted else None
         if total is not None:
-            yield _sum(entry, total, f"the groups of {paper.design.baseline}")
+            source = f"the groups of {paper.design.baseline}"
+            yield judged("sums of patients", entry, Recomputed.exact(total), source, decimals=0)
     for entry in paper.reported.select(item=paper.design.baseline, metric="n"):
         for pair in paper.design.categories.values():
             parts = [paper.reported.get(entry.item, entry.cohort, entry.subject, level) for level in pair]
             if None not in parts:
-                yield _sum(entry, sum(part.number for part in parts), " + ".join(pair))
-
-
-def _sum(entry: Entry, total: float, source: str) -> Check:
-    verdict = compare(entry.value, total, total)
-    sentence = sentence_of(f"{entry.value.text} ({entry.metric})", verdict, f"{source}: {total:.0f}")
-    return Check("sums of patients", entry.where, entry.value.text, f"{total:.0f}", verdict, sentence)
+                total = Recomputed.exact(sum(part.number for part in parts))
+                yield judged("sums of patients", entry, total, " + ".join(pair), decimals=0)
 
 
 def check_percentages(paper: Publication) -> Iterator[Check]:
@@ -58,10 +55,8 @@ def share_of(paper: Publication, entry: Entry) -> tuple[float, float] | None:
     group = None if entry.subject == "cohort" else entry.subject
     if name == entry.metric:
         return None
-    if name == "prevalence":
-        part = paper.count(entry.cohort, "n", paper.design.cases)
-    else:
-        part = paper.count(entry.cohort, name, group)
+    counted = ("n", paper.design.cases) if name == "prevalence" else (name, group)
+    part = paper.count(entry.cohort, *counted)
     whole = paper.count(entry.cohort, "n", group)
     return (part, whole) if part is not None and whole else None
 
@@ -71,8 +66,7 @@ def check_pooled(paper: Publication) -> Iterator[Check]:
     for entry in paper.reported.select(subject="cohort"):
         found = pooled_moment(paper, entry)
         if found is not None:
-            source = f"the groups of {paper.design.baseline}"
-            yield judged("pooled means and SDs", entry, found, source)
+            yield judged("pooled means and SDs", entry, found, f"the groups of {paper.design.baseline}")
 
 
 def pooled_moment(paper: Publication, entry: Entry) -> Recomputed | None:
@@ -81,11 +75,10 @@ def pooled_moment(paper: Publication, entry: Entry) -> Recomputed | None:
     moments = paper.moments(entry.cohort, name) if kind in ("mean", "sd") else None
     if moments is None:
         return None
-    position = ["mean", "sd"].index(kind)
 
     def formula(*values: float) -> float:
         half = len(values) // 2
-        return pooled(moments.sizes, values[:half], values[half:])[position]
+        return pooled(moments.sizes, values[:half], values[half:])[kind == "sd"]
 
     return recompute(formula, *moments.means, *moments.sds)
 
@@ -108,89 +101,72 @@ def check_ranges(paper: Publication) -> Iterator[Check]:
         name, _, kind = entry.metric.rpartition("_")
         limits = paper.limits(entry.cohort, name) if kind == "mean" else None
         sd, size = (paper.reported.get(*entry[:3], metric) for metric in (f"{name}_sd", "n"))
-        if limits is not None and sd is not None and size is not None:
-            yield _range_row(entry, sd, size.number, *limits)
-
-
-def _range_row(entry: Entry, sd: Printed, size: float, low: float, high: float) -> Check:
-    mean = entry.value.number
-    largest = np.sqrt(max((high - mean) * (mean - low), 0) * size / (size - 1))
-    above = (mean - low) / sd.number
-    verdict = INCONSISTENT if sd.low > largest else CONSISTENT if above >= 1 else UNDECIDED
-    ending = {
-        CONSISTENT: "can well exist",
-        UNDECIDED: "is possible only if most values lie close to the smallest and a few far above",
-        INCONSISTENT: "cannot exist",
-    }[verdict]
-    text = f"{entry.value.text} ± {sd.text}"
-    sentence = f"{text} between {low:g} and {high:g} {ending}: the mean is {above:.2f} SD above the smallest."
-    found = f"SD at most {largest:.2f}"
-    return Check("mean and SD within the range", entry.where, text, found, verdict, sentence)
+        if not (limits and sd and size):
+            continue
+        (low, high), mean = limits, entry.value.number
+        largest = np.sqrt(max((high - mean) * (mean - low), 0) * size.number / (size.number - 1))
+        above = (mean - low) / sd.number
+        verdict = INCONSISTENT if sd.low > largest else CONSISTENT if above >= 1 else UNDECIDED
+        ending = {
+            CONSISTENT: "can well exist",
+            UNDECIDED: "is possible only if most values lie close to the smallest and a few far above",
+            INCONSISTENT: "cannot exist",
+        }[verdict]
+        text = f"{entry.value.text} ± {sd.text}"
+        place = f"the mean is {above:.2f} SD above the smallest"
+        sentence = f"{text} between {low:g} and {high:g} {ending}: {place}."
+        found = f"SD at most {largest:.2f}"
+        yield Check("mean and SD within the range", entry.where, text, found, verdict, sentence)
 
 
 def check_baseline_p(paper: Publication) -> Iterator[Check]:
     """P values between patients with and without the disease, in every cohort."""
     for entry in paper.reported.select(item=paper.design.baseline, metric="p_value"):
         if entry.subject in paper.design.categories:
-            counts = paper.counts_by_group(entry.cohort, entry.subject)
-            if counts is not None:
-                yield _tested(entry, _count_tests(counts), decides=True)
-        else:
-            moments = paper.moments(entry.cohort, entry.subject)
-            if moments is not None:
-                tests = {"Welch's t test": recompute(_welch(moments.sizes), *moments.means, *moments.sds)}
-                yield _tested(entry, tests, decides=False)
+            yield from _tested_counts(entry, paper.counts_by_group(entry.cohort, entry.subject))
+        elif moments := paper.moments(entry.cohort, entry.subject):
+            p = recompute(partial(_welch_p, moments.sizes), *moments.means, *moments.sds)
+            yield _tested(entry, {"Welch's t test": p}, decides=False)
 
 
-def _welch(sizes: list[int]):
-    """P of Welch's t test as a function of both means and both SDs."""
-
-    def p_value(mean1: float, mean2: float, sd1: float, sd2: float) -> float:
-        test = ttest_ind_from_stats(mean1, sd1, sizes[0], mean2, sd2, sizes[1], equal_var=False)
-        return float(test.pvalue)
-
-    return p_value
+def _welch_p(sizes: list[int], mean1: float, mean2: float, sd1: float, sd2: float) -> float:
+    test = ttest_ind_from_stats(mean1, sd1, sizes[0], mean2, sd2, sizes[1], equal_var=False)
+    return float(test.pvalue)
 
 
 def check_cohorts_p(paper: Publication) -> Iterator[Check]:
     """P values between the cohorts: prevalence, two-level characteristics, means."""
     for entry in paper.reported.select(metric="p_value"):
-        cohorts = paper.design.totals.get(entry.cohort, [])
+        cohorts = paper.design.totals.get(entry.cohort)
         if not cohorts:
             continue
         if entry.subject in ("prevalence", *paper.design.categories):
-            counts = paper.counts_by_cohort(cohorts, entry.subject)
-            if counts is not None:
-                yield _tested(entry, _count_tests(counts), decides=True)
-        else:
-            moments = [paper.moments(cohort, entry.subject) for cohort in cohorts]
-            if None not in moments:
-                tests = {"analysis of variance": Recomputed.exact(_variance_analysis_p(moments))}
-                yield _tested(entry, tests, decides=False)
+            yield from _tested_counts(entry, paper.counts_by_cohort(cohorts, entry.subject))
+        elif None not in (moments := [paper.moments(cohort, entry.subject) for cohort in cohorts]):
+            p = Recomputed.exact(_variance_analysis_p(moments))
+            yield _tested(entry, {"analysis of variance": p}, decides=False)
 
 
 def _variance_analysis_p(moments: list[Moments]) -> float:
     """P of a one-way analysis of variance between cohorts, each pooled from its groups."""
-    sizes = np.array([sum(cohort.sizes) for cohort in moments], dtype=float)
-    means, sds = np.array(
-        [
-            pooled(cohort.sizes, [m.number for m in cohort.means], [s.number for s in cohort.sds])
-            for cohort in moments
-        ]
-    ).T
-    df_between, df_within = len(sizes) - 1, sizes.sum() - len(sizes)
-    between = sizes @ (means - sizes @ means / sizes.sum()) ** 2 / df_between
-    within = (sizes - 1) @ sds**2 / df_within
-    return float(f_distribution.sf(between / within, df_between, df_within))
+    found = [
+        pooled(sizes, [mean.number for mean in means], [sd.number for sd in sds])
+        for sizes, means, sds in moments
+    ]
+    means, sds = np.transpose(found)
+    sizes = [sum(cohort.sizes) for cohort in moments]
+    return float(anova_generic(means, sds**2, np.array(sizes), use_var="equal").pvalue)
 
 
-def _count_tests(counts: NDArray) -> dict[str, Recomputed]:
-    """P values of a table of counts by the tests in use."""
+def _tested_counts(entry: Entry, counts: NDArray | None) -> Iterator[Check]:
+    """A printed P value against the tests in use for a table of counts; nothing where it has a gap."""
+    if counts is None:
+        return
     tests = {"chi-square test": chi2_contingency(counts, correction=False).pvalue}
     if counts.shape == (2, 2):
         tests["chi-square test with Yates' correction"] = chi2_contingency(counts, correction=True).pvalue
         tests["Fisher's exact test"] = fisher_exact(counts).pvalue
-    return {name: Recomputed.exact(float(p)) for name, p in tests.items()}
+    yield _tested(entry, {name: Recomputed.exact(float(p)) for name, p in tests.items()}, decides=True)
 
 
 def _tested(entry: Entry, tests: dict[str, Recomputed], decides: bool) -> Check:
@@ -201,9 +177,8 @@ def _tested(entry: Entry, tests: dict[str, Recomputed], decides: bool) -> Check:
     found = f"{p_text(tests[best].number)} ({best})"
     source = f"{'the counts' if decides else 'means and SDs'}: {found}"
     sentence = sentence_of(f"{printed_p(entry.value)} for {entry.subject}", verdict, source)
-    return Check(
-        "P values of patients' characteristics", entry.where, entry.value.text, found, verdict, sentence
-    )
+    name = "P values of patients' characteristics"
+    return Check(name, entry.where, entry.value.text, found, verdict, sentence)
 
 
 def check_odds_ratios(paper: Publication) -> Iterator[Check]:
@@ -213,10 +188,8 @@ def check_odds_ratios(paper: Publication) -> Iterator[Check]:
             counts = paper.counts_by_group(entry.cohort, entry.subject)
             if counts is not None and counts.all():
                 yield _count_ratio_row(entry, *count_odds_ratio(counts))
-        else:
-            moments = paper.moments(entry.cohort, entry.subject)
-            if moments is not None and entry.ci_low and entry.ci_high:
-                yield _normal_ratio_row(entry, moments)
+        elif entry.interval and (moments := paper.moments(entry.cohort, entry.subject)):
+            yield _normal_ratio_row(entry, moments)
 
 
 def _count_ratio_row(entry: Entry, ratio: float, low: float, high: float) -> Check:
@@ -228,15 +201,13 @@ def _count_ratio_row(entry: Entry, ratio: float, low: float, high: float) -> Che
 
 def _normal_ratio_row(entry: Entry, moments: Moments) -> Check:
     """A stand-in: with normal values and one SD, the log odds ratio is difference of means / variance."""
-    weights = np.subtract(moments.sizes, 1)
-    variance = weights @ [sd.number**2 for sd in moments.sds] / weights.sum()
-    ratio = float(np.exp((moments.means[0].number - moments.means[1].number) / variance))
-    inside = entry.ci_low.low <= ratio <= entry.ci_high.high
+    variance = np.average([sd.number**2 for sd in moments.sds], weights=np.subtract(moments.sizes, 1))
+    ratio = np.exp((moments.means[0].number - moments.means[1].number) / variance)
+    verdict = CONSISTENT if entry.ci_low.low <= ratio <= entry.ci_high.high else UNDECIDED
     sentence = (
-        f"Means and SDs suggest an odds ratio of about {ratio:.3f}, {'inside' if inside else 'outside'} the "
-        "printed interval."
+        f"Means and SDs suggest an odds ratio of about {ratio:.3f}, "
+        f"{'inside' if verdict == CONSISTENT else 'outside'} the printed interval."
     )
-    verdict = CONSISTENT if inside else UNDECIDED
     return Check("odds ratios", entry.where, entry.text, f"about {ratio:.3f}", verdict, sentence)
 
 
@@ -249,5 +220,5 @@ def count_odds_ratio(counts: NDArray) -> tuple[float, float, float]:
         Rows: first and second level; columns: with and without the disease. No count is 0.
     """
     (a, b), (c, d) = np.asarray(counts, dtype=float)
-    centre, half = np.log(a * d / (b * c)), norm.ppf(0.975) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))
+    ratio, factor = a * d / (b * c), np.exp(norm.ppf(0.975) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d))
+    return float(ratio), float(ratio / factor), float(ratio * factor)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import root
-from scipy.special import ndtri
+from scipy.special import ndtri, softmax
 from scipy.stats import rankdata
 
 from helpers.evaluation.delong import placement_values
@@ -19,8 +20,6 @@ from helpers.paper.publication import Check, Publication, capital
 
 # Within a group, those of the first level (men) are younger, of the same age, or older.
 CORRELATIONS = (-0.3, 0.0, 0.3)
-LAWS = ("normal", "range")
-COLUMNS = ["law", "correlation", "cohort", "draw", "auc"]
 
 
 class Group(NamedTuple):
@@ -30,7 +29,7 @@ class Group(NamedTuple):
     first_level: int
     mean: float
     sd: float
-    limits: tuple[float, float] | None
+    ages: tuple[NDArray, NDArray] | None  # as `entropy_law` gives them
 
 
 def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: int = 400) -> pd.DataFrame:
@@ -57,12 +56,21 @@ def simulate_clinical_aucs(paper: Publication, rng: np.random.Generator, draws: 
         law, correlation, cohort, draw, auc.
     """
     groups = _groups(paper)
-    frames = [
-        _simulate(groups, paper.design.clinical.fitted_on, law, correlation, draws, rng)
-        for law in _possible_laws(groups)
-        for correlation in CORRELATIONS
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+    columns = ["law", "correlation", "cohort", "draw", "auc"]
+    if not groups:
+        return pd.DataFrame(columns=columns)
+    # Without printed limits, or where no law fits them, ages are normal.
+    ranged = all(group.ages for pair in groups.values() for group in pair)
+    blocks = []
+    for law, correlation in product(["normal", "range"] if ranged else ["normal"], CORRELATIONS):
+        drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
+        coefficients, _ = maximum_likelihood(*drawn[paper.design.clinical.fitted_on])
+        for cohort, (regressors, outcome) in drawn.items():
+            scores = (regressors @ coefficients[:, :, None])[..., 0]
+            aucs = placement_values(outcome, scores)[0].mean(axis=1)
+            block = pd.DataFrame({"cohort": cohort, "draw": range(draws), "auc": aucs})
+            blocks.append(block.assign(law=law, correlation=correlation))
+    return pd.concat(blocks, ignore_index=True)[columns]
 
 
 def _groups(paper: Publication) -> dict[str, list[Group]]:
@@ -76,31 +84,11 @@ def _groups(paper: Publication) -> dict[str, list[Group]]:
         counts = paper.counts_by_group(entry.cohort, clinical.category)
         if moments is not None and counts is not None:
             limits = paper.limits(entry.cohort, clinical.continuous)
-            found[entry.cohort] = [
-                Group(size, int(first), mean.number, sd.number, limits)
-                for size, first, mean, sd in zip(moments.sizes, counts[0], *moments[1:], strict=True)
-            ]
+            found[entry.cohort] = []
+            for size, first, mean, sd in zip(moments.sizes, counts[0], *moments[1:], strict=True):
+                ages = entropy_law(*limits, mean.number, sd.number) if limits else None
+                found[entry.cohort].append(Group(size, int(first), mean.number, sd.number, ages))
     return found if clinical.fitted_on in found else {}
-
-
-def _possible_laws(groups: dict[str, list[Group]]) -> list[str]:
-    """Without printed limits, or where no law fits them, ages are normal."""
-    everyone = [group for pair in groups.values() for group in pair]
-    ranged = everyone and all(group.limits and entropy_law(*group.limits, *group[2:4]) for group in everyone)
-    return list(LAWS) if ranged else list(LAWS[:1]) if everyone else []
-
-
-def _simulate(
-    groups: dict[str, list[Group]], fitted_on: str, law: str, correlation: float, draws: int, rng
-) -> pd.DataFrame:
-    drawn = {cohort: _draw(pair, law, correlation, draws, rng) for cohort, pair in groups.items()}
-    coefficients, _ = maximum_likelihood(*drawn[fitted_on])
-    blocks = []
-    for cohort, (regressors, outcome) in drawn.items():
-        scores = (regressors @ coefficients[:, :, None])[..., 0]
-        aucs = placement_values(outcome, scores)[0].mean(axis=1)
-        blocks.append(pd.DataFrame({"cohort": cohort, "draw": range(draws), "auc": aucs}))
-    return pd.concat(blocks).assign(law=law, correlation=correlation)[COLUMNS]
 
 
 def _draw(
@@ -109,7 +97,11 @@ def _draw(
     """Regressors, shape (draws, patients, 3), and outcome, shape (patients,), of one cohort."""
     ages, first_level = [], []
     for group in groups:
-        age = _ages(group, law, draws, rng)
+        if law == "normal":
+            age = rng.normal(group.mean, group.sd, (draws, group.size))
+        else:
+            values, chances = group.ages
+            age = rng.choice(values, (draws, group.size), p=chances)
         # Those of the first level are the highest in a latent variable that follows the rank of age.
         rank = ndtri((rankdata(age, axis=1) - 0.5) / group.size)
         latent = correlation * rank + np.sqrt(1 - correlation**2) * rng.standard_normal(age.shape)
@@ -118,13 +110,6 @@ def _draw(
     age, level = np.hstack(ages).astype(float), np.hstack(first_level).astype(float)
     outcome = np.repeat([1, 0], [group.size for group in groups])
     return np.stack([np.ones_like(age), age, level], axis=-1), outcome
-
-
-def _ages(group: Group, law: str, draws: int, rng: np.random.Generator) -> NDArray:
-    if law == "normal":
-        return rng.normal(group.mean, group.sd, (draws, group.size))
-    values, chances = entropy_law(*group.limits, group.mean, group.sd)
-    return rng.choice(values, (draws, group.size), p=chances)
 
 
 def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArray, NDArray] | None:
@@ -136,9 +121,7 @@ def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArra
     scaled = (values - mean) / sd
 
     def chances(exponents: NDArray) -> NDArray:
-        exponent = exponents @ np.stack([scaled, scaled**2])
-        weights = np.exp(exponent - exponent.max())
-        return weights / weights.sum()
+        return softmax(exponents @ np.stack([scaled, scaled**2]))
 
     def misfit(exponents: NDArray) -> list[float]:
         return [chances(exponents) @ scaled, chances(exponents) @ scaled**2 - 1]
@@ -148,15 +131,7 @@ def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArra
 
 
 def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Check]:
-    """The clinical model's AUC lies where 95 % of simulated ones do, under one assumption at least.
-
-    Parameters
-    ----------
-    paper : Publication
-        The paper.
-    simulated : DataFrame
-        From `simulate_clinical_aucs`.
-    """
+    """The clinical model's AUC lies where 95 % of ``simulated`` ones do, under one assumption at least."""
     if simulated.empty:
         return
     clinical = paper.design.clinical

@@ -27,7 +27,7 @@ from scipy.stats import norm
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, proportion
 from helpers.paper.baseline import pooled_moment, share_of
-from helpers.paper.performance import confusion_matrices
+from helpers.paper.performance import confusion_matrices, proportion_counts
 from helpers.paper.printed import CONSISTENT, Entry, Printed, Reported, compare
 from helpers.paper.publication import Publication
 from helpers.study.run_folder import Run
@@ -55,13 +55,11 @@ class Computed(NamedTuple):
 def _baseline(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
     """Table 1, and what the paper prints of whole cohorts, from the same groups."""
     numbers = table.assign(value=pd.to_numeric(table["value"], errors="coerce")).dropna(subset="value")
-    rows = numbers[["cohort", "subject", "metric", "value"]].itertuples(index=False)
-    found = {tuple(row[:3]): Computed(row.value) for row in rows}
     baseline = paper.design.baseline
-    entries = {
-        (baseline, *key): Entry(baseline, *key, Printed.exact(number.value), None, None)
-        for key, number in found.items()
-    }
+    found, entries = {}, {}
+    for *key, number in numbers[["cohort", "subject", "metric", "value"]].itertuples(index=False):
+        found[tuple(key)] = Computed(number)
+        entries[baseline, *key] = Entry(baseline, *key, Printed.exact(number), None, None)
     here = Publication(Reported(entries), paper.design)
     for entry in paper.reported:
         value = _derived(here, entry)
@@ -71,13 +69,12 @@ def _baseline(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
 
 
 def _derived(here: Publication, entry: Entry) -> float | None:
-    share = share_of(here, entry)
-    if share is not None:
+    if share := share_of(here, entry):
         return 100 * share[0] / share[1]
-    moment = pooled_moment(here, entry) if entry.subject == "cohort" else None
-    if moment is not None:
-        return moment.number
-    return here.count(entry.cohort, entry.metric) if entry.subject == "cohort" else None
+    if entry.subject != "cohort":
+        return None
+    moment = pooled_moment(here, entry)
+    return moment.number if moment else here.count(entry.cohort, entry.metric)
 
 
 def _across(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
@@ -86,12 +83,11 @@ def _across(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
 
 
 def _odds_ratios(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
-    return {
-        (row.cohort, row.predictor, f"{row.analysis}_or"): Computed(
-            row.odds_ratio, row.profile_low, row.profile_high
-        )
-        for row in table.itertuples()
-    }
+    found = {}
+    for row in table.itertuples():
+        interval = row.profile_low, row.profile_high
+        found[row.cohort, row.predictor, f"{row.analysis}_or"] = Computed(row.odds_ratio, *interval)
+    return found
 
 
 def _funnel(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
@@ -117,11 +113,9 @@ def _tests(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
 
 
 def _ranges(table: pd.DataFrame, paper: Publication) -> dict[Key, Computed]:
-    longest = table[table["longest"].astype(bool)]
-    return {
-        (row.cohort, "nomogram", "dca_highest_net_benefit_range"): Computed(np.nan, row.low, row.high)
-        for row in longest.itertuples()
-    }
+    longest = table[table["longest"].astype(bool)].itertuples()
+    key = "nomogram", "dca_highest_net_benefit_range"
+    return {(row.cohort, *key): Computed(np.nan, row.low, row.high) for row in longest}
 
 
 # Shared table: the notebook that writes it, and how it is read.
@@ -203,12 +197,11 @@ class Judge:
     def status(self, entry: Entry) -> tuple[str, str]:
         """Status of a printed number, and why."""
         found = self.computed.get(entry[1:4])
-        absent = found is None or (np.isnan(found.value) and np.isnan(found.low))
-        if absent:
+        if found is None or (np.isnan(found.value) and np.isnan(found.low)):
             return ABSENT, self._absence(entry, found)
         if entry.value is None:
             common = found.low <= entry.ci_high.high and found.high >= entry.ci_low.low
-            return (OVERLAPS if common else DIFFERS), "the longest range in which the nomogram is best"
+            return OVERLAPS if common else DIFFERS, "the longest range in which the nomogram is best"
         rounds = compare(entry.value, found.value, found.value) == CONSISTENT
         if entry.metric in ("p_value", "delong_p", "delong_z"):
             status, why = self._test(entry, found.value, rounds)
@@ -235,25 +228,21 @@ class Judge:
         return "the virtual patients were drawn so" if drawn else ""
 
     def _number(self, entry: Entry, value: float) -> tuple[str, str]:
+        """Held against the paper's interval: printed here, printed in a table, or Wilson's of its counts."""
         if entry.value.is_limit:
             return DIFFERS, "beyond the printed limit"
-        interval, name = self._interval(entry)
-        if interval is None:
+        cohort, subject, metric = entry[1:4]
+        printed = self.paper.reported.select(cohort=cohort, subject=subject, metric=metric)
+        rows = [entry, *(row for row in printed if row.in_table)]
+        intervals = [row.interval for row in rows if row.interval]
+        if intervals:
+            name, low, high = "CI", intervals[0][0].low, intervals[0][1].high
+        elif counts := self.paper_counts.get((cohort, subject), {}).get(metric):
+            wilson = proportion(*counts)
+            name, low, high = "Wilson's CI", wilson["wilson_low"], wilson["wilson_high"]
+        else:
             return DIFFERS, "no interval printed"
-        inside = interval[0] <= value <= interval[1]
-        return (INSIDE if inside else DIFFERS), f"{name} {interval[0]:.3f} to {interval[1]:.3f}"
-
-    def _interval(self, entry: Entry) -> tuple[tuple[float, float] | None, str]:
-        """The paper's confidence interval: printed here, printed in a table, or Wilson's of its counts."""
-        rows = [entry, *self.paper.reported.select(cohort=entry.cohort, metric=entry.metric)]
-        for row in rows:
-            if row.subject == entry.subject and row.ci_low and row.ci_high and (row is entry or row.in_table):
-                return (row.ci_low.low, row.ci_high.high), "CI"
-        counts = self.paper_counts.get((entry.cohort, entry.subject), {}).get(entry.metric)
-        if counts is None:
-            return None, ""
-        wilson = proportion(*counts)
-        return (wilson["wilson_low"], wilson["wilson_high"]), "Wilson's CI"
+        return INSIDE if low <= value <= high else DIFFERS, f"{name} {low:.3f} to {high:.3f}"
 
     def _test(self, entry: Entry, value: float, rounds: bool) -> tuple[str, str]:
         """Of P and Z: whether they print alike, or lead to the same conclusion."""
@@ -271,14 +260,12 @@ class Judge:
 
     def _direction(self, entry: Entry) -> tuple[float, float]:
         """Signs of the printed and the computed difference of two AUCs."""
-        aucs = {row.subject: row.value.number for row in self._table_aucs(entry.cohort)}
+        rows = self.paper.reported.select(metric="auc", cohort=entry.cohort)
+        aucs = {row.subject: row.value.number for row in rows if row.in_table}
         pair = entry.subject.split(" vs ")
         here = [self.computed.get((entry.cohort, model, "auc"), Computed(np.nan)).value for model in pair]
         printed = [aucs.get(model, np.nan) for model in pair]
-        return float(np.sign(printed[0] - printed[1])), float(np.sign(here[0] - here[1]))
-
-    def _table_aucs(self, cohort: str) -> list[Entry]:
-        return [row for row in self.paper.reported.select(metric="auc", cohort=cohort) if row.in_table]
+        return np.sign(printed[0] - printed[1]), np.sign(here[0] - here[1])
 
 
 def compare_with_paper(run: Run, paper: Publication) -> pd.DataFrame:
@@ -302,26 +289,19 @@ def compare_with_paper(run: Run, paper: Publication) -> pd.DataFrame:
     rows = []
     for entry in sorted(paper.reported, key=lambda entry: (not entry.in_table, entry.item)):
         found = computed.get(entry[1:4], Computed(np.nan))
-        row = dict(zip(("item", "cohort", "subject", "metric"), entry[:4], strict=True))
-        row |= {"figure": figure_of(entry), "paper": entry.text, "computed": _shown(entry, found)}
-        row["difference"] = _difference(entry, found.value)
-        row["status"], row["why"] = judge.status(entry)
-        rows.append(row | {"chapter": source_of(entry, paper)[1]})
+        texts = entry.text, _shown(entry, found), _difference(entry, found.value)
+        chapter = source_of(entry, paper)[1]
+        rows.append([entry.item, figure_of(entry), *entry[1:4], *texts, *judge.status(entry), chapter])
     columns = "item figure cohort subject metric paper computed difference status why chapter".split()
     return pd.DataFrame(rows, columns=columns)
 
 
 def _paper_counts(paper: Publication) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Numerator and denominator of each proportion, where the printed ones leave one solution."""
-    found = {}
     keys = ["cohort", "subject"]
     matrices = confusion_matrices(paper).dropna().drop_duplicates(["item", *keys], keep=False)
-    for row in matrices.drop_duplicates(keys).itertuples():
-        called, cleared, everyone = row.tp + row.fp, row.tn + row.fn, row.tp + row.fn + row.tn + row.fp
-        counts = [(row.tp, row.tp + row.fn), (row.tn, row.tn + row.fp), (row.tp + row.tn, everyone)]
-        counts += [(row.tp, called), (row.tn, cleared)]
-        found[row.cohort, row.subject] = dict(zip(PROPORTIONS, counts, strict=True))
-    return found
+    rows = matrices.drop_duplicates(keys).itertuples()
+    return {(row.cohort, row.subject): proportion_counts(row.tp, row.fn, row.tn, row.fp) for row in rows}
 
 
 def _shown(entry: Entry, found: Computed) -> str:

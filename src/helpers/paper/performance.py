@@ -30,15 +30,21 @@ def confusion_matrices(paper: Publication) -> pd.DataFrame:
     """
     rows = []
     for entry in paper.reported.select(metric="sensitivity"):
-        sizes = paper.sizes(entry.cohort)
-        if sizes is None:
-            continue
-        values = [paper.reported.get(*entry[:3], metric) for metric in PROPORTIONS]
-        key = [*entry[:3], sum(value is not None for value in values)]
-        found = _solutions(values, *sizes)
-        rows += [[*key, tp, sizes[0] - tp, tn, sizes[1] - tn] for tp, tn in found] or [[*key, *[pd.NA] * 4]]
+        if sizes := paper.sizes(entry.cohort):
+            values = [paper.reported.get(*entry[:3], metric) for metric in PROPORTIONS]
+            printed = sum(value is not None for value in values)
+            found = np.argwhere(matched_proportions(values, *sizes) == printed).tolist()
+            counts = [(tp, sizes[0] - tp, tn, sizes[1] - tn) for tp, tn in found] or [(pd.NA,) * 4]
+            rows += [(*entry[:3], printed, *solution) for solution in counts]
     columns = ["item", "cohort", "subject", "printed", "tp", "fn", "tn", "fp"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[4:], "Int64"))
+
+
+def proportion_counts(tp: NDArray, fn: NDArray, tn: NDArray, fp: NDArray) -> dict[str, tuple]:
+    """Part and whole (patients) of each of the five proportions, for numbers or arrays of them."""
+    parts = tp, tn, tp + tn, tp, tn
+    wholes = tp + fn, tn + fp, tp + fn + tn + fp, tp + fp, tn + fn
+    return dict(zip(PROPORTIONS, zip(parts, wholes, strict=True), strict=True))
 
 
 def matched_proportions(values: list[Printed | None], n_cases: int, n_controls: int) -> NDArray[np.int64]:
@@ -54,25 +60,13 @@ def matched_proportions(values: list[Printed | None], n_cases: int, n_controls: 
     tp, tn = np.ogrid[: n_cases + 1, : n_controls + 1]
     fn, fp = n_cases - tp, n_controls - tn
     with np.errstate(invalid="ignore"):
-        shares = [
-            tp / n_cases,
-            tn / n_controls,
-            (tp + tn) / (n_cases + n_controls),
-            tp / (tp + fp),
-            tn / (tn + fn),
-        ]
+        shares = [part / whole for part, whole in proportion_counts(tp, fn, tn, fp).values()]
     matched = np.zeros((n_cases + 1, n_controls + 1), dtype=int)
     for value, share in zip(values, shares, strict=True):
         if value is not None:
             slack = 1e-9
             matched += (share >= value.low - slack) & (share <= value.high + slack)
     return matched
-
-
-def _solutions(values: list[Printed | None], n_cases: int, n_controls: int) -> list[tuple[int, int]]:
-    wanted = sum(value is not None for value in values)
-    found = np.argwhere(matched_proportions(values, n_cases, n_controls) == wanted)
-    return [(int(tp), int(tn)) for tp, tn in found]
 
 
 def check_confusion(paper: Publication) -> Iterator[Check]:
@@ -82,26 +76,21 @@ def check_confusion(paper: Publication) -> Iterator[Check]:
         first, solutions = rows.iloc[0], len(rows.dropna())
         found = f"TP {first.tp}, FN {first.fn}, TN {first.tn}, FP {first.fp}" if solutions else "none"
         more = f", and {solutions - 1} more" if solutions > 1 else ""
-        sentence = (
-            f"These whole numbers of patients give all {len(values)} printed proportions{more}."
-            if solutions
-            else f"No whole numbers of patients give all {len(values)} printed proportions."
-        )
+        what = "These whole" if solutions else "No whole"
+        sentence = f"{what} numbers of patients give all {len(values)} printed proportions{more}."
         verdict = CONSISTENT if solutions else INCONSISTENT
-        where = f"{key[0]}: {key[1]}, {key[2]}"
-        name = "confusion matrices in whole patients"
+        name, where = "confusion matrices in whole patients", f"{key[0]}: {key[1]}, {key[2]}"
         yield Check(name, where, ", ".join(values), found + more, verdict, sentence)
 
 
 def check_delong_z(paper: Publication) -> Iterator[Check]:
     """Two-sided P values follow from their Z."""
     for entry in paper.reported.select(metric="delong_z"):
-        p_value = paper.reported.entries.get((*entry[:3], "delong_p"))
-        if p_value is not None:
+        if p_value := paper.reported.get(*entry[:3], "delong_p"):
             found = recompute(lambda z: float(2 * norm.sf(abs(z))), entry.value)
-            verdict = compare(p_value.value, found.low, found.high)
-            text = f"Z {entry.value.text}, P {p_value.value.text}"
-            sentence = sentence_of(printed_p(p_value.value), verdict, f"Z = {entry.value.text}")
+            verdict = compare(p_value, found.low, found.high)
+            text = f"Z {entry.value.text}, P {p_value.text}"
+            sentence = sentence_of(printed_p(p_value), verdict, f"Z = {entry.value.text}")
             yield Check("DeLong Z to P", entry.where, text, p_text(found.number), verdict, sentence)
 
 
@@ -111,8 +100,8 @@ def check_auc_symmetry(paper: Publication) -> Iterator[Check]:
     Bootstrap and logit intervals need not: an off-centre interval counts as inconsistent only where most of
     the paper's intervals are centred.
     """
-    entries = [entry for entry in paper.reported.select(metric="auc") if entry.ci_low and entry.ci_high]
-    middles = [recompute(lambda low, high: (low + high) / 2, e.ci_low, e.ci_high) for e in entries]
+    entries = [entry for entry in paper.reported.select(metric="auc") if entry.interval]
+    middles = [recompute(lambda low, high: (low + high) / 2, *entry.interval) for entry in entries]
     verdicts = [compare(e.value, middle.low, middle.high) for e, middle in zip(entries, middles, strict=True)]
     usual = sum(verdict != INCONSISTENT for verdict in verdicts) > len(verdicts) / 2
     for entry, middle, verdict in zip(entries, middles, verdicts, strict=True):
@@ -140,12 +129,11 @@ def auc_intervals(paper: Publication) -> pd.DataFrame:
     rows = []
     for entry in paper.reported.select(metric="auc"):
         sizes = paper.sizes(entry.cohort)
-        if sizes is None or entry.ci_low is None or entry.ci_high is None:
-            continue
-        se = recompute(lambda low, high: (high - low) / _WIDTH_IN_SE, entry.ci_low, entry.ci_high)
-        expected = hanley_mcneil_se(entry.value.number, *sizes)
-        limits = [entry.value.number, entry.ci_low.number, entry.ci_high.number]
-        rows.append([*entry[:3], *limits, se.number, expected, *(value / expected for value in se)])
+        if sizes and entry.interval:
+            se = recompute(lambda low, high: (high - low) / _WIDTH_IN_SE, *entry.interval)
+            expected = hanley_mcneil_se(entry.value.number, *sizes)
+            printed = [number.number for number in entry[4:]]
+            rows.append([*entry[:3], *printed, se.number, expected, *(value / expected for value in se)])
     columns = "item cohort subject auc ci_low ci_high se expected_se ratio ratio_low ratio_high".split()
     return pd.DataFrame(rows, columns=columns)
 
@@ -186,23 +174,21 @@ def check_auc_bounds(paper: Publication) -> Iterator[Check]:
     """
     for entry in paper.reported.select(metric="sensitivity"):
         auc, specificity = (paper.reported.get(*entry[:3], metric) for metric in ("auc", "specificity"))
-        if auc is not None and specificity is not None:
-            yield _bounds_row(entry, auc, entry.value, specificity)
-
-
-def _bounds_row(entry: Entry, auc: Printed, sensitivity: Printed, specificity: Printed) -> Check:
-    low = recompute(lambda a, b: a * b, sensitivity, specificity).low
-    high = recompute(lambda a, b: 1 - (1 - a) * (1 - b), sensitivity, specificity).high
-    youden = recompute(lambda a, b: a + b - 1, sensitivity, specificity)
-    largest = 0.5 + youden.high - youden.high**2 / 2
-    sentence = (
-        f"Sensitivity and specificity allow an AUC of {low:.3f} to {high:.3f}; the cut-off "
-        f"{'may' if auc.low <= largest else 'cannot'} be Youden's (J = {youden.number:.3f}: AUC up to "
-        f"{largest:.3f})."
-    )
-    text = f"AUC {auc.text}, {sensitivity.text}, {specificity.text}"
-    verdict, found = compare(auc, low, high), f"{low:.3f} to {high:.3f}"
-    return Check("AUC against its cut-off", entry.where, text, found, verdict, sentence)
+        if not auc or not specificity:
+            continue
+        point = entry.value, specificity
+        low = recompute(lambda a, b: a * b, *point).low
+        high = recompute(lambda a, b: 1 - (1 - a) * (1 - b), *point).high
+        youden = recompute(lambda a, b: a + b - 1, *point)
+        largest = 0.5 + youden.high - youden.high**2 / 2
+        sentence = (
+            f"Sensitivity and specificity allow an AUC of {low:.3f} to {high:.3f}; the cut-off "
+            f"{'may' if auc.low <= largest else 'cannot'} be Youden's (J = {youden.number:.3f}: AUC up to "
+            f"{largest:.3f})."
+        )
+        text = f"AUC {auc.text}, {entry.value.text}, {specificity.text}"
+        verdict, found = compare(auc, low, high), f"{low:.3f} to {high:.3f}"
+        yield Check("AUC against its cut-off", entry.where, text, found, verdict, sentence)
 
 
 def check_auc_differences(paper: Publication) -> Iterator[Check]:
@@ -214,27 +200,25 @@ def check_auc_differences(paper: Publication) -> Iterator[Check]:
     for entry in paper.reported.select(metric="delong_p"):
         z = paper.reported.get(*entry[:3], "delong_z") or _z_of(entry.value)
         pair = [_interval_of(paper, entry.cohort, model) for model in entry.subject.split(" vs ")]
-        if z is not None and z.low * z.high > 0 and len(pair) == 2 and None not in pair:
-            yield _difference_row(entry, z, *pair)
-
-
-def _difference_row(entry: Entry, z: Printed, first: Entry, second: Entry) -> Check:
-    limits = [first.ci_low, first.ci_high, second.ci_low, second.ci_high]
-    found = recompute(_correlation, _difference(first.value, second.value), z, *limits)
-    verdict = CONSISTENT if found.high >= -1 and found.low <= 1 else INCONSISTENT
-    text = f"{first.value.text}, {second.value.text}, {printed_p(entry.value)}"
-    sentence = (
-        f"The difference, its P and the intervals {'can' if verdict == CONSISTENT else 'cannot'} belong "
-        f"together: they imply a correlation of the two AUCs of {found.low:.2f} to {found.high:.2f}."
-    )
-    shown = f"correlation {found.number:.2f}"
-    return Check("DeLong P against AUCs", entry.where, text, shown, verdict, sentence)
+        if not z or z.low * z.high <= 0 or len(pair) != 2 or None in pair:
+            continue
+        first, second = pair
+        difference = _difference(first.value, second.value)
+        found = recompute(_correlation, difference, z, *first.interval, *second.interval)
+        verdict = CONSISTENT if found.high >= -1 and found.low <= 1 else INCONSISTENT
+        text = f"{first.value.text}, {second.value.text}, {printed_p(entry.value)}"
+        sentence = (
+            f"The difference, its P and the intervals {'can' if verdict == CONSISTENT else 'cannot'} belong "
+            f"together: they imply a correlation of the two AUCs of {found.low:.2f} to {found.high:.2f}."
+        )
+        shown = f"correlation {found.number:.2f}"
+        yield Check("DeLong P against AUCs", entry.where, text, shown, verdict, sentence)
 
 
 def _interval_of(paper: Publication, cohort: str, model: str) -> Entry | None:
     """A model's AUC with its interval, from a table where one prints it."""
     rows = paper.reported.select(metric="auc", cohort=cohort, subject=model)
-    found = [entry for entry in rows if entry.ci_low and entry.ci_high]
+    found = [entry for entry in rows if entry.interval]
     return min(found, key=lambda entry: not entry.in_table, default=None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,11 +13,11 @@ from helpers.paper.publication import UNDECIDED, VERDICTS, Check, Publication, i
 
 def check_repeated(paper: Publication) -> Iterator[Check]:
     """A quantity that is printed in several places has one value, and one interval."""
-    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    groups = defaultdict(list)
     for entry in paper.reported:
         if entry.value is not None:
             models = [paper.design.same.get(name, name) for name in entry.subject.split(" vs ")]
-            groups.setdefault((entry.cohort, " vs ".join(models), entry.metric), []).append(entry)
+            groups[entry.cohort, *models, entry.metric].append(entry)
     for entries in groups.values():
         if len(entries) > 1:
             yield _repeated_row(paper, entries)
@@ -26,28 +27,27 @@ def _repeated_row(paper: Publication, entries: list[Entry]) -> Check:
     """All places held against the one that prints it most exactly, a table if there is one."""
     main, *others = sorted(entries, key=lambda e: (not e.in_table, e.value.high - e.value.low))
     verdicts = [_same_value(main, other) for other in others]
-    verdict = max(verdicts, key=VERDICTS.index)
     apart = [entry for entry, found in zip(others, verdicts, strict=True) if found == INCONSISTENT]
     if apart:
         places = "; ".join(f"{e.item}: {e.text}{_interval_elsewhere(paper, main, e)}" for e in apart)
         sentence = f"{main.item} prints {main.text}; {places}."
     else:
-        ending = " but for the last digit" if verdict == ROUNDING else ""
+        ending = " but for the last digit" if ROUNDING in verdicts else ""
         sentence = f"Printed alike{ending} in {', '.join(dict.fromkeys(entry.item for entry in entries))}."
     text = "; ".join(dict.fromkeys(entry.text for entry in (main, *others)))
     where = f"{main.cohort}, {main.subject}, {in_words(main.metric)}"
-    return Check("one value in every place", where, text, "", verdict, sentence)
+    return Check("one value in every place", where, text, "", max(verdicts, key=VERDICTS.index), sentence)
 
 
 def _interval_elsewhere(paper: Publication, main: Entry, other: Entry) -> str:
     """Whether the deviating interval is that of another cohort."""
     rows = paper.reported.select(item=main.item, subject=main.subject, metric=main.metric)
-    twins = [row for row in rows if row.cohort != main.cohort and row.ci_low and row[5:] == other[5:]]
+    twins = [row for row in rows if row.cohort != main.cohort and row.interval and row[5:] == other[5:]]
     return f", with the interval of {twins[0].cohort}" if twins else ""
 
 
 def _same_value(main: Entry, other: Entry) -> str:
-    pairs = [(main.value, other.value), (main.ci_low, other.ci_low), (main.ci_high, other.ci_high)]
+    pairs = zip(main[4:], other[4:], strict=True)
     return max((_same_number(a, b) for a, b in pairs if a and b), key=VERDICTS.index)
 
 
@@ -66,8 +66,7 @@ def _same_number(first: Printed, second: Printed) -> str:
 def check_lambda(paper: Publication) -> Iterator[Check]:
     """The logarithm of lambda is that of the printed lambda."""
     for entry in paper.reported.select(metric="ln_lambda"):
-        value = paper.reported.get(*entry[:3], "lambda")
-        if value is not None:
+        if value := paper.reported.get(*entry[:3], "lambda"):
             yield judged("logarithm of lambda", entry, recompute(np.log, value), f"lambda = {value.text}")
 
 

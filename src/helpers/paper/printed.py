@@ -27,7 +27,8 @@ from helpers.errors import StudyError
 from helpers.study.places import resolve
 
 KEYS = ["item", "cohort", "subject", "metric"]
-COLUMNS = [*KEYS, "value", "ci_low", "ci_high", "note"]
+NUMBERS = ["value", "ci_low", "ci_high"]
+COLUMNS = [*KEYS, *NUMBERS]
 CONSISTENT, ROUNDING, INCONSISTENT = "consistent", "rounding", "inconsistent"
 # Of the unit of the last digit: 0.0005 is a limit of 0.000 and of 0.001 in binary numbers too.
 _SLACK = 1e-6
@@ -89,9 +90,14 @@ class Entry(NamedTuple):
         return self.item.startswith("Table")
 
     @property
+    def interval(self) -> tuple[Printed, Printed] | None:
+        """Both limits of the confidence interval, if both are printed."""
+        return (self.ci_low, self.ci_high) if self.ci_low and self.ci_high else None
+
+    @property
     def text(self) -> str:
         """The number as printed, with its confidence interval."""
-        if self.ci_low is None or self.ci_high is None:
+        if not self.interval:
             return self.value.text if self.value else ""
         interval = f"{self.ci_low.text} to {self.ci_high.text}"
         return f"{self.value.text} ({interval})" if self.value else interval
@@ -116,8 +122,8 @@ class Reported:
         return [entry for entry in self if all(getattr(entry, key) == value for key, value in wanted.items())]
 
 
-def read_reported(path: Path | str) -> Reported:
-    """Read a paper's printed numbers.
+def read_rows(path: Path | str) -> pd.DataFrame:
+    """Read the CSV of a paper's printed numbers as text, "" where nothing is printed.
 
     Raises
     ------
@@ -128,29 +134,15 @@ def read_reported(path: Path | str) -> Reported:
     if not file.is_file():
         raise StudyError(f"There is no table of printed numbers '{path}'. Check its path.")
     table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    missing = [column for column in COLUMNS[:-1] if column not in table]
+    missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise StudyError(f"'{path}' lacks the column '{missing[0]}'. It needs: {', '.join(COLUMNS[:-1])}.")
-    table[COLUMNS[:-1]] = table[COLUMNS[:-1]].apply(lambda column: column.str.strip())
-    _check(table, path)
-    entries = {}
-    for _, rows in table.groupby(["item", "cohort", "metric"], sort=False):
-        decimals = _decimals(rows["value"])
-        ci_decimals = _decimals(pd.concat([rows["ci_low"], rows["ci_high"]]))
-        for row in rows.itertuples():
-            key = (row.item, row.cohort, row.subject, row.metric)
-            value = Printed.of(row.value, decimals) if row.value else None
-            limits = [Printed.of(text, ci_decimals) if text else None for text in (row.ci_low, row.ci_high)]
-            entries[key] = Entry(*key, value, *limits)
-    return Reported({tuple(key): entries[tuple(key)] for key in table[KEYS].to_numpy()})
-
-
-def _check(table: pd.DataFrame, path: Path | str) -> None:
+        raise StudyError(f"'{path}' lacks the column '{missing[0]}'. It needs: {', '.join(COLUMNS)}.")
+    table[COLUMNS] = table[COLUMNS].apply(lambda column: column.str.strip())
     twice = table[table.duplicated(KEYS)]
     if len(twice):
         first = ", ".join(twice.iloc[0][KEYS])
         raise StudyError(f"'{path}' has two rows for {first}. Keep one, or name another item.")
-    for column in ("value", "ci_low", "ci_high"):
+    for column in NUMBERS:
         texts = table[column].str.lstrip("<>~")
         wrong = texts.ne("") & pd.to_numeric(texts, errors="coerce").isna()
         if wrong.any():
@@ -159,11 +151,23 @@ def _check(table: pd.DataFrame, path: Path | str) -> None:
                 f"'{path}', row {row + 2}: '{table.loc[row, column]}' in column '{column}' is no number. "
                 "Write it with a decimal point; '<', '>' or '~' may stand before it."
             )
+    return table
 
 
-def _decimals(texts: pd.Series) -> int:
-    exact = texts[~texts.str.startswith(("<", ">", "~"))]
-    return int(exact.str.partition(".")[2].str.len().max()) if len(exact) else 0
+def read_reported(path: Path | str) -> Reported:
+    """A paper's printed numbers with the ranges they stand for; errors as in `read_rows`."""
+    table = read_rows(path)
+    # Limits and "about" say nothing of decimals.
+    after_point = table[NUMBERS].apply(lambda texts: texts.str.extract(r"^[^<>~.]*\.(.*)", expand=False))
+    lengths = after_point.apply(lambda texts: texts.str.len()).fillna(0).astype(int)
+    decimals = lengths.groupby([table["item"], table["cohort"], table["metric"]]).transform("max")
+    decimals["ci_low"] = decimals["ci_high"] = decimals[["ci_low", "ci_high"]].max(axis=1)
+    entries = {}
+    rows = (frame.to_numpy().tolist() for frame in (table[KEYS], table[NUMBERS], decimals))
+    for key, texts, places in zip(*rows, strict=True):
+        numbers = [Printed.of(*number) if number[0] else None for number in zip(texts, places, strict=True)]
+        entries[tuple(key)] = Entry(*key, *numbers)
+    return Reported(entries)
 
 
 class Recomputed(NamedTuple):

@@ -117,10 +117,8 @@ class Publication:
 
     def counts_by_group(self, cohort: str, category: str) -> NDArray | None:
         """Counts of one cohort, shape (levels, groups)."""
-        rows = [
-            [self.count(cohort, level, group) for group in self.design.groups]
-            for level in self.design.categories[category]
-        ]
+        levels = self.design.categories[category]
+        rows = [[self.count(cohort, level, group) for group in self.design.groups] for level in levels]
         return _complete(rows)
 
     def counts_by_cohort(self, cohorts: list[str], category: str) -> NDArray | None:
@@ -177,15 +175,13 @@ def read_publication(numbers: Path | str, design: Path | str) -> Publication:
     return Publication(read_reported(numbers), content)
 
 
-def judged(check: str, entry: Entry, found: Recomputed, source: str) -> Check:
-    """A row for a printed number and the one that ``source`` gives."""
-    verdict = compare(entry.value, found.low, found.high)
-    decimals = len(entry.value.text.partition(".")[2]) + 1
+def judged(check: str, entry: Entry, found: Recomputed, source: str, decimals: int | None = None) -> Check:
+    """A row for a printed number and the one that ``source`` gives, with one decimal more or ``decimals``."""
+    printed, verdict = entry.value.text, compare(entry.value, found.low, found.high)
+    decimals = len(printed.partition(".")[2]) + 1 if decimals is None else decimals
     text = f"{found.number:.{decimals}f}"
-    what = f"{capital(entry.value.text)} ({in_words(entry.metric)})"
-    return Check(
-        check, entry.where, entry.value.text, text, verdict, sentence_of(what, verdict, f"{source}: {text}")
-    )
+    sentence = sentence_of(f"{capital(printed)} ({in_words(entry.metric)})", verdict, f"{source}: {text}")
+    return Check(check, entry.where, printed, text, verdict, sentence)
 
 
 def sentence_of(what: str, verdict: str, source: str) -> str:

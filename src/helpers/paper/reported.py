@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from helpers.paper.printed import read_rows
 from helpers.study.contracts import COHORTS
 from helpers.study.places import REPOSITORY
 
@@ -22,7 +23,8 @@ def reported_values() -> pd.DataFrame:
         Columns item (table or section), cohort, subject, metric, value (text, as printed), ci_low, ci_high,
         note.
     """
-    return pd.read_csv(REPORTED_VALUES, dtype={"value": "string"})
+    table = read_rows(REPORTED_VALUES).replace("", pd.NA)
+    return table.astype({"value": "string", "ci_low": float, "ci_high": float})
 
 
 def reported(item: str, cohort: str, subject: str, metric: str) -> float:

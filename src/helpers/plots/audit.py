@@ -12,8 +12,7 @@ from scipy.stats import norm
 from helpers.evaluation.cutoffs import PROPORTIONS
 from helpers.paper.performance import confusion_matrices, matched_proportions
 from helpers.paper.publication import Publication
-from helpers.plots.style import COHORT_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import COHORT_COLOURS, cohort_panels
 
 _OTHER = "#444444"
 
@@ -21,31 +20,24 @@ _OTHER = "#444444"
 def plot_auc_intervals(intervals: pd.DataFrame) -> Figure:
     """Draw printed AUC intervals over those expected for the numbers of patients, one panel a cohort.
 
-    Parameters
-    ----------
-    intervals : DataFrame
-        From `helpers.paper.performance.auc_intervals`.
+    ``intervals`` is from `helpers.paper.performance.auc_intervals`.
     """
     if intervals.empty:
         return _nothing("No AUCs with intervals and numbers of patients are printed.")
     cohorts = list(dict.fromkeys(intervals["cohort"]))
     models = list(dict.fromkeys(intervals["subject"]))
     size = (2.6 * len(cohorts) + 1.2, 1.6 + 0.28 * len(models))
-    figure, axes = plt.subplots(1, len(cohorts), figsize=size, sharex=True, sharey=True, squeeze=False)
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
+    figure, axes = cohort_panels(cohorts, size, sharex=True, sharey=True)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         part = intervals[intervals["cohort"] == cohort].drop_duplicates("subject")
-        rows = part["subject"].map(models.index)
+        auc, rows = part["auc"], part["subject"].map(models.index)
         half = norm.ppf(0.975) * part["expected_se"]
-        expected = axis.hlines(rows, part["auc"] - half, part["auc"] + half, color="#cccccc", linewidth=8)
-        errors = [part["auc"] - part["ci_low"], part["ci_high"] - part["auc"]]
+        expected = axis.hlines(rows, auc - half, auc + half, color="#cccccc", linewidth=8)
+        errors = [auc - part["ci_low"], part["ci_high"] - auc]
         colour = COHORT_COLOURS.get(cohort, _OTHER)
-        printed = axis.errorbar(
-            part["auc"], rows, xerr=errors, fmt="o", markersize=4, color=colour, capsize=3
-        )
-        axis.set_title(COHORT_TITLES.get(cohort, cohort))
-    axes[0, 0].set_yticks(range(len(models)), models)
-    axes[0, 0].set_ylim(len(models) - 0.5, -0.5)
-    axes[0, len(cohorts) // 2].set_xlabel("AUC")
+        printed = axis.errorbar(auc, rows, xerr=errors, fmt="o", markersize=4, color=colour, capsize=3)
+    axes[0].set(yticks=range(len(models)), yticklabels=models, ylim=(len(models) - 0.5, -0.5))
+    axes[len(cohorts) // 2].set_xlabel("AUC")
     labels = ["printed AUC and 95 % CI", "95 % CI expected for so many patients (Hanley and McNeil)"]
     figure.legend([printed, expected], labels, loc="outside lower center", ncols=2)
     return figure
@@ -61,20 +53,19 @@ def plot_confusion_grids(paper: Publication) -> Figure:
         return _nothing("No printed proportions with counts that give them.")
     item, subject = found[["item", "subject"]].iloc[-1]
     found = found[(found["item"] == item) & (found["subject"] == subject)].drop_duplicates("cohort")
-    figure, axes = plt.subplots(1, len(found), figsize=(2.7 * len(found) + 1.1, 3.5), squeeze=False)
+    figure, axes = cohort_panels(list(found["cohort"]), (2.7 * len(found) + 1.1, 3.5))
     colours = ListedColormap(["#f2f2f2", "#d9e6f2", "#a6c8e0", "#6aa5cd", "#2f7fb8", "#D55E00"])
-    for axis, row in zip(axes[0], found.itertuples(), strict=True):
+    for axis, row in zip(axes, found.itertuples(), strict=True):
         values = [paper.reported.get(item, row.cohort, subject, metric) for metric in PROPORTIONS]
         matched = matched_proportions(values, row.tp + row.fn, row.tn + row.fp)
         image = axis.imshow(matched, cmap=colours, vmin=-0.5, vmax=5.5, origin="lower", interpolation="none")
         # The neighbourhood of the solution, with one tick on it.
         axis.set(xlim=(row.tn - 7.5, row.tn + 7.5), xticks=[row.tn - 5, row.tn, row.tn + 5])
         axis.set(ylim=(row.tp - 7.5, row.tp + 7.5), yticks=[row.tp - 5, row.tp, row.tp + 5])
-        axis.set_title(COHORT_TITLES.get(row.cohort, row.cohort))
     figure.suptitle(f"{item}, {subject}", fontsize=11)
-    axes[0, 0].set_ylabel("diseased, called diseased (TP)")
+    axes[0].set_ylabel("diseased, called diseased (TP)")
     figure.supxlabel("healthy, called healthy (TN)", fontsize=10)
-    bar = figure.colorbar(image, ax=axes[0], ticks=range(6), fraction=0.025, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, ticks=range(6), fraction=0.025, pad=0.02)
     bar.set_label("printed proportions given")
     return figure
 
@@ -82,32 +73,25 @@ def plot_confusion_grids(paper: Publication) -> Figure:
 def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
     """Draw simulated AUCs of the clinical model against the printed ones, one panel a cohort.
 
-    Parameters
-    ----------
-    paper : Publication
-        The paper.
-    simulated : DataFrame
-        From `helpers.paper.clinical.simulate_clinical_aucs`.
+    ``simulated`` is from `helpers.paper.clinical.simulate_clinical_aucs`.
     """
     if simulated.empty:
         return _nothing("The printed numbers do not describe a clinical model that could be drawn.")
-    keys = ["cohort", "law", "correlation"]
-    limits = simulated.groupby(keys)["auc"].quantile([0.025, 0.5, 0.975]).unstack()
+    by_law = simulated.groupby(["cohort", "law", "correlation"])["auc"]
+    limits = by_law.quantile([0.025, 0.5, 0.975]).unstack()
     cohorts = list(dict.fromkeys(simulated["cohort"]))
-    size = (2.7 * len(cohorts) + 1.6, 3.2)
-    figure, axes = plt.subplots(1, len(cohorts), figsize=size, sharex=True, sharey=True, squeeze=False)
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
+    figure, axes = cohort_panels(cohorts, (2.7 * len(cohorts) + 1.6, 3.2), sharex=True, sharey=True)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         part = limits.loc[cohort]
         errors = [part[0.5] - part[0.025], part[0.975] - part[0.5]]
         rows = range(len(part))
         drawn = axis.errorbar(part[0.5], rows, xerr=errors, fmt="s", color=_OTHER, markersize=4, capsize=3)
         handles = _draw_printed(axis, paper, cohort)
-        axis.set_title(COHORT_TITLES.get(cohort, cohort))
     first = paper.design.categories[paper.design.clinical.category][0]
     ages = {-0.3: f"{first} younger", 0.0: "independent", 0.3: f"{first} older"}
-    axes[0, 0].set_yticks(rows, [f"{law}, {ages[correlation]}" for law, correlation in part.index])
-    axes[0, 0].set_ylim(len(part) - 0.5, -0.5)
-    axes[0, len(cohorts) // 2].set_xlabel("AUC of the clinical model")
+    titles = [f"{law}, {ages[correlation]}" for law, correlation in part.index]
+    axes[0].set(yticks=rows, yticklabels=titles, ylim=(len(part) - 0.5, -0.5))
+    axes[len(cohorts) // 2].set_xlabel("AUC of the clinical model")
     labels = ["simulated: median and 95 %", "printed", "printed 95 % CI"][: 1 + len(handles)]
     figure.legend([drawn, *handles], labels, loc="outside lower center", ncols=3)
     return figure
@@ -116,13 +100,15 @@ def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
 def _draw_printed(axis: Axes, paper: Publication, cohort: str) -> list:
     """Line and band of the printed AUC."""
     rows = paper.reported.select(metric="auc", cohort=cohort, subject=paper.design.clinical.model)
-    for entry in [entry for entry in rows if entry.in_table][:1]:
-        colour = COHORT_COLOURS.get(cohort, _OTHER)
-        handles = [axis.axvline(entry.value.number, color=colour)]
-        if entry.ci_low and entry.ci_high:
-            handles.append(axis.axvspan(entry.ci_low.number, entry.ci_high.number, color=colour, alpha=0.15))
-        return handles
-    return []
+    entry = next((row for row in rows if row.in_table), None)
+    if entry is None:
+        return []
+    colour = COHORT_COLOURS.get(cohort, _OTHER)
+    handles = [axis.axvline(entry.value.number, color=colour)]
+    if entry.interval:
+        low, high = (limit.number for limit in entry.interval)
+        handles.append(axis.axvspan(low, high, color=colour, alpha=0.15))
+    return handles
 
 
 def _nothing(reason: str) -> Figure:

@@ -23,26 +23,25 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     risk below.
     """
     cohorts = present_cohorts(predictions)
-    figure, axes = plt.subplots(
-        2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), sharex=True, squeeze=False, height_ratios=[4, 1]
-    )
+    rows = {"sharex": True, "squeeze": False, "height_ratios": [4, 1]}
+    figure, axes = plt.subplots(2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), **rows)
     for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
+        outcome, risk = wide["osteoporosis"], wide[main]
         top, bottom = axes[:, column]
         top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:
-            _draw_curve(top, wide["osteoporosis"], wide[model], model, bold=model == main)
-        _draw_groups(top, wide["osteoporosis"], wide[main], main)
-        _draw_counts(bottom, wide["osteoporosis"], wide[main])
+            _draw_curve(top, outcome, wide[model], model, bold=model == main)
+        _draw_groups(top, outcome, risk, main)
+        _draw_counts(bottom, outcome, risk)
         title = f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}"
-        top.set_title(f"{title}\n{_summary_text(wide['osteoporosis'], wide[main])}", fontsize=9.5)
+        top.set_title(f"{title}\n{_summary_text(outcome, risk)}", fontsize=9.5)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         bottom.set_xlabel(f"Predicted risk ({main} below)")
     axes[0, 0].set_ylabel("Observed frequency")
     axes[1, 0].set_ylabel("Patients")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    figure.set_layout_engine("constrained")
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
@@ -75,10 +74,10 @@ def _summary_text(y: pd.Series, p: pd.Series) -> str:
 
 def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:
     bins = np.linspace(0, 1, 21)
-    for outcome, colour, sign in ((1, OUTCOME_COLOURS[1], 1), (0, OUTCOME_COLOURS[0], -1)):
+    for outcome, sign in ((1, 1), (0, -1)):
         counts, _ = np.histogram(p[y == outcome], bins=bins)
-        label = OUTCOME_TITLES[outcome].lower()
-        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", color=colour, alpha=0.7, label=label)
+        style = {"color": OUTCOME_COLOURS[outcome], "label": OUTCOME_TITLES[outcome].lower(), "alpha": 0.7}
+        axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", **style)
     axis.axhline(0, color="black", linewidth=0.6)
     axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

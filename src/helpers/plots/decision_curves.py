@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.decision_curves import TREAT_ALL, TREAT_NONE, best_ranges
 from helpers.evaluation.predictions import present_cohorts
-from helpers.plots.style import MODEL_COLOURS
+from helpers.plots.style import MODEL_COLOURS, cohort_panels
 from helpers.study.contracts import COHORT_TITLES
 
 
@@ -27,38 +27,28 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     """
     cohorts = present_cohorts(curves)
     ranges = best_ranges(curves, main)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.6 * len(cohorts), 3.9), sharey=True, squeeze=False
-    )
+    figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts), 3.9), sharey=True)
     half_step = np.diff(np.unique(curves["threshold"])).min() / 2
-    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
+    for letter, axis, cohort in zip("abc", axes, cohorts, strict=False):
         part = curves[curves["cohort"] == cohort]
         for strategy in [TREAT_ALL, TREAT_NONE, *models]:
             _draw_strategy(axis, part[part["strategy"] == strategy], strategy, bold=strategy == main)
         for run in ranges[ranges["cohort"] == cohort].itertuples():
-            axis.axvspan(
-                run.low - half_step, run.high + half_step, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0
-            )
+            low, high = run.low - half_step, run.high + half_step
+            axis.axvspan(low, high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
         axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}")
         axis.set(xlabel="Threshold probability", xlim=(0, 1))
     top = curves.groupby("cohort")["net_benefit"].max().max()
     # Below that, the curves only say how bad treating everybody is.
-    axes[0, 0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.set_layout_engine("constrained")
+    axes[0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
 def _draw_strategy(axis: plt.Axes, part: pd.DataFrame, strategy: str, bold: bool) -> None:
-    colours = {TREAT_ALL: "#444444", TREAT_NONE: "#000000"}
+    colours = {TREAT_ALL: "#444444", TREAT_NONE: "#000000"} | MODEL_COLOURS
     dashes = {TREAT_ALL: (0, (4, 2)), TREAT_NONE: (0, (1, 1.5))}
-    axis.plot(
-        part["threshold"],
-        part["net_benefit"],
-        color=colours.get(strategy, MODEL_COLOURS.get(strategy)),
-        linestyle=dashes.get(strategy, "-"),
-        linewidth=2.2 if bold else 1.3,
-        label=strategy,
-        zorder=4 if bold else 3,
-    )
+    width, layer = (2.2, 4) if bold else (1.3, 3)
+    style = {"color": colours.get(strategy), "linestyle": dashes.get(strategy, "-"), "label": strategy}
+    axis.plot(part["threshold"], part["net_benefit"], linewidth=width, zorder=layer, **style)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc, p_matrix, p_text
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS
+from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS, cohort_panels
 from helpers.study.contracts import COHORT_TITLES
 
 
@@ -26,22 +26,20 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
         Models in the order of the legend.
     """
     cohorts = present_cohorts(predictions)
-    width = 3.6 * len(cohorts)
-    figure, axes = plt.subplots(1, len(cohorts), figsize=(width, 3.7 + 0.17 * len(models)), squeeze=False)
-    for letter, axis, cohort in zip("abc", axes[0], cohorts, strict=False):
+    figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts), 3.7 + 0.17 * len(models)))
+    for letter, axis, cohort in zip("abc", axes, cohorts, strict=False):
         wide = probabilities_wide(predictions, cohort, models)
         axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:
             points = roc_points(wide["osteoporosis"], wide[model])
             label = f"{model} {delong_auc(wide['osteoporosis'], wide[model])}"
-            axis.plot(
-                1 - points["specificity"], points["sensitivity"], color=MODEL_COLOURS[model], label=label
-            )
+            x, y = 1 - points["specificity"], points["sensitivity"]
+            axis.plot(x, y, color=MODEL_COLOURS[model], label=label)
         axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}")
         # Below the axes: a legend inside would hide the low curves.
         axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
-    axes[0, 0].set_ylabel("Sensitivity")
+    axes[0].set_ylabel("Sensitivity")
     # Room below the legends for the remark on virtual data.
     figure.set_layout_engine("constrained", h_pad=0.12)
     return figure
@@ -50,13 +48,10 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
 def plot_p_matrices(tests: pd.DataFrame, models: list[str]) -> Figure:
     """Draw one heat map of DeLong P values a set; P < 0.05 stands in bold with an asterisk."""
     cohorts = present_cohorts(tests)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.6 * len(cohorts) + 0.8, 3.9), sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
+    figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts) + 0.8, 3.9), sharey=True)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         image = _draw_p_matrix(axis, p_matrix(tests, cohort, models))
-        axis.set_title(COHORT_TITLES[cohort])
-    bar = figure.colorbar(image, ax=axes[0], fraction=0.025, pad=0.02, ticks=[0.05, 0.25, 0.5, 0.75, 1])
+    bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.02, ticks=[0.05, 0.25, 0.5, 0.75, 1])
     bar.set_label("P value (DeLong)")
     return figure
 
@@ -66,20 +61,16 @@ def plot_differences(tests: pd.DataFrame) -> Figure:
     cohorts = present_cohorts(tests)
     pairs = tests["first"] + " - " + tests["second"]
     names = list(dict.fromkeys(pairs))
-    height = 1.5 + 0.4 * len(names)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.0 * len(cohorts) + 1, height), sharex=True, sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
+    size = (3.0 * len(cohorts) + 1, 1.5 + 0.4 * len(names))
+    figure, axes = cohort_panels(cohorts, size, sharex=True, sharey=True)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         part = tests[tests["cohort"] == cohort]
         rows = pairs[part.index].map(names.index)
         half = part["ci_high"] - part["difference"]
         axis.axvline(0, color="#999999", linewidth=0.8)
         axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=COHORT_COLOURS[cohort], capsize=3)
-        axis.set_title(COHORT_TITLES[cohort])
     figure.supxlabel("Difference of AUC (95 % CI)", fontsize=10)
-    axes[0, 0].set_yticks(range(len(names)), names)
-    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
+    axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     return figure
 
 

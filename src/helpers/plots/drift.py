@@ -29,6 +29,5 @@ def plot_drift(table: pd.DataFrame) -> Figure:
     axis.set_yticks(range(len(table)), feature_titles(table["feature"]), fontsize=8)
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel("Training SDs from the training mean")
-    figure.set_layout_engine("constrained")
     figure.legend(loc="outside lower center", ncols=3)
     return figure

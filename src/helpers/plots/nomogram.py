@@ -22,7 +22,6 @@ def plot_nomogram(
     Parameters
     ----------
     nomogram : Nomogram
-        What to draw.
     example : mapping
         A patient's value of each predictor, marked on the axes.
     titles : mapping
@@ -70,9 +69,8 @@ def _label(value: float | str) -> str:
 def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
     """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
     axis.text(-26, y, title, va="center", ha="left", fontsize=10, weight="bold")
-    axis.hlines(
-        y, min(ticks.values(), default=0), max(ticks.values(), default=0), color="black", linewidth=1.1
-    )
+    places = ticks.values() or [0]
+    axis.hlines(y, min(places), max(places), color="black", linewidth=1.1)
     reached = {-1: -np.inf, 1: -np.inf}
     for label, place in sorted(ticks.items(), key=lambda tick: tick[1]):
         half = 0.6 * len(label) + 0.4

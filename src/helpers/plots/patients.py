@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from helpers.patients.flow_chart import OTHER_REASONS
 from helpers.patients.table_1 import by_cohort
-from helpers.plots.style import OUTCOME_COLOURS, font_families
+from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families
 from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
 
 _REASONS_SHOWN = 8
@@ -80,17 +80,8 @@ def _sum(counts: pd.Series) -> int | None:
 
 def _box(axis: Axes, place: tuple[float, float], text: str, align: str = "center") -> Text:
     frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#555555"}
-    return axis.text(
-        *place,
-        text,
-        ha="center",
-        va="center",
-        multialignment=align,
-        fontsize=8.5,
-        fontfamily=font_families(text),
-        bbox=frame,
-        zorder=3,
-    )
+    style = {"fontsize": 8.5, "fontfamily": font_families(text), "multialignment": align}
+    return axis.text(*place, text, ha="center", va="center", bbox=frame, zorder=3, **style)
 
 
 def _arrow(axis: Axes, start: Text, end: Text) -> None:
@@ -103,24 +94,16 @@ def _arrow(axis: Axes, start: Text, end: Text) -> None:
 
 def plot_ages(cohort: pd.DataFrame) -> Figure:
     """Ages by cohort and outcome, in bins of 5 years, as shares of each outcome group."""
-    cohorts = by_cohort(cohort)
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(3.1 * len(cohorts), 3.2), sharey=True, squeeze=False
-    )
+    cohorts = dict(by_cohort(cohort))
+    figure, axes = cohort_panels(list(cohorts), (3.1 * len(cohorts), 3.2), sharey=True)
     low, high = cohort["age"].min(), cohort["age"].max()
     bins = np.arange(5 * (low // 5), high + 5, 5)
-    for axis, (name, people) in zip(axes[0], cohorts, strict=True):
+    for axis, (name, people) in zip(axes, cohorts.items(), strict=True):
         for flag, values in people.groupby("osteoporosis")["age"]:
-            axis.hist(
-                values,
-                bins=bins,
-                weights=np.full(len(values), 100 / len(values)),
-                histtype="stepfilled",
-                alpha=0.45,
-                color=OUTCOME_COLOURS[flag],
-                label=OUTCOME_TITLES[flag],
-            )
+            style = {"histtype": "stepfilled", "alpha": 0.45, "color": OUTCOME_COLOURS[flag]}
+            weights = np.full(len(values), 100 / len(values))
+            axis.hist(values, bins=bins, weights=weights, label=OUTCOME_TITLES[flag], **style)
         axis.set(title=f"{COHORT_TITLES[name]} (n = {len(people)})", xlabel="Age (years)")
-    axes[0, 0].set_ylabel("Share of the outcome group (%)")
-    axes[0, -1].legend()
+    axes[0].set_ylabel("Share of the outcome group (%)")
+    axes[-1].legend()
     return figure

@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from helpers.features.blocks import Block
 from helpers.features.quality import layer_column
+from helpers.imaging.boxes import roi_box
 from helpers.imaging.regions import LAYERS, missing_vertebrae
 from helpers.imaging.slices import PLANES, Cut, Plane, cut, layer_centre
 from helpers.imaging.sources import Scan
@@ -23,9 +24,7 @@ from helpers.study.contracts import COHORT_TITLES
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
-_LAYER_MAP = ListedColormap(LAYER_COLOURS)
 CANCELLOUS_WINDOW = (-150, 450)
-_MARGIN_MM = 28
 
 
 def roi_figure(scan: Scan) -> Figure:
@@ -40,33 +39,30 @@ def roi_figure(scan: Scan) -> Figure:
     for ax, (plane, chosen, title) in zip(axes.flat, views, strict=False):
         view = cut(scan.image, scan.mask, plane, layer_centre(scan.mask, chosen))
         draw_hu(ax, view)
+        colours = {"cmap": ListedColormap(LAYER_COLOURS), "vmin": 0.5, "vmax": 6.5, "alpha": 0.5}
         shown = np.ma.masked_equal(view.layers, 0)
-        ax.imshow(
-            shown, cmap=_LAYER_MAP, vmin=0.5, vmax=6.5, alpha=0.5, extent=view.extent, interpolation="nearest"
-        )
+        ax.imshow(shown, extent=view.extent, interpolation="nearest", **colours)
         frame(ax, scan.mask, plane)
         ax.set_title(title)
-    handles = [
-        Patch(color=c, alpha=0.7, label=n) for c, n in zip(LAYER_COLOURS, LAYERS.values(), strict=True)
-    ]
+    named = zip(LAYER_COLOURS, LAYERS.values(), strict=True)
+    handles = [Patch(color=colour, alpha=0.7, label=name) for colour, name in named]
     figure.legend(handles=handles, loc="outside lower center", ncol=6, fontsize=8, handlelength=1)
     return figure
 
 
 def draw_hu(ax: Axes, view: Cut, window: tuple[float, float] = BONE_WINDOW) -> None:
     """Draw a cut in grey, voxels unsmoothed."""
-    ax.imshow(
-        view.hu, cmap="gray", vmin=window[0], vmax=window[1], extent=view.extent, interpolation="nearest"
-    )
+    low, high = window
+    ax.imshow(view.hu, cmap="gray", vmin=low, vmax=high, extent=view.extent, interpolation="nearest")
 
 
-def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = _MARGIN_MM) -> None:
+def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 28) -> None:
     """Limit an axes to the regions and a margin; letters of orientation and a scale bar instead of ticks."""
     oriented = sitk.DICOMOrient(layers, "LPS")
-    where = np.argwhere(sitk.GetArrayViewFromImage(oriented))[:, ::-1]
+    start, size = roi_box(oriented)
     origin, spacing = np.array(oriented.GetOrigin()), np.array(oriented.GetSpacing())
-    low = origin + where.min(axis=0) * spacing - margin_mm
-    high = origin + where.max(axis=0) * spacing + margin_mm
+    low = origin + start * spacing - margin_mm
+    high = origin + (start + size - 1) * spacing + margin_mm
     across, up = {"axial": (0, 1), "sagittal": (1, 2), "coronal": (0, 2)}[plane]
     drawn = ax.images[0].get_extent()
     left, right = max(low[across], drawn[0]), min(high[across], drawn[1])
@@ -105,45 +101,41 @@ def resampling_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
     """Draw the same sagittal slice as scanned, at the new spacing and in grey levels of ``bin_width`` HU."""
     centre = layer_centre(scan.mask)
     figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.8))
-    views = [
-        cut(volume, layers, "sagittal", centre)
-        for volume, layers in ((scan.image, scan.mask), (block.image, block.layers))
-    ]
-    for ax, view, volume in zip(axes, views, (scan.image, block.image), strict=False):
+    volumes = [(scan.image, scan.mask), (block.image, block.layers), (block.image, block.layers)]
+    for ax, (volume, layers) in zip(axes, volumes, strict=True):
+        view = cut(volume, layers, "sagittal", centre)
         draw_hu(ax, view, CANCELLOUS_WINDOW)
         frame(ax, block.layers, "sagittal", margin_mm=6)
         ax.set_title(" x ".join(f"{step:.3g}" for step in volume.GetSpacing()) + " mm")
-    levels = np.ma.masked_where(views[1].layers == 0, np.floor(views[1].hu / bin_width) * bin_width)
-    draw_hu(axes[2], views[1], CANCELLOUS_WINDOW)
-    _draw_levels(figure, axes[2], levels, views[1].extent, bin_width)
-    frame(axes[2], block.layers, "sagittal", margin_mm=6)
+    _draw_levels(axes[2], view, bin_width)
     axes[2].set_title(f"grey levels of {bin_width:g} HU")
     return figure
 
 
-def _draw_levels(figure: Figure, ax: Axes, levels: np.ma.MaskedArray, extent: tuple, bin_width: float):
+def _draw_levels(ax: Axes, view: Cut, bin_width: float) -> None:
+    """The regions of a cut in steps of the bin width, with their colour bar."""
+    levels = np.ma.masked_where(view.layers == 0, np.floor(view.hu / bin_width) * bin_width)
     edges = np.arange(levels.min(), levels.max() + 2 * bin_width, bin_width)
     norm = BoundaryNorm(edges, 256)
-    drawn = ax.imshow(levels, cmap="viridis", norm=norm, extent=extent, interpolation="nearest")
+    drawn = ax.imshow(levels, cmap="viridis", norm=norm, extent=view.extent, interpolation="nearest")
     ticks = edges[:: max(1, len(edges) // 6)]
-    figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
+    ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
 
 
 def histogram_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
     """Histogram of HU inside the regions, as scanned and resampled, in the bins used for texture."""
-    pairs = {"as scanned": (scan.image, scan.mask), "resampled": (block.image, block.layers)}
-    values = {
-        name: sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(layers) > 0]
-        for name, (image, layers) in pairs.items()
-    }
-    low, high = min(v.min() for v in values.values()), max(v.max() for v in values.values())
+    values = [
+        sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(layers) > 0]
+        for image, layers in ((scan.image, scan.mask), (block.image, block.layers))
+    ]
+    low, high = min(hu.min() for hu in values), max(hu.max() for hu in values)
     edges = np.arange(np.floor(low / bin_width), np.ceil(high / bin_width) + 2) * bin_width
     figure, ax = plt.subplots(figsize=(6, 3.2))
-    for (name, hu), colour in zip(values.items(), ("#999999", "#0072B2"), strict=True):
+    titles = {"as scanned": "#999999", "resampled": "#0072B2"}
+    for hu, (name, colour) in zip(values, titles.items(), strict=True):
         label = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
-        ax.hist(
-            hu, edges, weights=np.full(hu.size, 100 / hu.size), histtype="step", color=colour, label=label
-        )
+        share = np.full(hu.size, 100 / hu.size)
+        ax.hist(hu, edges, weights=share, histtype="step", color=colour, label=label)
     ax.set(xlabel=f"HU, bins of {bin_width:g}", ylabel="Voxels of the region (%)")
     figure.legend(loc="outside upper center", ncol=1)
     return figure
@@ -156,17 +148,8 @@ def layer_hu_figure(quality: pd.DataFrame, cohort: pd.DataFrame) -> Figure:
     long = table.melt(id_vars="cohort", value_vars=list(columns.values()), var_name="layer", value_name="hu")
     present = [name for name in COHORT_COLOURS if (long["cohort"] == name).any()]
     figure, ax = plt.subplots(figsize=(7.2, 3.6))
-    sns.boxplot(
-        long,
-        x="layer",
-        y="hu",
-        hue="cohort",
-        hue_order=present,
-        palette=COHORT_COLOURS,
-        linewidth=0.8,
-        fliersize=2,
-        ax=ax,
-    )
+    style = {"hue_order": present, "palette": COHORT_COLOURS, "linewidth": 0.8, "fliersize": 2}
+    sns.boxplot(long, x="layer", y="hu", hue="cohort", ax=ax, **style)
     ax.set(xlabel="Layer", ylabel="Mean HU")
     handles, _ = ax.get_legend_handles_labels()
     ax.get_legend().remove()

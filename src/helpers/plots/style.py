@@ -7,9 +7,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 
@@ -38,6 +40,14 @@ STYLE = Path(__file__).with_name("book.mplstyle")
 def use_style() -> None:
     """Set the book's matplotlib style for the rest of the notebook."""
     plt.style.use(STYLE)
+
+
+def cohort_panels(cohorts: list[str], size: tuple[float, float], **shared: bool) -> tuple[Figure, list[Axes]]:
+    """A row of panels, one a cohort under its title; ``shared`` says which axes are, as in `plt.subplots`."""
+    figure, axes = plt.subplots(1, len(cohorts), figsize=size, squeeze=False, **shared)
+    for axis, cohort in zip(axes[0], cohorts, strict=True):
+        axis.set_title(COHORT_TITLES.get(cohort, cohort))
+    return figure, list(axes[0])
 
 
 def font_families(text: str) -> list[str]:

@@ -6,13 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.imaging.slices import cut, layer_centre
 from helpers.plots.regions import draw_hu
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS, cohort_panels
 
 SEX_COLOURS = {"female": "#CC79A7", "male": "#0072B2"}
 HOSPITAL_COLOURS = {"development": "#0072B2", "external": "#009E73"}
@@ -85,18 +83,15 @@ def correlation_figure(people: pd.DataFrame, measured: pd.DataFrame) -> Figure:
 def texture_figure(measured: pd.DataFrame) -> Figure:
     """Variogram slope and anisotropy of single patients against their micro-structure."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9))
-    labels = {
-        "variogram_slope": "Variogram slope, across the spine",
-        "anisotropy": "Variogram, across over along",
-    }
+    labels = {"variogram_slope": "Variogram slope, across the spine"}
+    labels["anisotropy"] = "Variogram, across over along"
+    structure = measured["micro_structure"]
+    ends = np.array([structure.min(), structure.max()])
     for ax, (column, label) in zip(axes, labels.items(), strict=True):
-        ax.plot(measured["micro_structure"], measured[column], "o", color="#0072B2", markersize=4)
-        line = np.polyfit(measured["micro_structure"], measured[column], 1)
-        ends = np.array([measured["micro_structure"].min(), measured["micro_structure"].max()])
-        ax.plot(ends, np.polyval(line, ends), color="#D55E00")
+        ax.plot(structure, measured[column], "o", color="#0072B2", markersize=4)
+        ax.plot(ends, np.polyval(np.polyfit(structure, measured[column], 1), ends), color="#D55E00")
         ax.set(xlabel="Micro-structure (z; high = healthy)", ylabel=label)
-        r = measured["micro_structure"].corr(measured[column])
-        ax.set_title(f"r = {r:.2f}, n = {len(measured)}", fontsize=9)
+        ax.set_title(f"r = {structure.corr(measured[column]):.2f}, n = {len(measured)}", fontsize=9)
     axes[1].axhline(1, color="#777777", linewidth=0.8, linestyle=":")
     return figure
 
@@ -108,21 +103,21 @@ def scanner_figure(noise: dict[str, pd.Series], tested: dict, published: pd.Data
     ----------
     noise : dict of str to Series
         SD in the aorta of single patients (HU), by hospital.
-    tested : dict of str to evidence.Physics
+    tested : dict of str to Physics
+        From `helpers.chapters.scanner_tests.scanner_physics`, by hospital.
     published : DataFrame
         published.csv, indexed by key.
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
     (aorta, power), (edge, transfer) = axes
+    frequency = np.linspace(0, 1.2, 100)
     aorta.axhspan(*published.loc["noise_development", ["low", "high"]].astype(float), color=RANGE_COLOUR)
     for place, (role, values) in enumerate(noise.items()):
-        colour, title = HOSPITAL_COLOURS[role], HOSPITAL_TITLES[role]
+        colour, title, physics = HOSPITAL_COLOURS[role], HOSPITAL_TITLES[role], tested[role]
         spread = np.linspace(-0.2, 0.2, len(values))
         aorta.plot(place + spread, values, "o", color=colour, markersize=4)
-        physics = tested[role]
         power.plot(physics.noise["frequency"], physics.noise["power"], color=colour, label=title)
         edge.plot(physics.edge["distance"], physics.edge["hu"], ".-", color=colour, linewidth=0.8)
-        frequency = np.linspace(0, 1.2, 100)
         transfer.plot(frequency, 0.5 ** ((frequency / physics.mtf50) ** 2), color=colour)
     aorta.set_xticks(range(len(noise)), [HOSPITAL_TITLES[role] for role in noise])
     aorta.set(ylabel="SD in the aorta (HU)", ylim=(15, 32), xlim=(-0.5, len(noise) - 0.5))
@@ -150,15 +145,13 @@ def reader_figure(measured: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Mean HU of two readers (Bland-Altman), and the share of steady features by class."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
     difference = measured["hu_reader2"] - measured["hu_reader1"]
-    left.plot(
-        measured[["hu_reader1", "hu_reader2"]].mean(axis=1), difference, "o", color="#0072B2", markersize=4
-    )
-    left.axhline(difference.mean(), color="#D55E00")
-    for side in (-1.96, 1.96):
-        left.axhline(difference.mean() + side * difference.std(), color="#D55E00", linestyle=":")
+    mean = measured[["hu_reader1", "hu_reader2"]].mean(axis=1)
+    left.plot(mean, difference, "o", color="#0072B2", markersize=4)
+    for side, dashes in ((0, "-"), (-1.96, ":"), (1.96, ":")):
+        left.axhline(difference.mean() + side * difference.std(), color="#D55E00", linestyle=dashes)
     left.set(xlabel="Mean HU of the two readers", ylabel="Reader 2 minus reader 1 (HU)")
-    shares = summary.set_index("feature_class")["above"] / summary.set_index("feature_class")["features"]
-    shares = shares.drop("all").sort_values()
+    summary = summary.set_index("feature_class")
+    shares = (summary["above"] / summary["features"]).drop("all").sort_values()
     right.barh(shares.index, shares, color="#0072B2")
     right.set(xlabel="Share of features with ICC > 0.80", xlim=(0, 1))
     return figure
@@ -170,34 +163,29 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     Parameters
     ----------
     seeds : DataFrame
-        evidence.ten_seeds.
+        From `helpers.chapters.replicates.ten_seeds`.
     this_run : dict
         AUC by <model>_<cohort>; may be empty.
     published : DataFrame
         Rows of the AUCs: columns model, cohort, low, high, auc.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.4), sharey=True)
+    figure, axes = cohort_panels(list(COHORT_COLOURS), (7.2, 3.4), sharey=True)
     for ax, cohort in zip(axes, COHORT_COLOURS, strict=True):
-        rows = published[published["cohort"] == cohort].reset_index(drop=True)
-        for place, row in rows.iterrows():
-            _draw_seeds(ax, place, row, seeds[f"{row['model']}_{cohort}"], this_run)
+        rows = published[published["cohort"] == cohort]
+        for place, row in enumerate(rows.itertuples()):
+            name, ends = f"{row.model}_{cohort}", [place - 0.35, place + 0.35]
+            ax.fill_between(ends, row.low, row.high, color=RANGE_COLOUR, label="paper, 95 % CI")
+            ax.plot(ends, [row.auc] * 2, color="#777777", linewidth=1)
+            spread = place + np.linspace(-0.2, 0.2, len(seeds))
+            ax.plot(spread, seeds[name], "o", color=MODEL_COLOURS[row.model], markersize=4, alpha=0.7)
+            ax.plot(place, seeds[name].mean(), "_", color="black", markersize=16, label="mean of the seeds")
+            if name in this_run:
+                ax.plot(place, this_run[name], "*", color="black", markersize=8, label="this run")
         ax.set_xticks(range(len(rows)), rows["model"], fontsize=7.5)
-        ax.set_title(COHORT_TITLES[cohort], fontsize=10)
+        ax.title.set_fontsize(10)
         ax.set_xlim(-0.5, len(rows) - 0.5)
     axes[0].set_ylabel("AUC")
     handles, labels = axes[0].get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncol=4, fontsize=8)
     return figure
-
-
-def _draw_seeds(ax: Axes, place: int, row: pd.Series, values: pd.Series, this_run: dict[str, float]) -> None:
-    ax.fill_between(
-        [place - 0.35, place + 0.35], row["low"], row["high"], color=RANGE_COLOUR, label="paper, 95 % CI"
-    )
-    ax.plot([place - 0.35, place + 0.35], [row["auc"]] * 2, color="#777777", linewidth=1)
-    spread = place + np.linspace(-0.2, 0.2, len(values))
-    ax.plot(spread, values, "o", color=MODEL_COLOURS[row["model"]], markersize=4, alpha=0.7)
-    ax.plot(place, values.mean(), "_", color="black", markersize=16, label="mean of the seeds")
-    if (name := f"{row['model']}_{row['cohort']}") in this_run:
-        ax.plot(place, this_run[name], "*", color="black", markersize=8, label="this run")
