@@ -1,11 +1,14 @@
 """Nothing that only repeats is executed, and a change reaches what follows from it."""
 
+import ast
 import json
 import re
+from functools import cache
+from pathlib import Path
 
 import pytest
 
-from helpers.commands.memory import READS_NOTHING, READS_TABLES, Memory
+from helpers.commands.memory import READS_NOTHING, READS_TABLES, Memory, _code_behind
 from helpers.commands.record import StepResult, write_record
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
@@ -64,3 +67,65 @@ def test_notebooks_read_no_more_than_is_said():
             assert not re.search(r"\brun\b", re.sub(writes, "", code, flags=re.MULTILINE)), name
         if step not in READS_TABLES:
             assert not re.search(r"table_path|comparison", code), name
+
+
+@pytest.mark.parametrize(
+    ("edited", "outdated", "current"),
+    [
+        ("pages/model_card.py", set(), {*STEPS}),
+        ("evaluation/delong.py", {"07"}, {"01"}),
+        ("pages/comparison_table.py", {"13"}, {*STEPS} - {"13"}),
+    ],
+)
+def test_an_edit_of_a_module_reaches_the_chapters_that_use_it(
+    remembered, monkeypatch, edited, outdated, current
+):
+    """A comment in the model card must not cost an hour, a change of a test of AUCs must not be missed."""
+    as_it_is, file = Path.read_bytes, REPOSITORY / "src" / "helpers" / edited
+    assert file.is_file() and held(remembered) == {*STEPS}
+    monkeypatch.setattr(Path, "read_bytes", lambda path: as_it_is(path) + b"#" * (path == file))
+    assert held(remembered) & (outdated | current) == current
+
+
+@cache
+def imported(code):
+    """Modules of the package that a source imports by name; what is imported for types alone is left out."""
+    found, tree = set(), ast.parse(code)
+    tree.body = [node for node in tree.body if not is_for_types(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if module_file(name) else node.module for name in inner}
+    return frozenset(name for name in found if module_file(name))
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def module_file(name):
+    """The file of a module of the package; None for what is no module of it."""
+    if name.partition(".")[0] != "helpers":
+        return None
+    path = (REPOSITORY / "src").joinpath(*name.split("."))
+    return next(filter(Path.is_file, (path.with_suffix(".py"), path / "__init__.py")), None)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_code_behind_a_chapter_is_what_its_imports_lead_to(step):
+    """Followed by hand from file to file; rooms' descriptions hold no code and do not count."""
+    cells = json.loads((REPOSITORY / "notebooks" / f"{STEPS[step]}.ipynb").read_text("utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    seen, todo = set(), set(imported(code))
+    while todo:
+        seen.add(name := todo.pop())
+        todo |= imported(module_file(name).read_text(encoding="utf-8")) - seen
+    files = {module_file(name) for name in seen}
+    assert len(files) > 3
+    assert with_code(_code_behind(step)) == with_code(files)
+
+
+def with_code(files):
+    return {file for file in files if len(ast.parse(file.read_text(encoding="utf-8")).body) > 1}

@@ -23,11 +23,6 @@ from helpers.study.run_folder import open_run
 from helpers.virtual.export import write_series
 
 
-@pytest.fixture
-def run(tmp_path):
-    return open_run("data/studies/quick.yml", tmp_path / "run")
-
-
 def own_study(folder, **site):
     """A hospital's study file in ``folder``, with its table beside it."""
     files = {
