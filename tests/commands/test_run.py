@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.commands.memory import READS_NOTHING, READS_TABLES, Memory
-from helpers.commands.parameters import chosen_steps, notebook_parameters
+from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
 from helpers.commands.run import execute, run_folder, run_study, study_problems
 from helpers.errors import StudyError
@@ -89,15 +88,6 @@ def test_predictions_cover_every_patient_and_model(finished):
     assert (counts == len(patients)).all()
 
 
-def test_the_record_tells_versions_seed_and_times(finished):
-    record = json.loads(finished.record.read_text(encoding="utf-8"))
-    assert record["seed"] == 7
-    assert record["virtual"] is True
-    assert record["versions"]["pyradiomics-bhklab"] == "3.1.4"
-    assert {entry["status"] for entry in record["notebooks"].values()} == {"ok"}
-    assert set(record["notebooks"]) == {*STEPS.values(), "book"}
-
-
 def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
     """Same study, same seed, same bytes."""
     for step in ("01", "02", "03", "04", "05"):
@@ -148,73 +138,6 @@ def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_
     assert [result.status for result in changed[:3]] == ["as before", "ok", "ok"]
 
 
-@pytest.fixture
-def remembered(tmp_path):
-    """Memory of a run whose notebooks have all been executed, an artifact and a table being its results."""
-    run = open_run(TINY, tmp_path / "run")
-    run.artifact_path("rad_score").write_bytes(b"scores")
-    run.table_path("decision_curves").write_bytes(b"net benefit")
-    memory = Memory.of(run)
-    for step, name in STEPS.items():
-        (run.notebooks / f"{name}.ipynb").write_bytes(b"")
-        write_record(run, TINY, StepResult(name, "ok", 1.0))
-        memory = memory.after(step, {})
-    memory.keep()
-    return Memory.of(run)
-
-
-def held(memory):
-    return {step for step in STEPS if memory.holds(step, {})}
-
-
-def test_a_changed_table_reaches_the_notebook_that_reads_tables_only(remembered):
-    """A parameter of 08 must not cost chapter 10's minutes."""
-    assert held(remembered) == {*STEPS}
-    remembered.run.table_path("decision_curves").write_bytes(b"other net benefit")
-    assert held(remembered.after("08", {})) == {*STEPS} - {"13"}
-
-
-def test_a_changed_artifact_reaches_all_that_follows_however_often_the_run_is_interrupted(remembered):
-    """A run --to 05 leaves 06 outdated, and the next run must know."""
-    remembered.run.artifact_path("rad_score").write_bytes(b"other scores")
-    memory = remembered.after("04", {})
-    current = {*STEPS} - {step for step in STEPS if step > "04" and step not in READS_NOTHING}
-    assert held(memory) == current
-    memory.keep()
-    assert held(Memory.of(remembered.run)) == current
-
-
-def test_results_that_were_touched_between_two_runs_are_not_trusted(remembered):
-    remembered.run.table_path("decision_curves").unlink()
-    assert held(Memory.of(remembered.run)) == set()
-
-
-def test_notebooks_read_no_more_than_is_said():
-    """Else they would not be executed when what they read has changed."""
-    writes = r"open_run\(study, run_dir\)|run\.study|run\.write_table|save_figure\(run|^run = "
-    for step, name in STEPS.items():
-        cells = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        if step in READS_NOTHING:
-            assert not re.search(r"\brun\b", re.sub(writes, "", code, flags=re.MULTILINE)), name
-        if step not in READS_TABLES:
-            assert not re.search(r"table_path|comparison", code), name
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("04.mrmr=30", r"Notebook 04 has no parameter 'mrmr'; it has .*mrmr_features"),
-        ("44.mrmr_features=30", "notebook '44'"),
-        ("mrmr_features", "not of the form"),
-    ],
-)
-def test_an_unknown_parameter_stops_before_the_work(tmp_path, override, message):
-    with pytest.raises(StudyError, match=message):
-        run_study(TINY, tmp_path / "run", overrides=(override,))
-    assert not (tmp_path / "run" / "private").exists()
-
-
 def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch):
     """Each would overwrite the other's results; a study file that was moved keeps its own."""
     for module in ("commands.run", "study.places"):
@@ -229,16 +152,6 @@ def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch
         run_folder(second)
     first.unlink()
     assert run_folder(second).folder == tmp_path / "runs" / "quick"
-
-
-def test_an_unknown_notebook_is_told():
-    with pytest.raises(StudyError, match="no notebook '77'"):
-        chosen_steps("77", "99")
-
-
-def test_the_study_files_parameters_lose_against_the_command_line():
-    chosen = notebook_parameters({"04": {"folds": 3}}, ("04.folds=5",), {"study": "a", "run_dir": "b"})
-    assert chosen["04"] == {"study": "a", "run_dir": "b", "folds": 5}
 
 
 def test_the_command_tells_a_missing_study_in_one_line():

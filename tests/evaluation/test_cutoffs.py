@@ -1,8 +1,6 @@
-"""Protects: Youden cut-offs, proportions with intervals, NRI and IDI equal R; empty denominators by rule."""
+"""Protects: Youden cut-offs and proportions with intervals equal R; empty denominators by rule."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +13,6 @@ from helpers.evaluation.cutoffs import (
     roc_points,
     youden_cutoff,
 )
-from helpers.evaluation.performance import performance_table, sensitivity_analysis
-from helpers.plots.discrimination import plot_roc_panels
 
 aSAH = data("aSAH")
 births = data("birthwt_predictions")
@@ -94,52 +90,3 @@ def test_roc_goes_from_nobody_to_everybody():
     assert points.iloc[-1][["sensitivity", "specificity"]].tolist() == [1, 0]
     area = np.trapezoid(points["sensitivity"], 1 - points["specificity"])
     assert area == pytest.approx(expected("delong")["markers"]["s100b"]["auc"], abs=1e-12)
-
-
-@pytest.fixture
-def predictions():
-    rng = np.random.default_rng(3)
-    people = pd.DataFrame({"cohort": np.repeat(["training", "external"], [40, 7])})
-    people["patient_id"] = [f"P{i}" for i in range(len(people))]
-    people["osteoporosis"] = rng.permutation(np.r_[np.ones(16, int), np.zeros(24, int), 1, 1, 1, 0, 0, 0, 0])
-    people.loc[40:, "osteoporosis"] = [1, 1, 1, 0, 0, 0, 0]
-    risk = 1 / (1 + np.exp(-rng.normal(people["osteoporosis"], 1)))
-    return people.assign(model="LR", probability=risk)
-
-
-def test_strict_numbers_use_the_training_cutoff(predictions):
-    table = performance_table(predictions, ["LR"]).set_index("cohort")
-    external = predictions[predictions["cohort"] == "external"]
-    locked = table.loc["training", "cutoff"]
-    assert table.loc["external", "cutoff_strict"] == locked
-    direct = confusion_metrics(external["osteoporosis"], external["probability"], locked)["estimate"]
-    assert table.loc["external", "sensitivity_strict"] == direct["sensitivity"]
-    assert table.loc["training", "accuracy"] == table.loc["training", "accuracy_strict"]
-
-
-def test_roc_figure_has_one_panel_a_set_and_auc_in_its_legend(predictions):
-    figure = plot_roc_panels(predictions, ["LR"])
-    assert len(figure.axes) == 2
-    assert figure.axes[1].get_legend().get_texts()[0].get_text().startswith("LR 0.")
-    plt.close(figure)
-
-
-def test_patients_set_aside_leave_only_the_judging():
-    """AUC of those who stay is that of a table without the others; nobody set aside, no row."""
-    rows = pd.DataFrame(
-        {
-            "patient_id": [f"P{i}" for i in range(8)],
-            "cohort": ["training"] * 8,
-            "osteoporosis": [0, 1] * 4,
-            "model": "nomogram",
-            "probability": [0.1, 0.4, 0.5, 0.8, 0.3, 0.2, 0.6, 0.9],
-        }
-    )
-    (found,) = sensitivity_analysis(rows, pd.Series(["P5", "P2"]), ["nomogram"]).to_dict("records")
-    assert (found["n"], found["events"], found["set_aside"]) == (6, 3, 2)
-    # Events 0.4, 0.8, 0.9 against 0.1, 0.3, 0.6: 8 of 9 pairs in order; with 0.2 and 0.5, 11 of 16.
-    assert found["auc"] == pytest.approx(8 / 9)
-    assert found["auc_all"] == pytest.approx(11 / 16)
-    assert sensitivity_analysis(rows, pd.Series(dtype=str), ["nomogram"]).empty
-    one_outcome = sensitivity_analysis(rows, rows.loc[rows["osteoporosis"] == 0, "patient_id"], ["nomogram"])
-    assert one_outcome["auc"].isna().all()

@@ -1,6 +1,5 @@
 """Protects: net benefit equals R's formula, thresholds met exactly, ranges read off correctly."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +9,6 @@ from reference_values import data, expected
 
 from helpers.errors import StudyError
 from helpers.evaluation.decision_curves import best_ranges, decision_curves, net_benefit, treat_all
-from helpers.plots.decision_curves import plot_decision_curves
 
 R = expected("decision_curve")
 births = data("birthwt_predictions")
@@ -98,9 +96,3 @@ def test_ranges_are_the_runs_of_thresholds_and_ties_do_not_count():
 
 def test_a_model_that_is_nowhere_best_has_no_range():
     assert best_ranges(made_up_curves([False] * 4), "nomogram").empty
-
-
-def test_figure_has_one_panel_a_set(curves):
-    figure = plot_decision_curves(curves, ["clinical", "nomogram"], "nomogram")
-    assert len(figure.axes) == 1
-    plt.close(figure)

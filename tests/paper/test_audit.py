@@ -22,7 +22,7 @@ from helpers.paper.clinical import entropy_law
 from helpers.paper.performance import hanley_mcneil_se, matched_proportions
 from helpers.paper.printed import Printed, compare, read_reported, recompute
 from helpers.paper.reported import REPORTED_VALUES
-from helpers.plots.audit import plot_auc_intervals, plot_clinical_aucs, plot_confusion_grids
+from helpers.plots.audit import plot_clinical_aucs, plot_confusion_grids
 from helpers.study.places import REPOSITORY
 
 DESIGN = REPOSITORY / "data" / "paper" / "design.yml"
@@ -40,9 +40,6 @@ def found(checks: pd.DataFrame, check: str, where: str) -> pd.Series:
     rows = checks[(checks["check"] == check) & (checks["where"] == where)]
     assert len(rows) == 1
     return rows.iloc[0]
-
-
-# What a check of this paper's numbers by hand found
 
 
 @pytest.mark.parametrize(
@@ -128,20 +125,6 @@ def test_simulated_clinical_aucs_are_those_found_before():
     pd.testing.assert_frame_equal(simulated, again)
 
 
-def test_figures_show_every_cohort():
-    paper = publication.read_publication(REPORTED_VALUES, DESIGN)
-    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 10)
-    drawn = [
-        plot_auc_intervals(performance.auc_intervals(paper)),
-        plot_confusion_grids(paper),
-        plot_clinical_aucs(paper, simulated),
-    ]
-    for figure in drawn:
-        titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
-        assert titles == ["Training", "Internal validation", "External validation"]
-        plt.close(figure)
-
-
 def test_a_paper_that_prints_little_has_its_checks_and_figures(tmp_path):
     rows = [["Table 2", "test", "ill", "n", "40"], ["Table 2", "test", "well", "n", "60"]]
     rows += [["Table 3", "test", "CNN", "auc", "0.86", "0.79", "0.93"]]
@@ -157,9 +140,6 @@ def test_a_paper_that_prints_little_has_its_checks_and_figures(tmp_path):
     for figure in (plot_clinical_aucs(paper, simulated), plot_confusion_grids(paper)):
         assert figure.axes[0].texts[0].get_text()
         plt.close(figure)
-
-
-# A paper made from patients
 
 
 def patients(rng: np.random.Generator, size: int) -> pd.DataFrame:
@@ -306,9 +286,6 @@ def test_an_interval_of_many_more_patients_is_found(made, tmp_path, check, facto
     assert "inconsistent" in verdicts.loc[verdicts["check"] == check, "verdict"].tolist()
 
 
-# Single formulas
-
-
 def test_pooled_moments_are_those_of_all_patients():
     rng = np.random.default_rng(2)
     groups = [rng.normal(mean, 3, size) for mean, size in ((60, 12), (66, 31), (58, 7))]
@@ -348,9 +325,6 @@ def test_the_law_of_ages_has_the_printed_moments():
     assert ages @ chances == pytest.approx(56.55, abs=1e-4)
     assert np.sqrt((ages - 56.55) ** 2 @ chances) == pytest.approx(10.64, abs=1e-4)
     assert entropy_law(50, 52, 50.1, 10.0) is None
-
-
-# How printed numbers are read
 
 
 def test_a_number_stands_for_what_rounds_to_it():

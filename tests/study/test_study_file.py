@@ -1,12 +1,10 @@
-"""Study files are checked before anything runs; artifacts go in and out of a run folder by contract."""
+"""Study files are checked before anything runs."""
 
-import pandas as pd
 import pytest
 import yaml
 
 from helpers.errors import StudyError
 from helpers.study.places import REPOSITORY
-from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study
 
 STUDIES = REPOSITORY / "data" / "studies"
@@ -70,50 +68,3 @@ def test_random_numbers_depend_on_seed_and_step_only(tmp_path):
     assert study.rng("split").random() == again.rng("split").random()
     assert study.rng("split").random() != study.rng("folds").random()
     assert study.rng("split").random() != other.rng("split").random()
-
-
-@pytest.fixture
-def run(tmp_path):
-    return open_run(written(tmp_path), tmp_path / "run")
-
-
-def rad_scores(**changes):
-    rows = {"patient_id": ["a", "b"], "cohort": "training", "osteoporosis": [0, 1], "rad_score": [0.5, 1.5]}
-    return pd.DataFrame(rows | changes)
-
-
-def test_an_artifact_comes_back_as_it_went_in(run):
-    run.write("rad_score", rad_scores())
-    pd.testing.assert_frame_equal(run.read("rad_score"), rad_scores())
-
-
-@pytest.mark.parametrize(
-    ("frame", "message"),
-    [
-        (rad_scores().drop(columns="rad_score"), "column 'rad_score' is missing"),
-        (rad_scores(cohort="test"), "cohort.*test"),
-        (rad_scores(patient_id="a"), "patient_id"),
-    ],
-)
-def test_a_broken_contract_is_told_and_nothing_is_written(run, frame, message):
-    with pytest.raises(StudyError, match=message):
-        run.write("rad_score", frame)
-    assert not run.artifact_path("rad_score").exists()
-
-
-def test_a_missing_artifact_names_the_notebook_that_writes_it(run):
-    with pytest.raises(StudyError, match="features.parquet is not in the run folder yet.*03_extraction"):
-        run.read("features")
-
-
-def test_shared_tables_say_that_patients_are_virtual(run):
-    run.write_table("table_1", pd.DataFrame({"n": [1]}))
-    assert run.table_path("table_1").read_text(encoding="utf-8") == "data,n\nvirtual,1\n"
-
-
-def test_a_failed_write_leaves_the_old_file(run):
-    run.write_table("table_1", pd.DataFrame({"n": [1]}))
-    with pytest.raises(AttributeError):
-        run.write_table("table_1", "not a table")
-    assert run.table_path("table_1").read_text(encoding="utf-8").endswith("virtual,1\n")
-    assert not list(run.table_path("table_1").parent.glob(".*"))

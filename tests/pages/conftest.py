@@ -1,0 +1,22 @@
+"""What tests of staging, landing pages and build share."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from helpers.study.places import REPOSITORY
+from helpers.study.run_folder import open_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of which the first chapter was executed and one table shared."""
+    run = open_run(REPOSITORY / "data" / "studies" / "quick.yml", tmp_path / "run")
+    cell = {"cell_type": "code", "metadata": {"execution": {"iopub.execute_input": "now"}}, "source": ["1"]}
+    cell |= {"outputs": [], "execution_count": 1, "id": "0"}
+    metadata = {"papermill": {"duration": 3.2}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    (run.notebooks / "01_cohort.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    run.write_table("scanners", pd.DataFrame({"scanner": ["A"], "patients": [40]}))
+    return run

@@ -1,0 +1,20 @@
+"""The landing pages tell whose data these are, and set the paper's AUC beside the run's."""
+
+import pandas as pd
+
+from helpers.pages import landing, staging
+
+
+def test_the_landing_pages_tell_whose_data_these_are(run, tmp_path):
+    staging.stage(run, tmp_path / "source")
+    for name, words in {"summary.md": "virtual patients", "zh/summary.md": "虚拟队列"}.items():
+        assert words in (tmp_path / "source" / name).read_text(encoding="utf-8")
+
+
+def test_the_summary_has_the_papers_and_the_runs_auc(run):
+    rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"], "paper_auc": [0.9, 0.8]})
+    rows = rows.assign(auc=[0.8765, None], ci_low=[0.8123, None], ci_high=[0.9, None])
+    run.write_table("table_5", rows)
+    parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in parts["summary.md"]
+    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in parts["zh/summary.md"]

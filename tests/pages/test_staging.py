@@ -1,0 +1,88 @@
+"""The staged book: what was executed and nothing else, unchanged files untouched."""
+
+import json
+import re
+
+import yaml
+from predicted_run import VIRTUAL, predicted_run
+
+from helpers.pages import staging
+from helpers.study.places import REPOSITORY
+
+
+def staged_chapters(source):
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    return [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+
+
+def test_the_contents_list_executed_notebooks_and_all_prose(run, tmp_path):
+    staging.stage(run, tmp_path / "source")
+    chapters = staged_chapters(tmp_path / "source")
+    assert [name for name in chapters if name.startswith("notebooks/")] == ["notebooks/01_cohort"]
+    assert {"new_hospital", "zh/new_hospital", "checklist", "ibsi", "glossary"} <= set(chapters)
+    missing = [name for name in chapters if not list((tmp_path / "source").glob(f"{name}.*"))]
+    assert not missing
+
+
+def test_every_page_of_the_book_folder_stands_in_the_contents():
+    toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
+    pages = [path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / "book").rglob("*.md")]
+    landing_pages_of_apply = {"book/applied", "book/zh/applied"}
+    assert not {page.as_posix() for page in pages} - {*toc.split()} - landing_pages_of_apply
+
+
+def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
+    staging.stage(run, tmp_path / "source")
+    page = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
+    assert "3.2" not in page and "iopub" not in page
+
+
+def test_what_is_unchanged_keeps_its_date_and_what_is_gone_is_removed(run, tmp_path):
+    source = tmp_path / "source"
+    staging.stage(run, source)
+    dates = {path: path.stat().st_mtime_ns for path in source.rglob("*.md")}
+    (source / "old.md").write_text("gone from the book", encoding="utf-8")
+    staging.stage(run, source)
+    assert {path: path.stat().st_mtime_ns for path in source.rglob("*.md")} == dates
+
+
+def test_shared_tables_are_staged_with_the_pages(run, tmp_path):
+    staging.stage(run, tmp_path / "source")
+    assert (tmp_path / "source" / "share" / "tables" / "scanners.csv").is_file()
+
+
+def test_links_to_chapters_that_were_not_executed_become_plain_text(run, tmp_path):
+    """Ready features need no 02, a hospital has no 12: a link there would stop the build as broken."""
+    path = run.notebooks / "01_cohort.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    text = "See [chapter 02](02_preprocessing.ipynb), not [itself](01_cohort.ipynb)."
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": [text], "id": "1"})
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    staging.stage(run, tmp_path / "source")
+    staged = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
+    assert "See chapter 02, not [itself](01_cohort.ipynb)." in staged
+    index = (tmp_path / "source" / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r":link: /(notebooks/.*)", index) == ["notebooks/01_cohort"]
+    teaching = (tmp_path / "source" / "teaching.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(notebooks/(\w+)\.ipynb\)", teaching) == ["01_cohort"]
+
+
+def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
+    """A partial run has a part of the figures, a hospital's share/ has none of single patients."""
+    page = tmp_path / "source" / "zh" / "figures.md"
+    staging.stage(run, tmp_path / "source")
+    assert "{figure}" not in page.read_text(encoding="utf-8")
+    for name in ("ages", "icc"):  # notebook 03 of the second has not been executed
+        run.figure_path(name, "svg", private=False).write_bytes(b"")
+    staging.stage(run, tmp_path / "source")
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.svg"]
+    assert text.count("\n## ") == 1
+
+
+def test_a_page_without_results_says_which_notebook_is_missing(tmp_path):
+    run = predicted_run(tmp_path, VIRTUAL)
+    run.artifact_path("predictions").unlink()
+    files = staging.made_pages(run)
+    assert "notebooks 05 and 06 make them" in files["interactive/cutoff_explorer.md"].decode()
+    assert "notebook 06 makes it" in files["interactive/nomogram_calculator.md"].decode()

@@ -1,0 +1,28 @@
+"""Decision curves are drawn set by set."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from reference_values import data, expected
+
+from helpers.evaluation.decision_curves import decision_curves
+from helpers.plots.decision_curves import plot_decision_curves
+
+R = expected("decision_curve")
+births = data("birthwt_predictions")
+
+
+@pytest.fixture
+def curves():
+    frame = pd.DataFrame({"patient_id": births["row"].astype(str), "osteoporosis": births["y"]})
+    parts = [
+        frame.assign(cohort="internal", model=model, probability=births[column])
+        for model, column in (("nomogram", "p_full"), ("clinical", "p_small"))
+    ]
+    return decision_curves(pd.concat(parts), ["nomogram", "clinical"], R["thresholds"])
+
+
+def test_figure_has_one_panel_a_set(curves):
+    figure = plot_decision_curves(curves, ["clinical", "nomogram"], "nomogram")
+    assert len(figure.axes) == 1
+    plt.close(figure)

@@ -1,0 +1,28 @@
+"""The nomogram's drawing names its axes and marks a made-up patient."""
+
+import matplotlib.pyplot as plt
+import pytest
+from reference_values import birthwt
+
+from helpers.learning.logistic import fit_logistic
+from helpers.learning.nomogram import Nomogram, typical_patient
+from helpers.plots.nomogram import plot_nomogram
+
+PREDICTORS = ["age", "lwt", "race", "smoke", "ptl", "ht", "ui", "ftv"]
+
+
+@pytest.fixture(scope="module")
+def births():
+    table = birthwt()
+    model = fit_logistic(table, "low", PREDICTORS[:-1])
+    return table, model, Nomogram(model.coefficients, table)
+
+
+def test_figure_marks_a_made_up_patient(births):
+    table, model, chart = births
+    example = typical_patient(table, model.predictors)
+    assert example["race"] == "white"
+    figure = plot_nomogram(chart, example, {"age": "Age (years)"})
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "Age (years)" in texts and "Risk of osteoporosis" in texts
+    plt.close(figure)
