@@ -35,11 +35,7 @@ def raw_ids(run: Run) -> dict[str, str]:
 
 
 def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of single patients as a page may show them: virtual ones as they are, of real ones the number.
-
-    The kind of a refusal is for sorting; a page shows its reason.
-    """
-    rows = rows.drop(columns="kind", errors="ignore")
+    """Rows of single patients as a page may show them: virtual ones as they are, of real ones the number."""
     return rows if run.study.is_virtual else pd.DataFrame({"rows kept in private/": [len(rows)]})
 
 
