@@ -20,6 +20,7 @@ from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.pages.build import book_page, build_book
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
+from helpers.study.study_file import load_study
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -52,9 +53,9 @@ def run(
     if scheduler:
         os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
-        results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
+        run, results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
         typer.echo(summary(results))
-        typer.echo(f"The book: {book_page(run_folder(study, run_dir))}")
+        typer.echo(f"The book: {book_page(run)}")
 
 
 @app.command()
@@ -135,8 +136,8 @@ def check(
     from helpers.commands.check import as_text, check_study
 
     with _readable_errors():
-        folder = run_folder(study, run_dir)
-        report = check_study(study, folder, workers)
+        folder = run_folder(load_study(study), run_dir)
+        report = check_study(folder, workers)
         typer.echo(as_text(report))
         typer.echo(f"As a page, with pictures of the regions: {check_page.write_page(report, folder)}")
     if report.problems:

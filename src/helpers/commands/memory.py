@@ -89,7 +89,8 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     files = [notebook_source(step), *settings, *printed, *protocols, *_code_behind(step)]
     values = {name: value for name, value in parameters.items() if name != "workers"}
     values |= {
-        "study": run.study.model_dump_json(exclude={"scheduler"}),
+        "study": run.study.model_dump_json(exclude={"scheduler", "file"}),
+        "folder": str(run.study.folder),
         "versions": {name: version(name) for name in RECORDED},
     }
     return _hash([json.dumps(values, sort_keys=True).encode(), *(path.read_bytes() for path in files)])

@@ -9,7 +9,6 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
@@ -28,12 +27,11 @@ class StepResult:
     seconds: float
 
 
-def write_record(run: Run, study_file: Path | str | None, result: StepResult) -> None:
+def write_record(run: Run, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
     content, now = read_record(run), datetime.datetime.now(datetime.UTC)
-    if study_file is not None:
-        content["study_file"] = shown_path(study_file)
     content |= {
+        "study_file": shown_path(run.study.file),
         "study": run.study.name,
         "virtual": run.study.is_virtual,
         "seed": run.study.seed,

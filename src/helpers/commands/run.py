@@ -26,7 +26,7 @@ from helpers.study.study_file import Study, load_study
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
 IMAGE_STEPS = ("02", "03")
 APPLY_STEP, EVIDENCE_STEP = "11", "12"
-NOT_NEEDED = "not needed"
+NOT_NEEDED, AS_BEFORE = "not needed", "as before"
 
 
 def run_study(
@@ -36,7 +36,7 @@ def run_study(
     last: str = "99",
     overrides: tuple[str, ...] = (),
     workers: int = 0,
-) -> list[StepResult]:
+) -> tuple[Run, list[StepResult]]:
     """Execute the notebooks ``first`` to ``last`` and render the book.
 
     A notebook is not executed again when nothing changed that its results follow from. Only 01 to 03 always
@@ -60,31 +60,42 @@ def run_study(
     StudyError
         Before anything runs when a name is unknown; afterwards when a notebook failed.
     """
-    steps = chosen_steps(first, last)
-    found = study_problems(study_file, overrides)
-    if found:
+    steps, study = chosen_steps(first, last), load_study(study_file)
+    if found := check_tables(study) + other_problems(study, overrides):
         raise StudyError("\n".join(found))
-    run = run_folder(study_file, run_dir)
-    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
-    parameters = notebook_parameters(run.study.parameters, overrides, common)
-    memory = Memory.of(run)
-    results = []
+    run = run_folder(study, run_dir)
+    parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
+    memory, results = Memory.of(run), []
     for step in steps:
-        if not is_needed(run.study, step, parameters[step]):
-            results.append(StepResult(STEPS[step], NOT_NEEDED, 0.0))
-            continue
-        if memory.holds(step, parameters[step]):
-            results.append(StepResult(STEPS[step], "as before", 0.0))
+        if spared := _spared(run, memory, step, parameters[step]):
+            results.append(StepResult(STEPS[step], spared, 0.0))
             continue
         results.append(execute(run, step, parameters[step]))
-        write_record(run, study_file, results[-1])
+        write_record(run, results[-1])
         memory = memory.after(step, parameters[step])
         memory.keep()
+    results.append(_rendered(run))
+    return run, results
+
+
+def _common_parameters(run: Run, workers: int) -> dict[str, Any]:
+    """What every notebook is told that asks for it."""
+    return {"study": shown_path(run.study.file), "run_dir": shown_path(run.folder), "workers": workers}
+
+
+def _spared(run: Run, memory: Memory, step: str, parameters: dict[str, Any]) -> str:
+    """Why a notebook need not be executed; empty when it must."""
+    if not is_needed(run.study, step, parameters):
+        return NOT_NEEDED
+    return AS_BEFORE if memory.holds(step, parameters) else ""
+
+
+def _rendered(run: Run) -> StepResult:
     started = time.perf_counter()
     build_book(run)
-    results.append(StepResult("book", "ok", time.perf_counter() - started))
-    write_record(run, study_file, results[-1])
-    return results
+    result = StepResult("book", "ok", time.perf_counter() - started)
+    write_record(run, result)
+    return result
 
 
 def apply_bundle(
@@ -114,13 +125,14 @@ def apply_bundle(
     StudyError
         Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
     """
-    run = open_run(study_file, run_dir or REPOSITORY / "runs" / f"{load_study(study_file).name}-applied")
+    study = load_study(study_file)
+    run = open_run(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
     check_before_applying(run, shown_path(bundle), accept_differences)
-    common = {"study": shown_path(study_file), "run_dir": shown_path(run.folder), "workers": workers}
+    common = _common_parameters(run, workers)
     parameters = notebook_parameters({}, (), common)[APPLY_STEP]
     parameters |= {"bundle": shown_path(bundle), "new_study": common["study"]}
     parameters |= {"accept_differences": accept_differences}
-    write_record(run, study_file, execute(run, APPLY_STEP, parameters))
+    write_record(run, execute(run, APPLY_STEP, parameters))
     build_book(run)
     return run
 
@@ -139,7 +151,7 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
     return step != EVIDENCE_STEP or virtual == {"development", "external"}
 
 
-def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run:
+def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
     """The run folder asked for, or ``runs/<name of the study>``.
 
     Raises
@@ -148,22 +160,21 @@ def run_folder(study_file: Path | str, run_dir: Path | str | None = None) -> Run
         When the latter holds the results of another study file of the same name.
     """
     if run_dir is not None:
-        return open_run(study_file, run_dir)
-    run = open_run(study_file, REPOSITORY / "runs" / load_study(study_file).name)
-    owner = read_record(run).get("study_file", shown_path(study_file))
+        return open_run(study, run_dir)
+    run, own = open_run(study, REPOSITORY / "runs" / study.name), shown_path(study.file)
+    owner = read_record(run).get("study_file", own)
     # A study file that was moved takes its results along.
-    if owner != shown_path(study_file) and (REPOSITORY / Path(owner).expanduser()).is_file():
+    if owner != own and (REPOSITORY / Path(owner).expanduser()).is_file():
         raise StudyError(
-            f"runs/{run.study.name} holds the results of the study file '{owner}'. Give this study another "
+            f"runs/{study.name} holds the results of the study file '{owner}'. Give this study another "
             "name, or name another folder with --run-dir."
         )
     return run
 
 
-def study_problems(study_file: Path | str, overrides: tuple[str, ...] = ()) -> list[str]:
-    """Everything that would stop a study: settings, tables, parameter names; empty when all is well."""
-    study = load_study(study_file)
-    found = check_tables(study) + (check_feature_tables(study) if study.has_features else [])
+def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
+    """What would stop a study beside its patients' tables: ready features, settings, parameter names."""
+    found = check_feature_tables(study) if study.has_features else []
     if not any(site.role == "development" for site in study.sites):
         found.append(NO_DEVELOPMENT)
     checks = [
@@ -198,7 +209,7 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
         )
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
-        write_record(run, None, failed)
+        write_record(run, failed)
         _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
     return StepResult(name, "ok", time.perf_counter() - started)

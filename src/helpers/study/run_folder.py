@@ -160,9 +160,10 @@ class Run:
         return self.read("rad_score").groupby("cohort")["osteoporosis"].agg(n="size", events="sum")
 
 
-def open_run(study: Path | str, run_dir: Path | str) -> Run:
-    """Open the run folder ``run_dir`` of the study file ``study`` (made when it is not there)."""
+def open_run(study: Study | Path | str, run_dir: Path | str) -> Run:
+    """Open the run folder ``run_dir`` of a study, or of its file (made when it is not there)."""
     folder = Path(run_dir).expanduser()
     if not folder.is_absolute() and not folder.parent.exists():
         folder = REPOSITORY / folder
-    return Run(study=load_study(study), folder=made_folder(folder.resolve()))
+    study = study if isinstance(study, Study) else load_study(study)
+    return Run(study=study, folder=made_folder(folder.resolve()))

@@ -158,7 +158,7 @@ class Study(Strict):
     scheduler: str | None = None
     sites: Annotated[list[Site], Field(min_length=1)]
     parameters: dict[str, dict[str, bool | int | float | str | list]] = {}
-    folder: Path
+    file: Path
 
     @model_validator(mode="after")
     def _sites_fit_together(self) -> Study:
@@ -183,6 +183,11 @@ class Study(Strict):
     def is_virtual(self) -> bool:
         """Whether any of the patients are simulated."""
         return self.simulated or any(site.virtual is not None for site in self.sites)
+
+    @property
+    def folder(self) -> Path:
+        """Where the study file lies."""
+        return self.file.parent
 
     def path(self, relative: Path | str) -> Path:
         """Where a path written in the study file lies: relative to the study file's folder."""
@@ -215,7 +220,7 @@ def load_study(path: Path | str) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.")
     try:
-        return Study(**content, folder=path.parent.resolve())
+        return Study(**content, file=path.parent.resolve() / path.name)
     except ValidationError as error:
         raise StudyError(_explain(shown, error)) from None
 
