@@ -16,7 +16,7 @@ def finished(tmp_path_factory):
     """The tiny study, run from the first notebook to the book."""
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    results = run.run_study(study, folder, workers=2)
+    _, results = run.run_study(study, folder, workers=2)
     assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
     return open_run(study, folder)
 

@@ -53,7 +53,9 @@ def refused_by(folder: Path, broken: Broken) -> tuple[ImageSource, str]:
     site = {"name": "here", "role": "development", "table": {"path": "dxa.csv"}}
     site |= {"images": "ct/{patient_id}.nii.gz", "masks": "m/{patient_id}.nii.gz", "labels": "verse"}
     site = Site(**site | {"bodies": "body/{patient_id}.nii.gz", "erode_mm": 3} | broken.keys)
-    study = Study(name="own", title="Own", seed=1, extraction="p.yml", sites=[site], folder=folder)
+    study = Study(
+        name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=folder / "study.yml"
+    )
     run = Run(study=study, folder=folder / "run")
     (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
     return image_source(run, site), patient

@@ -25,7 +25,9 @@ def small_hospital(folder):
         images="ct_{patient_id}.nii.gz",
         masks="mask_{patient_id}.nii.gz",
     )
-    return Study(name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], folder=folder)
+    return Study(
+        name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], file=folder / "study.yml"
+    )
 
 
 def run_of(study, folder):

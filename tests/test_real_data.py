@@ -62,7 +62,9 @@ def hospital(real, tmp_path):
             target = tmp_path / given[key].format(patient_id="0815")
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
         site = Site(name="here", role="development", table={"path": "dxa.csv"}, **given, **keys)
-        study = Study(name="real", title="Real", seed=1, extraction=PAPER, sites=[site], folder=tmp_path)
+        study = Study(
+            name="real", title="Real", seed=1, extraction=PAPER, sites=[site], file=tmp_path / "study.yml"
+        )
         run = Run(study=study, folder=tmp_path / "run")
         (patient,) = pseudonyms.pseudonyms(run, "here", ["0815"])
         return run, Case(patient, "here")

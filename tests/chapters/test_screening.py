@@ -17,7 +17,7 @@ def study():
         {"name": "Virtual", "role": "external", "virtual": virtual},
     ]
     content = {"name": "t", "title": "t", "seed": 1, "extraction": "x.yml", "sites": sites}
-    return Study(**content, folder=REPOSITORY / "data" / "studies")
+    return Study(**content, file=REPOSITORY / "data" / "studies" / "study.yml")
 
 
 @pytest.fixture

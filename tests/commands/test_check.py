@@ -85,7 +85,7 @@ def test_rules_that_leave_nobody_stop_it(broken_hospital):
     study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
     file = folder / "strict_rules.yml"
     file.write_text(yaml.safe_dump(study | {"rules": {"metal": "exclude", "metal_hu": 0}}), encoding="utf-8")
-    report = check.check_study(file, open_run(file, folder / "run"), workers=1)
+    report = check.check_study(open_run(file, folder / "run"), workers=1)
     assert "The rules of the study file leave none" in report.problems[0]
     assert len(report.people) == 20
 
@@ -131,7 +131,7 @@ def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_pa
     site = {"name": "Ours", "role": "development", "table": {"path": "dxa.csv"}}
     study |= {"sites": [site | {"features": {"path": "features.csv"}}], "extraction": None}
     (tmp_path / "study.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    report = check.check_study(tmp_path / "study.yml", open_run(tmp_path / "study.yml", tmp_path / "run"))
+    report = check.check_study(open_run(tmp_path / "study.yml", tmp_path / "run"))
     assert report.people["status"].tolist() == ["refused", *["ok"] * 19]
     assert "no features in the feature table" in check.as_text(report)
     assert report.counts["usable"].sum() == 19

@@ -25,7 +25,7 @@ def remembered(tmp_path):
     memory = Memory.of(run)
     for step, name in STEPS.items():
         (run.notebooks / f"{name}.ipynb").write_bytes(b"")
-        write_record(run, TINY, StepResult(name, "ok", 1.0))
+        write_record(run, StepResult(name, "ok", 1.0))
         memory = memory.after(step, {})
     memory.keep()
     return Memory.of(run)

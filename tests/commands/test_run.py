@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 from helpers import cli
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
-from helpers.commands.run import execute, run_folder, run_study, study_problems
+from helpers.commands.run import execute, other_problems, run_folder, run_study
 from helpers.errors import StudyError
+from helpers.patients.table import check_tables
 from helpers.study import small_counts
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 from helpers.study.small_counts import EVENTS, TABLES
+from helpers.study.study_file import load_study
 
 TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
 
@@ -129,12 +131,12 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run
 
 def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
     """Run after the failure above: the notebook with the error is executed, however little changed."""
-    mended = run_study(TINY, own_run.folder, last="05")
+    _, mended = run_study(TINY, own_run.folder, last="05")
     assert mended[3].status == "ok"
-    again = [result.status for result in run_study(TINY, own_run.folder, last="05")]
+    again = [result.status for result in run_study(TINY, own_run.folder, last="05")[1]]
     assert again == [*["as before"] * 5, "ok"]  # the last one is the book
     asked = ("04.spearman_threshold=0.8",)
-    changed = run_study(TINY, own_run.folder, "03", "05", asked)
+    _, changed = run_study(TINY, own_run.folder, "03", "05", asked)
     assert [result.status for result in changed[:3]] == ["as before", "ok", "ok"]
 
 
@@ -146,12 +148,12 @@ def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch
     first, second = tmp_path / "first.yml", tmp_path / "second.yml"
     for path in (first, second):
         path.write_text(text.replace("../", f"{REPOSITORY.as_posix()}/data/"), encoding="utf-8")
-    write_record(run_folder(first), first, StepResult("01_cohort", "ok", 1.0))
-    assert run_folder(first).folder == tmp_path / "runs" / "quick"
+    write_record(run_folder(load_study(first)), StepResult("01_cohort", "ok", 1.0))
+    assert run_folder(load_study(first)).folder == tmp_path / "runs" / "quick"
     with pytest.raises(StudyError, match=r"results of the study file 'first\.yml'.*--run-dir"):
-        run_folder(second)
+        run_folder(load_study(second))
     first.unlink()
-    assert run_folder(second).folder == tmp_path / "runs" / "quick"
+    assert run_folder(load_study(second)).folder == tmp_path / "runs" / "quick"
 
 
 def test_the_command_tells_a_missing_study_in_one_line():
@@ -162,7 +164,8 @@ def test_the_command_tells_a_missing_study_in_one_line():
 
 @pytest.mark.parametrize("name", ["virtual", "quick"])
 def test_the_studies_that_come_along_have_no_problems(name):
-    assert study_problems(REPOSITORY / "data" / "studies" / f"{name}.yml") == []
+    study = load_study(REPOSITORY / "data" / "studies" / f"{name}.yml")
+    assert check_tables(study) + other_problems(study) == []
 
 
 def test_check_finds_nothing_wrong_with_a_virtual_study(finished):

@@ -143,12 +143,11 @@ def test_the_command_shows_and_prunes_what_the_last_run_did_not_use(tmp_path):
     for key in (stale, needed):
         cache.save(key, {"values": np.arange(10)})
     os.utime(run.cache / f"{stale}.case", (time.time() - 9000,) * 2)
-    study = REPOSITORY / "tests" / "data" / "tiny.yml"
-    record.write_record(run, study, record.StepResult("02_preprocessing", "failed", 60.0))
+    record.write_record(run, record.StepResult("02_preprocessing", "failed", 60.0))
     unfinished = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert unfinished.exit_code == 1
     assert "did not finish" in unfinished.output
-    record.write_record(run, study, record.StepResult("02_preprocessing", "ok", 60.0))
+    record.write_record(run, record.StepResult("02_preprocessing", "ok", 60.0))
     shown = CliRunner().invoke(cli.app, ["cache", str(run.folder), "--prune"])
     assert [line.split()[:2] for line in shown.output.splitlines()][1:] == [
         ["features", "2"],

@@ -13,7 +13,7 @@ import yaml
 
 from helpers.commands import record
 from helpers.commands.parameters import notebook_parameters
-from helpers.commands.run import execute, is_needed, run_study, study_problems
+from helpers.commands.run import execute, is_needed, other_problems, run_study
 from helpers.errors import StudyError
 from helpers.features.ready import bring_features, check_feature_tables, engine_of, feature_name, features_for
 from helpers.features.reliability import icc
@@ -165,7 +165,7 @@ def test_tables_that_cannot_be_used_are_refused_before_the_run(hospital, table, 
     (found,) = check_feature_tables(run.study)
     assert pd.Series([found]).str.contains(message).all(), found
     assert "770001" not in found
-    assert found in study_problems(run.folder.parent / "study.yml")
+    assert found in other_problems(run.study)
 
 
 def test_a_table_of_other_patients_is_refused(hospital):
@@ -233,7 +233,7 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
     monkeypatch.setattr("helpers.commands.run.execute", execute)
     monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
     run = hospital(wide())
-    results = run_study(run.folder.parent / "study.yml", run.folder)
+    _, results = run_study(run.folder.parent / "study.yml", run.folder)
     skipped = [result.name for result in results if result.status == "not needed"]
     assert skipped == [STEPS[step] for step in ("02", "03", "11", "12")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)

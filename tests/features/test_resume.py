@@ -43,7 +43,9 @@ def run(tmp_path_factory):
         images="ct_{patient_id}.nii",
         masks="mask_{patient_id}.nii",
     )
-    study = Study(name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], folder=folder)
+    study = Study(
+        name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], file=folder / "study.yml"
+    )
     return Run(study=study, folder=folder / "run")
 
 

@@ -44,7 +44,9 @@ def hospital(tmp_path):
         site = {"name": "here", "role": "development", "table": {"path": "dxa.csv"}}
         site |= {"images": "ct/{patient_id}.nii.gz", "bodies": "body/{patient_id}.nii.gz", "erode_mm": 3}
         site = Site(**site | keys)
-        study = Study(name="own", title="Own", seed=1, extraction="p.yml", sites=[site], folder=tmp_path)
+        study = Study(
+            name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=tmp_path / "study.yml"
+        )
         run = Run(study=study, folder=tmp_path / "run")
         (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
         source = image_source(run, site)

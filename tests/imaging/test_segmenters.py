@@ -54,7 +54,9 @@ def site(tmp_path, monkeypatch):
 def hospital(folder, tool):
     keys = {"images": "ct/{patient_id}.nii.gz", "segmenter": tool, "erode_mm": 3}
     site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
-    study = Study(name="own", title="Own", seed=1, extraction="p.yml", sites=[site], folder=folder)
+    study = Study(
+        name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=folder / "study.yml"
+    )
     run = Run(study=study, folder=folder / "run")
     (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
     return image_source(run, site), patient, run

@@ -30,7 +30,9 @@ def hospital(tmp_path):
         masks="masks/{patient_id}.nrrd",
         second_reader="masks2/{patient_id}.mha",
     )
-    study = Study(name="own", title="Own", seed=1, extraction="paper.yml", sites=[site], folder=tmp_path)
+    study = Study(
+        name="own", title="Own", seed=1, extraction="paper.yml", sites=[site], file=tmp_path / "study.yml"
+    )
     run = Run(study=study, folder=tmp_path / "run")
     for folder in ("ct", "masks", "masks2"):
         (tmp_path / folder).mkdir()

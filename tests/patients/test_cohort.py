@@ -32,7 +32,7 @@ def study(**changes) -> Study:
         {"name": "B", "role": "external", "virtual": protocol},
     ]
     content = {"name": "t", "title": "t", "seed": 1, "extraction": "x.yml", "sites": sites}
-    return Study(**(content | changes), folder=REPOSITORY / "data" / "studies")
+    return Study(**(content | changes), file=REPOSITORY / "data" / "studies" / "study.yml")
 
 
 def people(n: int = 60) -> pd.DataFrame:

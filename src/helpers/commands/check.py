@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.image
@@ -19,7 +18,7 @@ from matplotlib.colors import to_rgb
 from scipy.ndimage import binary_erosion, zoom
 
 from helpers.commands import parameters
-from helpers.commands.run import NO_DEVELOPMENT, study_problems
+from helpers.commands.run import other_problems
 from helpers.errors import StudyError
 from helpers.features.blocks import Block
 from helpers.features.cases import Case, map_cases
@@ -33,8 +32,8 @@ from helpers.patients import flow_chart
 from helpers.patients.cohort import (
     apply_inclusion,
     assign_cohorts,
-    load_screened,
     outcome_by_rule,
+    read_screened,
     require_sizes,
 )
 from helpers.patients.table import check_tables, needs_outcome
@@ -86,24 +85,24 @@ class Report:
     pictures: dict[str, bytes]
 
 
-def check_study(study_file: Path | str, run: Run, workers: int = 0) -> Report:
+def check_study(run: Run, workers: int = 0) -> Report:
     """Look at tables, settings, sizes of the cohorts, and every patient's image and mask.
 
     Images come from the run's cache, and what is new goes there: `radbook run` does not repeat it.
 
     Parameters
     ----------
-    study_file : path
     run : Run
-        Of this study; its private folder takes the pseudonyms and the cache.
+        Of the study; its private folder takes the pseudonyms and the cache.
     workers : int
         Parallel processes; 0 means one per core.
     """
-    problems = [problem for problem in study_problems(study_file) if problem != NO_DEVELOPMENT]
+    in_tables = check_tables(run.study)
+    problems = in_tables + other_problems(run.study)
     nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason", "kind"])
-    if check_tables(run.study):
+    if in_tables:
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
-    screened = apply_inclusion(load_screened(run), run.study)
+    screened = apply_inclusion(read_screened(run), run.study)
     cohort, undivided = _divide(screened, run.study)
     people, pictures, faults = nobody, {}, []
     if run.study.has_features and not problems:

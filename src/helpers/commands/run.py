@@ -61,7 +61,10 @@ def run_study(
         Before anything runs when a name is unknown; afterwards when a notebook failed.
     """
     steps, study = chosen_steps(first, last), load_study(study_file)
-    if found := check_tables(study) + other_problems(study, overrides):
+    found = check_tables(study) + other_problems(study, overrides)
+    if not any(site.role == "development" for site in study.sites):
+        found.append(NO_DEVELOPMENT)
+    if found:
         raise StudyError("\n".join(found))
     run = run_folder(study, run_dir)
     parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
@@ -175,8 +178,6 @@ def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
 def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
     """What would stop a study beside its patients' tables: ready features, settings, parameter names."""
     found = check_feature_tables(study) if study.has_features else []
-    if not any(site.role == "development" for site in study.sites):
-        found.append(NO_DEVELOPMENT)
     checks = [
         lambda: study.extraction and read_settings(study.path(study.extraction)),
         lambda: notebook_parameters(study.parameters, overrides, {}),

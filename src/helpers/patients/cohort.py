@@ -30,9 +30,13 @@ def load_screened(run: Run) -> pd.DataFrame:
     StudyError
         Listing everything that is wrong in all tables at once.
     """
-    problems = check_tables(run.study)
-    if problems:
+    if problems := check_tables(run.study):
         raise StudyError("\n".join(problems))
+    return read_screened(run)
+
+
+def read_screened(run: Run) -> pd.DataFrame:
+    """As `load_screened`, of tables that `check_tables` has passed."""
     screened = pd.concat([_people(run, site) for site in run.study.sites], ignore_index=True)
     blanks = {column: "" for column in ("exclusion", "allocation") if column in screened}
     answers = {column: "boolean" for column in YES_NO if column in screened}
