@@ -17,6 +17,7 @@ from grimp import ImportGraph, build_graph
 
 from helpers.commands.parameters import notebook_source
 from helpers.commands.record import RECORDED, read_record
+from helpers.plots.style import STYLE
 from helpers.study.places import REPOSITORY, STEPS, replacing
 from helpers.study.run_folder import Run
 
@@ -86,7 +87,7 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
         path for name in ("paper", "virtual") for path in sorted((REPOSITORY / "data" / name).iterdir())
     ]
     protocols = [run.study.path(site.virtual.protocol) for site in run.study.sites if site.virtual]
-    files = [notebook_source(step), *settings, *printed, *protocols, *_code_behind(step)]
+    files = [notebook_source(step), STYLE, *settings, *printed, *protocols, *_code_behind(step)]
     values = {name: value for name, value in parameters.items() if name != "workers"}
     values |= {
         "study": run.study.model_dump_json(exclude={"scheduler", "file"}),
