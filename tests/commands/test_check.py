@@ -43,6 +43,13 @@ def test_every_broken_patient_is_told_with_the_reason(checked):
     assert "Patients: 8 refused" in text
 
 
+def test_the_way_from_screening_to_analysis_counts_the_broken_by_category(checked):
+    _, _, page = checked
+    categories = [category for _, category in BREAKS.values()]
+    for category in set(categories):
+        assert f"<td>unusable: {category}</td><td>{categories.count(category)}</td>" in page
+
+
 def test_refused_patients_do_not_stop_a_study_that_goes_on_without_them(checked):
     status, text, page = checked
     assert status == 0
@@ -134,4 +141,6 @@ def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_pa
     report = check.check_study(open_run(tmp_path / "study.yml", tmp_path / "run"))
     assert report.people["status"].tolist() == ["refused", *["ok"] * 19]
     assert "no features in the feature table" in check.as_text(report)
+    unusable = report.flow[report.flow["stage"] == "unusable"]
+    assert unusable[["reason", "patients"]].to_numpy().tolist() == [["no features in the feature table", 1]]
     assert report.counts["usable"].sum() == 19

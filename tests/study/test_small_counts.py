@@ -178,6 +178,21 @@ def test_the_comparison_of_cohorts_is_protected_before_it_is_printed():
     )
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_printed_count_and_no_rest_of_it_is_small(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(10, 60, 12)
+    counts = rng.integers(0, sizes + 1)
+    names = [(title, cohort) for title in "ABCD" for cohort in ("training", "internal", "external")]
+    rows = [(*name, n, np.nan, count) for name, n, count in zip(names, sizes, counts, strict=True)]
+    table = small_counts.protect("table_1_cohorts", beside(*rows), 10)
+    printed = table_1.printed_cohorts(table).set_index("characteristic")
+    for title, cohort, n, _, count in rows:
+        text, safe = printed.loc[title, cohort], count == 0 or min(count, n - count or count) >= 10
+        assert text == (f"{count} ({100 * count / n:.2f}%)" if safe else "<10" if count < 10 else "hidden")
+        assert safe or np.isnan(printed.loc[title, "p_value"])
+
+
 def test_a_rest_that_two_decimals_of_its_share_do_not_show_is_small_all_the_same():
     shown = small_counts.protect("table_1_cohorts", beside(("male", "training", 90_000, np.nan, 89_999)), 10)
     assert shown["count"].tolist() == ["hidden"]
