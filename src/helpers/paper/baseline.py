@@ -220,5 +220,5 @@ def count_odds_ratio(counts: NDArray) -> tuple[float, float, float]:
         Rows: first and second level; columns: with and without the disease. No count is 0.
     """
     (a, b), (c, d) = np.asarray(counts, dtype=float)
-    ratio, factor = a * d / (b * c), np.exp(norm.ppf(0.975) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d))
-    return float(ratio), float(ratio / factor), float(ratio * factor)
+    centre, half = np.log(a * d / (b * c)), norm.ppf(0.975) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    return float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half))

@@ -32,8 +32,6 @@ OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
 # What Linux, Windows and macOS bring along.
 CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei"]
 CHINESE_FONTS += ["PingFang SC", "Heiti SC"]
-
-
 STYLE = Path(__file__).with_name("book.mplstyle")
 
 

@@ -83,8 +83,10 @@ def correlation_figure(people: pd.DataFrame, measured: pd.DataFrame) -> Figure:
 def texture_figure(measured: pd.DataFrame) -> Figure:
     """Variogram slope and anisotropy of single patients against their micro-structure."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9))
-    labels = {"variogram_slope": "Variogram slope, across the spine"}
-    labels["anisotropy"] = "Variogram, across over along"
+    labels = {
+        "variogram_slope": "Variogram slope, across the spine",
+        "anisotropy": "Variogram, across over along",
+    }
     structure = measured["micro_structure"]
     ends = np.array([structure.min(), structure.max()])
     for ax, (column, label) in zip(axes, labels.items(), strict=True):
