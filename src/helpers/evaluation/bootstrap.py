@@ -1,7 +1,7 @@
 """Bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
 
 Patients are drawn with replacement, whatever their outcome: how many have it is chance in new patients too,
-and calibration, Brier score and net benefit move with it. A resample without both outcomes is drawn again.
+and calibration, Brier score and net benefit move with it.
 All resamples are computed at once: a resample is a row of weights, how often each patient is in it.
 """
 
@@ -14,31 +14,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from helpers.checked_inputs import checked_outcome, checked_probabilities
+from helpers.checked_inputs import checked_probabilities
 from helpers.evaluation.calibration import calibration_curve
 from helpers.evaluation.decision_curves import net_benefit
 from helpers.learning.logistic import maximum_likelihood
 
 LEVELS = (0.025, 0.975)
-
-
-def resample_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each patient is drawn in each resample, shape (resamples, patients).
-
-    Raises
-    ------
-    StudyError
-        When all patients have the same outcome.
-    """
-    outcome = checked_outcome(y)
-    shares = np.full(outcome.size, 1 / outcome.size)
-    weights = rng.multinomial(outcome.size, shares, resamples)
-    while True:
-        cases = weights[:, outcome == 1].sum(axis=1)
-        lacking = (cases == 0) | (cases == outcome.size)
-        if not lacking.any():
-            return weights
-        weights[lacking] = rng.multinomial(outcome.size, shares, int(lacking.sum()))
 
 
 @dataclass(frozen=True)
@@ -70,7 +51,7 @@ def bootstrap_performance(
     y, p : array_like, shape (patients,)
         Outcome 0/1 and predicted risks.
     weights : ndarray, shape (resamples, patients)
-        As `resample_weights` gives them.
+        As :func:`helpers.learning.draws.resample_weights` gives them.
     thresholds : array_like, shape (thresholds,)
         Of the decision curve.
     """

@@ -187,11 +187,6 @@ def calibration_curve(y: ArrayLike, p: ArrayLike, at: ArrayLike) -> NDArray[np.f
     return np.interp(at, *smooth.T, left=np.nan, right=np.nan)
 
 
-def bootstrap_resamples(rng: np.random.Generator, patients: int, resamples: int) -> NDArray[np.int64]:
-    """Rows of bootstrap resamples, shape (resamples, patients)."""
-    return rng.integers(0, patients, size=(resamples, patients))
-
-
 def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFrame:
     """Optimism of a logistic model by the bootstrap, as R ``rms::validate``.
 

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numba import njit
 from scipy.special import expit
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
+from helpers.learning.draws import stratified_folds
 
 Family = Literal["gaussian", "binomial"]
 SWEEPS = 200_000  # of one coordinate descent
@@ -206,12 +206,7 @@ def _fold_numbers(y: np.ndarray, folds: int | np.ndarray, family: Family, seed: 
             f"{folds}-fold cross-validation needs at least {folds} patients of each class; there are "
             f"{smallest}. Lower the parameter 'folds'."
         )
-    binary = len(np.unique(y)) == 2
-    splitter = (StratifiedKFold if binary else KFold)(folds, shuffle=True, random_state=seed)
-    numbers = np.empty(len(y), int)
-    for number, (_, held_out) in enumerate(splitter.split(y, y)):
-        numbers[held_out] = number
-    return numbers
+    return stratified_folds(y, folds, seed)
 
 
 def _loss(y: np.ndarray, linear_predictor: np.ndarray, family: Family) -> np.ndarray:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
@@ -21,9 +21,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
+from helpers.learning.draws import rows_within_classes
 from helpers.learning.lasso import Family, lasso_cv, lasso_path
 from helpers.learning.ranking import is_constant, mann_whitney, mrmr, spearman_prune
 from helpers.learning.smote import LimitedSmote
+from helpers.study.parallel import on_cores
 
 
 class _Filter(SelectorMixin, BaseEstimator):
@@ -436,10 +438,8 @@ def selection_frequency(
     penalty = selection.lasso.cv_.path.lambdas[selection.lasso.index_]
     y = checked_outcome(outcome)
     seeds = np.random.SeedSequence(seed).generate_state(resamples).tolist()
-    run = delayed(_resampled_choice)
-    chosen = Parallel(n_jobs=workers or -1, prefer="threads")(
-        run(z, y, penalty, selection.settings, one) for one in seeds
-    )
+    choose = partial(_resampled_choice, z, y, penalty, selection.settings)
+    chosen = list(on_cores(choose, seeds, workers, prefer="threads"))
     frequency = pd.Series(np.mean(chosen, axis=0), index=candidates, name="frequency")
     return frequency.sort_values(ascending=False, kind="stable")
 
@@ -447,8 +447,7 @@ def selection_frequency(
 def _resampled_choice(
     z: np.ndarray, y: np.ndarray, penalty: float, settings: SelectionSettings, seed: int
 ) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+    rows = rows_within_classes(y, seed)
     resampled, outcome = z[rows], y[rows]
     if settings.smote == "before":
         resampled, outcome = LimitedSmote(random_state=seed).fit_resample(resampled, outcome)
