@@ -12,9 +12,8 @@ def test_resamples_have_all_patients_and_both_outcomes_in_numbers_that_vary():
     weights = draws.resample_weights(y, 50, np.random.default_rng(4))
     cases = weights[:, y == 1].sum(axis=1)
     assert (weights.sum(axis=1) == y.size).all() and len(set(cases)) > 10
-    rare = draws.resample_weights(
-        np.arange(30) == 7, 300, np.random.default_rng(0)
-    )  # a third would have no case
+    # A third of these would have no case.
+    rare = draws.resample_weights(np.arange(30) == 7, 300, np.random.default_rng(0))
     assert ((rare[:, 7] > 0) & (rare[:, 7] < 30)).all()
 
 
