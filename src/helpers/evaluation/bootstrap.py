@@ -16,7 +16,7 @@ from scipy.special import logit
 
 from helpers.checked_inputs import checked_probabilities
 from helpers.evaluation.calibration import calibration_curve
-from helpers.evaluation.decision_curves import net_benefit
+from helpers.evaluation.decision_curves import checked_thresholds
 from helpers.learning.logistic import maximum_likelihood
 
 LEVELS = (0.025, 0.975)
@@ -56,6 +56,8 @@ def bootstrap_performance(
         Of the decision curve.
     """
     outcome, risk = checked_probabilities(y, p)
+    limits = checked_thresholds(thresholds)
+    gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
     inside = (risk > 0) & (risk < 1)
     log_odds, ones = logit(risk[inside]), np.ones(inside.sum())
     design, part = np.column_stack([ones, log_odds]), weights[:, inside]
@@ -67,7 +69,7 @@ def bootstrap_performance(
         intercept=joint[:, 0],
         in_the_large=large[:, 0],
         brier=weights @ (risk - outcome) ** 2 / outcome.size,
-        net_benefit=_net_benefits(outcome, risk, weights, thresholds),
+        net_benefit=weights @ gain / outcome.size,
     )
 
 
@@ -81,15 +83,6 @@ def _areas(outcome: NDArray, risk: NDArray, weights: NDArray) -> NDArray[np.floa
     )
     below = np.cumsum(healthy, axis=1) - healthy / 2
     return (diseased * below).sum(axis=1) / (diseased.sum(axis=1) * healthy.sum(axis=1))
-
-
-def _net_benefits(
-    outcome: NDArray, risk: NDArray, weights: NDArray, thresholds: ArrayLike
-) -> NDArray[np.float64]:
-    limits = np.round(np.atleast_1d(np.asarray(thresholds, dtype=float)), 10)
-    net_benefit(outcome, risk, limits)  # refuses impossible thresholds
-    gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
-    return weights @ gain / outcome.size
 
 
 def performance_intervals(performance: BootstrapPerformance) -> pd.DataFrame:

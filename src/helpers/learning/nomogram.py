@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from helpers.errors import StudyError
-from helpers.learning.logistic import LogisticModel, fit_logistic, levels_of
+from helpers.learning.logistic import LogisticModel, fit_logistic, levels_of, predictors_of
 
 NO_CLINICAL = "there is none, because the study names no clinical predictors"
 RADIOMICS = "LR"
@@ -67,10 +67,9 @@ def with_models(
 
 def typical_patient(data: pd.DataFrame, predictors: list[str]) -> dict[str, float | str]:
     """A made-up patient: the median of each number, the most frequent level of each text."""
-    columns = {name: data[name] for name in predictors}
     return {
         name: float(column.median()) if pd.api.types.is_numeric_dtype(column) else str(column.mode()[0])
-        for name, column in columns.items()
+        for name, column in data[predictors].items()
     }
 
 
@@ -113,16 +112,13 @@ class Nomogram:
 
     def __init__(self, coefficients: Mapping[str, float], data: pd.DataFrame | Mapping[str, list]) -> None:
         self.coefficients = {name: float(value) for name, value in coefficients.items()}
-        names = [name.split("=")[0] for name in self.coefficients if name != "Intercept"]
-        self.predictors = list(dict.fromkeys(names))
+        self.predictors = predictors_of(self.coefficients)
         if isinstance(data, pd.DataFrame):
             levels = levels_of(data, self.predictors)
             self.axes = {name: levels.get(name) or axis_ticks(data[name]) for name in self.predictors}
         else:
             self.axes = {name: list(data[name]) for name in self.predictors}
-        log_odds = {
-            name: [self._log_odds(name, value) for value in self.axes[name]] for name in self.predictors
-        }
+        log_odds = {name: [self._log_odds(name, value) for value in axis] for name, axis in self.axes.items()}
         self._lowest = {name: min(values) for name, values in log_odds.items()}
         widest = max(max(values) - min(values) for values in log_odds.values())
         if not widest > 0:
