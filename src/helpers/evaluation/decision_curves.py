@@ -73,8 +73,8 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
         The ``predictions`` artifact.
     models : list of str
         Models to compare.
-    thresholds : array_like, shape (thresholds,)
-        Risks above 0 and below 1.
+    thresholds
+        As for `net_benefit`.
 
     Returns
     -------
@@ -101,12 +101,7 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
 def best_ranges(curves: pd.DataFrame, strategy: str) -> pd.DataFrame:
     """Runs of thresholds at which ``strategy`` has the highest net benefit of all, ties not counted.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        As `decision_curves` gives it.
-    strategy : str
-        One of its strategies.
+    ``curves`` are those of `decision_curves`.
 
     Returns
     -------

@@ -119,7 +119,6 @@ def placement_values(outcome: NDArray, scores: NDArray) -> tuple[NDArray[np.floa
     outcome : ndarray, shape (patients,)
         0 or 1, both present.
     scores : ndarray, shape (models, patients)
-        Finite scores.
 
     Returns
     -------
@@ -127,23 +126,16 @@ def placement_values(outcome: NDArray, scores: NDArray) -> tuple[NDArray[np.floa
         Its mean over patients is the AUC.
     negatives : ndarray, shape (models, patients with outcome 0)
     """
-    diseased = outcome == 1
-    n_positive, n_negative = diseased.sum(), (~diseased).sum()
-    ranks = rankdata(scores, axis=1)
-    among_positives = rankdata(scores[:, diseased], axis=1)
-    among_negatives = rankdata(scores[:, ~diseased], axis=1)
-    positives = (ranks[:, diseased] - among_positives) / n_negative
-    negatives = 1 - (ranks[:, ~diseased] - among_negatives) / n_positive
+    diseased, ranks = outcome == 1, rankdata(scores, axis=1)
+    positives = (ranks[:, diseased] - rankdata(scores[:, diseased], axis=1)) / (~diseased).sum()
+    negatives = 1 - (ranks[:, ~diseased] - rankdata(scores[:, ~diseased], axis=1)) / diseased.sum()
     return positives, negatives
 
 
 def _variance(positives: NDArray, negatives: NDArray) -> NDArray[np.float64]:
     if min(positives.shape[1], negatives.shape[1]) < 2:
         return np.full(positives.shape[0], np.nan)
-    return (
-        positives.var(axis=1, ddof=1) / positives.shape[1]
-        + negatives.var(axis=1, ddof=1) / negatives.shape[1]
-    )
+    return sum(part.var(axis=1, ddof=1) / part.shape[1] for part in (positives, negatives))
 
 
 def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
