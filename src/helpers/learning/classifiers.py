@@ -120,7 +120,6 @@ def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd
 
     Parameters
     ----------
-    models : dict of str to FittedModel
     features : DataFrame, shape (patients, features)
         Raw values of the selected features, in the order used for fitting.
     patients : DataFrame

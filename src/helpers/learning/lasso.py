@@ -52,12 +52,10 @@ class LassoPath:
 
 @dataclass(frozen=True)
 class LassoCv:
-    """A path with its cross-validated loss, as R's ``cv.glmnet``.
+    """A path (fitted on all rows) with its cross-validated loss, as R's ``cv.glmnet``.
 
     Attributes
     ----------
-    path : LassoPath
-        Fitted on all rows.
     loss : str
         "Mean squared error" or "Binomial deviance".
     cvm, cvsd : ndarray, shape (L,)

@@ -40,8 +40,8 @@ def levels_of(data: pd.DataFrame, predictors: list[str]) -> dict[str, list[str]]
         if isinstance(column.dtype, pd.CategoricalDtype):
             found[name] = [str(level) for level in column.cat.categories]
         elif not pd.api.types.is_numeric_dtype(column):
-            by_frequency = column.value_counts().rename_axis("level").reset_index()
-            ordered = by_frequency.sort_values(["count", "level"], ascending=[False, True])["level"]
+            counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+            ordered = counts.index
             found[name] = SEXES if set(ordered) <= set(SEXES) else [str(level) for level in ordered]
     return found
 
@@ -157,12 +157,8 @@ def fit_logistic(data: pd.DataFrame, outcome: str, predictors: list[str]) -> Log
 class ColumnsFit:
     """A regression on numeric columns, with what the library needs to profile its likelihood.
 
-    Attributes
-    ----------
-    names : list of str
-        Columns that vary, in the order of ``coefficients``.
-    coefficients, se : ndarray, shape (columns,)
-        Estimates, and standard errors from the Fisher information at the estimate (as R glm and logistf).
+    ``names`` are the columns that vary, in the order of ``coefficients`` and ``se``: estimates, and standard
+    errors from the Fisher information at the estimate (as R glm and logistf).
     """
 
     names: list[str]
@@ -242,7 +238,6 @@ def maximum_likelihood(
     design : ndarray, shape (patients, coefficients) or (fits, patients, coefficients)
         Regressors, the column of ones included.
     y : array_like, shape (patients,)
-        Outcome, 0/1.
     weights : array_like, shape (fits, patients), optional
         How often each patient counts in each fit (a bootstrap resample, for example); once when not given.
     offset : array_like, shape (patients,) or (fits, patients)

@@ -62,13 +62,9 @@ def _estimates(columns: pd.DataFrame, y: NDArray) -> pd.DataFrame:
 
 
 def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
-    """Table 2 of the paper: each predictor alone, and all together.
+    """Table 2 of the paper: each predictor alone, and all together; no row without predictors.
 
-    Returns
-    -------
-    DataFrame
-        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable"); no row
-        without predictors.
+    The columns of `logistic_table` behind ``analysis``: "univariable", then "multivariable".
     """
     if not predictors:
         return pd.DataFrame(columns=ODDS_RATIO_COLUMNS)
@@ -80,10 +76,7 @@ def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: 
 def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Table 2 for reading: odds ratios with Wald and profile-likelihood intervals, and the paper's.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `univariable_and_multivariable`, with the paper's columns paper_value, paper_ci_low, paper_ci_high.
+    ``table``: `univariable_and_multivariable` with the paper's paper_value, paper_ci_low, paper_ci_high.
     """
 
     def text(*columns: str) -> list[str]:
