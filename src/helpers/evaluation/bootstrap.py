@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logit
 
 from helpers.checked_inputs import checked_probabilities
-from helpers.evaluation.calibration import calibration_curve
+from helpers.evaluation.calibration import calibration_curve, recalibrations
 from helpers.evaluation.decision_curves import checked_thresholds
-from helpers.learning.logistic import maximum_likelihood
 
 LEVELS = (0.025, 0.975)
 
@@ -48,8 +46,8 @@ def bootstrap_performance(
 
     Parameters
     ----------
-    y, p : array_like, shape (patients,)
-        Outcome 0/1 and predicted risks.
+    y, p
+        As for `helpers.evaluation.calibration.calibration_summary`.
     weights : ndarray, shape (resamples, patients)
         As :func:`helpers.learning.draws.resample_weights` gives them.
     thresholds : array_like, shape (thresholds,)
@@ -58,11 +56,7 @@ def bootstrap_performance(
     outcome, risk = checked_probabilities(y, p)
     limits = checked_thresholds(thresholds)
     gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
-    inside = (risk > 0) & (risk < 1)
-    log_odds, ones = logit(risk[inside]), np.ones(inside.sum())
-    design, part = np.column_stack([ones, log_odds]), weights[:, inside]
-    joint, _ = maximum_likelihood(design, outcome[inside], part)
-    large, _ = maximum_likelihood(ones[:, None], outcome[inside], part, offset=log_odds)
+    (joint, _), (large, _) = recalibrations(outcome, risk, weights)
     return BootstrapPerformance(
         auc=_areas(outcome, risk, weights),
         slope=joint[:, 1],

@@ -81,11 +81,7 @@ def calibration_summary(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
     Slope and intercepts are NaN when they do not exist (outcomes separated by the predictions).
     """
     outcome, risk = checked_probabilities(y, p)
-    inside = (risk > 0) & (risk < 1)
-    log_odds = logit(risk[inside])
-    (joint,), (joint_covariance,) = maximum_likelihood(_line(log_odds), outcome[inside])
-    ones = np.ones((len(log_odds), 1))
-    (large,), (large_covariance,) = maximum_likelihood(ones, outcome[inside], offset=log_odds)
+    ((joint,), (joint_covariance,)), ((large,), (large_covariance,)) = recalibrations(outcome, risk)
     c_index, brier = _c_and_brier(outcome, risk)
     return CalibrationSummary(
         slope=float(joint[1]),
@@ -97,12 +93,22 @@ def calibration_summary(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
         brier_scaled=float(1 - brier / (outcome.mean() * (1 - outcome.mean()))),
         observed_expected=float(outcome.sum() / risk.sum()) if risk.any() else float("inf"),
         c_index=c_index,
-        left_out=int((~inside).sum()),
+        left_out=int(np.isin(risk, (0, 1)).sum()),
     )
 
 
-def _line(log_odds: NDArray) -> NDArray[np.float64]:
-    return np.column_stack([np.ones_like(log_odds), log_odds])
+def recalibrations(
+    outcome: NDArray, risk: NDArray, weights: NDArray | None = None
+) -> tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]:
+    """Logistic regressions on the log odds of the risks: joint, and with the slope fixed at 1.
+
+    Each as :func:`helpers.learning.logistic.maximum_likelihood` gives it, for every row of ``weights``.
+    """
+    inside = (risk > 0) & (risk < 1)
+    y, log_odds, ones = outcome[inside], logit(risk[inside]), np.ones((inside.sum(), 1))
+    part = None if weights is None else weights[:, inside]
+    joint = maximum_likelihood(np.column_stack([ones, log_odds]), y, part)
+    return joint, maximum_likelihood(ones, y, part, offset=log_odds)
 
 
 def _c_and_brier(outcome: NDArray, risk: NDArray) -> tuple[float, float]:
@@ -204,7 +210,8 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     optimism = []
     for rows, risk in zip(resamples[fitted], expit(refits[fitted] @ matrix.T), strict=True):
         in_resample = [*_c_and_brier(outcome[rows], risk[rows]), 1.0, 0.0]
-        ((intercept, slope),), _ = maximum_likelihood(_line(logit(risk)), outcome)
+        line = np.column_stack([np.ones_like(risk), logit(risk)])
+        ((intercept, slope),), _ = maximum_likelihood(line, outcome)
         optimism.append(np.subtract(in_resample, [*_c_and_brier(outcome, risk), slope, intercept]))
     mean = np.nanmean(optimism, axis=0) if optimism else np.full(4, np.nan)
     return pd.DataFrame(

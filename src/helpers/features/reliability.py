@@ -129,8 +129,7 @@ def reader_icc(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     if len(patients) < 2:
         return table.assign(icc=np.nan, ci_low=np.nan, ci_high=np.nan)
     readings = [frame.set_index("patient_id").loc[patients, names].T for frame in (first, second)]
-    agreement = icc(np.stack(readings, axis=-1), kind="2,1")
-    return table.assign(icc=agreement.icc, ci_low=agreement.ci_low, ci_high=agreement.ci_high)
+    return table.assign(**icc(np.stack(readings, axis=-1))._asdict())
 
 
 def icc_summary(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
