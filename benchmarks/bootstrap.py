@@ -15,7 +15,8 @@ import time
 import numpy as np
 from scipy.special import expit
 
-from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals, resample_weights
+from helpers.evaluation.bootstrap import bootstrap_performance, performance_intervals
+from helpers.learning.draws import resample_weights
 
 SETS = {"training": (134, 286), "internal": (58, 122), "external": (117, 146)}
 MODELS = {"clinical": 0.8, "radiomics": 1.4, "nomogram": 1.7}  # shift of the log odds between the classes

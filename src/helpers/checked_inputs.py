@@ -20,8 +20,8 @@ def checked_outcome(y: ArrayLike) -> NDArray[np.int64]:
     values = np.asarray(y, dtype=float)
     if values.ndim != 1 or values.size == 0:
         raise StudyError("The outcome must be one value a patient, for at least two patients.")
-    if not np.isin(values, (0, 1)).all():
-        wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    if wrong.size:
         raise StudyError(
             f"The outcome must be 0 or 1; {wrong.size} of {values.size} patients have another value, the "
             f"first in row {wrong[0] + 1} ({values[wrong[0]]:g}). Recode the outcome or leave them out."
@@ -47,8 +47,8 @@ def checked_scores(y: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.int64], N
         raise StudyError(
             f"There are {outcome.size} outcomes but {scores.size} scores: one a patient is needed."
         )
-    if not np.isfinite(scores).all():
-        wrong = np.flatnonzero(~np.isfinite(scores))
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if wrong.size:
         raise StudyError(
             f"{wrong.size} of {scores.size} patients have a missing or infinite score, the first in row "
             f"{wrong[0] + 1}. Mend the model's input or leave these patients out."

@@ -13,6 +13,7 @@ from helpers.chapters.strict_validation import STRICT
 from helpers.errors import StudyError
 from helpers.evaluation.delong import delong_auc
 from helpers.features.reliability import icc
+from helpers.learning.draws import stratified_folds
 from helpers.learning.selection import SelectionSettings
 
 SETTINGS = SelectionSettings(smote="none", folds=3, mrmr_features=8)
@@ -54,7 +55,7 @@ def test_a_patient_does_not_change_the_models_that_judge_the_own_fold(signal, pr
     """Absurd features: the others of the fold keep their risks to the last bit, the rest do not."""
     features, y = signal
     seed = np.random.SeedSequence(5).generate_state(1).tolist()[0]
-    folds = strict_validation.stratified_folds(y, 3, seed)
+    folds = stratified_folds(y, 3, seed)
     changed = features.copy()
     changed.iloc[0] = 1e3
     before, after = (
@@ -74,15 +75,6 @@ def test_nested_auc_is_the_mean_and_does_not_count_patients_twice(signal):
     expected = delong_auc(y, score)
     assert once.auc == thrice.auc == pytest.approx(expected.auc)
     assert thrice.variance == pytest.approx(expected.variance)
-
-
-def test_copies_of_a_patient_share_an_inner_fold(signal):
-    features, y = signal
-    rows = np.random.default_rng(3).integers(0, len(y), 200)
-    folds = strict_validation.stratified_folds(y[rows], 4, 0, features.index[rows])
-    assert pd.Series(folds).groupby(features.index[rows]).nunique().max() == 1
-    for number in range(4):
-        assert set(y[rows][folds == number]) == {0, 1}
 
 
 def test_icc_is_computed_from_the_training_parts_second_readings(signal):

@@ -11,10 +11,10 @@ from helpers.evaluation.bootstrap import (
     calibration_band,
     net_benefit_band,
     performance_intervals,
-    resample_weights,
 )
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.decision_curves import net_benefit
+from helpers.learning.draws import resample_weights
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,6 @@ def test_each_resample_equals_the_statistics_of_its_patients(case):
             assert getattr(found, name)[number] == pytest.approx(getattr(summary, name), abs=1e-9)
         assert found.auc[number] == pytest.approx(summary.c_index, abs=1e-12)
         np.testing.assert_allclose(found.net_benefit[number], net_benefit(y[rows], p[rows], thresholds))
-
-
-def test_resamples_have_all_patients_and_both_outcomes_in_numbers_that_vary(case):
-    y, _, weights = case
-    cases = weights[:, y == 1].sum(axis=1)
-    assert (weights.sum(axis=1) == y.size).all() and len(set(cases)) > 10
-    rare = resample_weights(np.arange(30) == 7, 300, np.random.default_rng(0))  # a third would have no case
-    assert ((rare[:, 7] > 0) & (rare[:, 7] < 30)).all()
 
 
 def test_intervals_of_calibration_are_as_wide_as_the_standard_errors_say():

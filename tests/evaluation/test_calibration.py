@@ -11,13 +11,13 @@ from scipy.special import expit, logit
 
 from helpers.errors import StudyError
 from helpers.evaluation.calibration import (
-    bootstrap_resamples,
     calibration_curve,
     calibration_summary,
     calibration_table,
     hosmer_lemeshow,
     validate,
 )
+from helpers.learning.draws import bootstrap_resamples
 from helpers.learning.logistic import encode, fit_logistic, levels_of
 from helpers.plots.calibration import plot_calibration_panels
 

@@ -8,7 +8,7 @@ tuning are all fitted anew in every resample, so that nothing of a held-out pati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -16,12 +16,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
-from joblib import Parallel, delayed
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedKFold
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
@@ -29,7 +27,9 @@ from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.delong import AucEstimate, delong_auc
 from helpers.features.reliability import icc
 from helpers.learning.combat import ComBat
+from helpers.learning.draws import rows_within_classes, stratified_folds
 from helpers.learning.selection import SelectionSettings, selection_pipeline
+from helpers.study.parallel import on_cores, with_progress
 
 PENALTIES = [0.001, 0.01, 0.1, 1, 10]  # scikit-learn's C, the inverse of the penalty
 MEASURES = ["c_index", "slope", "intercept", "in_the_large", "brier"]
@@ -108,21 +108,6 @@ def feasible_folds(y: Sequence[int], wanted: int) -> int:
     return min(wanted, rarest)
 
 
-def stratified_folds(
-    y: np.ndarray, folds: int, seed: int, patients: Sequence[str] | None = None
-) -> np.ndarray:
-    """Fold of each row, shape (rows,), balanced by outcome; copies of a patient share a fold."""
-    groups = np.arange(len(y)) if patients is None else pd.factorize(np.asarray(patients))[0]
-    if len(np.unique(groups)) == len(groups):
-        split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y)
-    else:
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, groups)
-    numbers = np.empty(len(y), int)
-    for number, (_, held_out) in enumerate(split):
-        numbers[held_out] = number
-    return numbers
-
-
 class Fitted(NamedTuple):
     """Predicted risks of one resample's model, and the features it chose."""
 
@@ -192,7 +177,7 @@ def nested_predictions(
     numbers = np.array([stratified_folds(y, folds, one) for one in seeds])
     tasks = [(numbers[repeat] == fold, seeds[repeat]) for repeat in range(repeats) for fold in range(folds)]
     run = partial(_held_out, procedure, features, y)
-    parts = in_parallel(run, tasks, workers, label)
+    parts = with_progress(on_cores(run, tasks, workers), tasks, label, unit="fit")
     probability = np.empty(numbers.shape)
     for position, ((held_out, _), part) in enumerate(zip(tasks, parts, strict=True)):
         probability[position // folds, held_out] = part.probability
@@ -202,12 +187,6 @@ def nested_predictions(
 def _held_out(procedure: Procedure, features: pd.DataFrame, y: np.ndarray, task: tuple) -> Fitted:
     held_out, seed = task
     return fit_and_predict(procedure, features[~held_out], y[~held_out], features[held_out], seed)
-
-
-def in_parallel(run: Callable, tasks: list, workers: int, label: str) -> list:
-    """Results of ``run`` for every task, in order, with a progress bar."""
-    results = Parallel(n_jobs=workers or -1, return_as="generator")(delayed(run)(task) for task in tasks)
-    return list(tqdm(results, total=len(tasks), desc=label, unit="fit"))
 
 
 def nested_auc(y: np.ndarray, nested: Nested) -> AucEstimate:
@@ -271,7 +250,8 @@ def bootstrap_optimism(
     apparent = measures(y, fit_and_predict(procedure, features, y, features, seed).probability)
     seeds = np.random.SeedSequence(seed).generate_state(resamples).tolist()
     run = partial(_resampled, procedure, features, y)
-    parts = [part for part in in_parallel(run, seeds, workers, "Bootstrap") if part is not None]
+    parts = with_progress(on_cores(run, seeds, workers), seeds, "Bootstrap", unit="fit")
+    parts = [part for part in parts if part is not None]
     if not parts:
         raise StudyError("The model could be fitted in no bootstrap resample: there are too few patients.")
     table = pd.DataFrame({"apparent": apparent, "optimism": pd.DataFrame([one for one, _ in parts]).mean()})
@@ -282,8 +262,7 @@ def bootstrap_optimism(
 def _resampled(
     procedure: Procedure, features: pd.DataFrame, y: np.ndarray, seed: int
 ) -> tuple[dict[str, float], list[str]] | None:
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+    rows = rows_within_classes(y, seed)
     try:
         fitted = fit_and_predict(procedure, features.iloc[rows], y[rows], features, seed)
     except StudyError:  # too few different patients of a class

@@ -1,7 +1,7 @@
 """Bootstrap of AUC, calibration and net benefit: intervals and bands for fixed models.
 
 Patients are drawn with replacement, whatever their outcome: how many have it is chance in new patients too,
-and calibration, Brier score and net benefit move with it. A resample without both outcomes is drawn again.
+and calibration, Brier score and net benefit move with it.
 All resamples are computed at once: a resample is a row of weights, how often each patient is in it.
 """
 
@@ -12,33 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logit
 
-from helpers.checked_inputs import checked_outcome, checked_probabilities
-from helpers.evaluation.calibration import calibration_curve
-from helpers.evaluation.decision_curves import net_benefit
-from helpers.learning.logistic import maximum_likelihood
+from helpers.checked_inputs import checked_probabilities
+from helpers.evaluation.calibration import calibration_curve, recalibrations
+from helpers.evaluation.decision_curves import checked_thresholds
 
 LEVELS = (0.025, 0.975)
-
-
-def resample_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each patient is drawn in each resample, shape (resamples, patients).
-
-    Raises
-    ------
-    StudyError
-        When all patients have the same outcome.
-    """
-    outcome = checked_outcome(y)
-    shares = np.full(outcome.size, 1 / outcome.size)
-    weights = rng.multinomial(outcome.size, shares, resamples)
-    while True:
-        cases = weights[:, outcome == 1].sum(axis=1)
-        lacking = (cases == 0) | (cases == outcome.size)
-        if not lacking.any():
-            return weights
-        weights[lacking] = rng.multinomial(outcome.size, shares, int(lacking.sum()))
 
 
 @dataclass(frozen=True)
@@ -67,26 +46,24 @@ def bootstrap_performance(
 
     Parameters
     ----------
-    y, p : array_like, shape (patients,)
-        Outcome 0/1 and predicted risks.
+    y, p
+        As for `helpers.evaluation.calibration.calibration_summary`.
     weights : ndarray, shape (resamples, patients)
-        As `resample_weights` gives them.
+        As :func:`helpers.learning.draws.resample_weights` gives them.
     thresholds : array_like, shape (thresholds,)
         Of the decision curve.
     """
     outcome, risk = checked_probabilities(y, p)
-    inside = (risk > 0) & (risk < 1)
-    log_odds, ones = logit(risk[inside]), np.ones(inside.sum())
-    design, part = np.column_stack([ones, log_odds]), weights[:, inside]
-    joint, _ = maximum_likelihood(design, outcome[inside], part)
-    large, _ = maximum_likelihood(ones[:, None], outcome[inside], part, offset=log_odds)
+    limits = checked_thresholds(thresholds)
+    gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
+    (joint, _), (large, _) = recalibrations(outcome, risk, weights)
     return BootstrapPerformance(
         auc=_areas(outcome, risk, weights),
         slope=joint[:, 1],
         intercept=joint[:, 0],
         in_the_large=large[:, 0],
         brier=weights @ (risk - outcome) ** 2 / outcome.size,
-        net_benefit=_net_benefits(outcome, risk, weights, thresholds),
+        net_benefit=weights @ gain / outcome.size,
     )
 
 
@@ -100,15 +77,6 @@ def _areas(outcome: NDArray, risk: NDArray, weights: NDArray) -> NDArray[np.floa
     )
     below = np.cumsum(healthy, axis=1) - healthy / 2
     return (diseased * below).sum(axis=1) / (diseased.sum(axis=1) * healthy.sum(axis=1))
-
-
-def _net_benefits(
-    outcome: NDArray, risk: NDArray, weights: NDArray, thresholds: ArrayLike
-) -> NDArray[np.float64]:
-    limits = np.round(np.atleast_1d(np.asarray(thresholds, dtype=float)), 10)
-    net_benefit(outcome, risk, limits)  # refuses impossible thresholds
-    gain = np.where(outcome[:, None] == 1, 1.0, -limits / (1 - limits)) * (risk[:, None] >= limits)
-    return weights @ gain / outcome.size
 
 
 def performance_intervals(performance: BootstrapPerformance) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Predicted risks of exactly 0 or 1 have no log odds: they are left out of slope a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,12 @@ from helpers.checked_inputs import checked_outcome, checked_probabilities
 from helpers.evaluation.delong import placement_values
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.logistic import maximum_likelihood
+
+TABLE_COLUMNS = [
+    *("model", "cohort", "n", "events", "slope", "slope_low", "slope_high", "intercept"),
+    *("in_the_large", "in_the_large_low", "in_the_large_high", "brier", "brier_scaled"),
+    *("observed_expected", "hosmer_lemeshow_p", "left_out"),
+]
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,8 @@ def calibration_summary(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
     Slope and intercepts are NaN when they do not exist (outcomes separated by the predictions).
     """
     outcome, risk = checked_probabilities(y, p)
-    inside = (risk > 0) & (risk < 1)
-    joint, joint_covariance, large, large_covariance = _recalibration(outcome[inside], logit(risk[inside]))
-    brier = float(np.mean((risk - outcome) ** 2))
+    ((joint,), (joint_covariance,)), ((large,), (large_covariance,)) = recalibrations(outcome, risk)
+    c_index, brier = _c_and_brier(outcome, risk)
     return CalibrationSummary(
         slope=float(joint[1]),
         slope_ci=_wald(joint[1], joint_covariance[1, 1]),
@@ -87,16 +92,28 @@ def calibration_summary(y: ArrayLike, p: ArrayLike) -> CalibrationSummary:
         brier=brier,
         brier_scaled=float(1 - brier / (outcome.mean() * (1 - outcome.mean()))),
         observed_expected=float(outcome.sum() / risk.sum()) if risk.any() else float("inf"),
-        c_index=float(placement_values(outcome, risk[None])[0].mean()),
-        left_out=int((~inside).sum()),
+        c_index=c_index,
+        left_out=int(np.isin(risk, (0, 1)).sum()),
     )
 
 
-def _recalibration(outcome: NDArray, log_odds: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    ones = np.ones_like(log_odds)
-    joint, joint_covariance = maximum_likelihood(np.column_stack([ones, log_odds]), outcome)
-    large, large_covariance = maximum_likelihood(ones[:, None], outcome, offset=log_odds)
-    return joint[0], joint_covariance[0], large[0], large_covariance[0]
+def recalibrations(
+    outcome: NDArray, risk: NDArray, weights: NDArray | None = None
+) -> tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]:
+    """Logistic regressions on the log odds of the risks: joint, and with the slope fixed at 1.
+
+    Each as :func:`helpers.learning.logistic.maximum_likelihood` gives it, for every row of ``weights``.
+    """
+    inside = (risk > 0) & (risk < 1)
+    y, log_odds, ones = outcome[inside], logit(risk[inside]), np.ones((inside.sum(), 1))
+    part = None if weights is None else weights[:, inside]
+    joint = maximum_likelihood(np.column_stack([ones, log_odds]), y, part)
+    return joint, maximum_likelihood(ones, y, part, offset=log_odds)
+
+
+def _c_and_brier(outcome: NDArray, risk: NDArray) -> tuple[float, float]:
+    c_index = placement_values(outcome, risk[None])[0].mean()
+    return float(c_index), float(np.mean((risk - outcome) ** 2))
 
 
 def _wald(estimate: float, variance: float) -> tuple[float, float]:
@@ -104,39 +121,31 @@ def _wald(estimate: float, variance: float) -> tuple[float, float]:
     return float(estimate - half), float(estimate + half)
 
 
-def hosmer_lemeshow(
-    y: ArrayLike, p: ArrayLike, external: bool, groups: int = 10
-) -> tuple[float, int, float, pd.DataFrame]:
-    """Hosmer-Lemeshow test of calibration in groups of predicted risk.
+def hosmer_lemeshow(y: ArrayLike, p: ArrayLike, external: bool) -> tuple[float, int, float, pd.DataFrame]:
+    """Hosmer-Lemeshow test of calibration in ten groups by quantiles of predicted risk; tied ones merge.
 
     Parameters
     ----------
-    y, p : array_like, shape (patients,)
-        Outcome 0/1 and predicted risks.
+    y, p
+        As for `calibration_summary`.
     external : bool
         Whether the patients are others than those on whom the model was fitted: degrees of freedom are then
         the number of groups, else two fewer.
-    groups : int
-        Groups by quantiles of risk; tied quantiles merge.
 
     Returns
     -------
-    statistic : float
-        Chi-square.
-    df : int
-        Degrees of freedom.
-    p_value : float
-        NaN when ``df`` is 0 or less. The test depends on the groups and on the sample size: no proof of good
-        calibration.
+    statistic, df, p_value
+        Chi-square, its degrees of freedom, and P, NaN when these are 0 or less. The test depends on the
+        groups and on the sample size: no proof of good calibration.
     table : DataFrame
-        n, observed and expected events, mean risk of each group.
+        Of `risk_groups`.
 
     Notes
     -----
     Groups as R ``cut(p, unique(quantile(p, 0:10 / 10)), include.lowest = TRUE)``.
     """
     outcome, risk = checked_probabilities(y, p)
-    table = risk_groups(outcome, risk, groups)
+    table = risk_groups(outcome, risk, groups=10)
     expected, n = table["expected"], table["n"]
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = float(((table["observed"] - expected) ** 2 / (expected * (1 - expected / n))).sum())
@@ -149,32 +158,15 @@ def risk_groups(outcome: NDArray, risk: NDArray, groups: int) -> pd.DataFrame:
     limits = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)))
     group = np.clip(np.searchsorted(limits, risk, "left"), 1, None)
     frame = pd.DataFrame({"group": group, "outcome": outcome, "risk": risk})
-    return (
-        frame.groupby("group")
-        .agg(
-            n=("outcome", "size"),
-            observed=("outcome", "sum"),
-            expected=("risk", "sum"),
-            risk=("risk", "mean"),
-        )
-        .reset_index(drop=True)
-    )
+    of_group = frame.groupby("group")
+    table = of_group["outcome"].agg(n="size", observed="sum")
+    return table.join(of_group["risk"].agg(expected="sum", risk="mean")).reset_index(drop=True)
 
 
 def calibration_curve(y: ArrayLike, p: ArrayLike, at: ArrayLike) -> NDArray[np.float64]:
-    """Observed frequency as a smooth function of predicted risk.
+    """Observed frequency as a smooth function of predicted risk, at the risks ``at``, shape (points,).
 
-    Parameters
-    ----------
-    y, p : array_like, shape (patients,)
-        Outcome and predicted risks.
-    at : array_like, shape (points,)
-        Risks at which the curve is wanted.
-
-    Returns
-    -------
-    ndarray, shape (points,)
-        NaN outside the range of ``p``.
+    NaN outside the range of ``p``.
 
     Notes
     -----
@@ -185,11 +177,6 @@ def calibration_curve(y: ArrayLike, p: ArrayLike, at: ArrayLike) -> NDArray[np.f
         return np.where(np.asarray(at) == risk[0], outcome.mean(), np.nan)
     smooth = lowess(outcome, risk, frac=2 / 3, it=0, delta=0.01 * np.ptp(risk))
     return np.interp(at, *smooth.T, left=np.nan, right=np.nan)
-
-
-def bootstrap_resamples(rng: np.random.Generator, patients: int, resamples: int) -> NDArray[np.int64]:
-    """Rows of bootstrap resamples, shape (resamples, patients)."""
-    return rng.integers(0, patients, size=(resamples, patients))
 
 
 def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFrame:
@@ -203,7 +190,6 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     design : array_like, shape (patients, columns)
         Numeric predictors without the column of ones.
     y : array_like, shape (patients,)
-        Outcome 0/1.
     resamples : ndarray, shape (resamples, patients)
         Row numbers, from 0.
 
@@ -213,14 +199,19 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
         Indexed by c_index, brier, slope, intercept: apparent, optimism, corrected, resamples (those in which
         the model could be fitted; a separated resample is left out).
     """
-    matrix, outcome = _with_ones(design), checked_outcome(y)
-    risks, fitted = _refits(matrix, outcome, resamples)
-    own = maximum_likelihood(matrix, outcome)[0][0]
+    columns, outcome = np.asarray(design, dtype=float), checked_outcome(y)
+    # A column that never varies would stand for the ones a second time.
+    matrix = np.column_stack([np.ones(len(columns)), columns[:, np.ptp(columns, axis=0) > 0]])
+    weights = np.array([np.bincount(rows, minlength=outcome.size) for rows in resamples])
+    refits, _ = maximum_likelihood(matrix, outcome, weights)
+    fitted = np.isfinite(refits).all(axis=1)
+    (own,), _ = maximum_likelihood(matrix, outcome)
     apparent = np.array([*_c_and_brier(outcome, expit(matrix @ own)), 1.0, 0.0])
     optimism = []
-    for rows, risk in zip(resamples[fitted], risks, strict=True):
+    for rows, risk in zip(resamples[fitted], expit(refits[fitted] @ matrix.T), strict=True):
         in_resample = [*_c_and_brier(outcome[rows], risk[rows]), 1.0, 0.0]
-        intercept, slope = _recalibration(outcome, logit(risk))[0]
+        line = np.column_stack([np.ones_like(risk), logit(risk)])
+        ((intercept, slope),), _ = maximum_likelihood(line, outcome)
         optimism.append(np.subtract(in_resample, [*_c_and_brier(outcome, risk), slope, intercept]))
     mean = np.nanmean(optimism, axis=0) if optimism else np.full(4, np.nan)
     return pd.DataFrame(
@@ -229,49 +220,17 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     )
 
 
-def _with_ones(design: ArrayLike) -> NDArray[np.float64]:
-    columns = np.asarray(design, dtype=float)
-    # A column that never varies would stand for the ones a second time.
-    return np.column_stack([np.ones(len(columns)), columns[:, np.ptp(columns, axis=0) > 0]])
-
-
-def _refits(matrix: NDArray, outcome: NDArray, resamples: NDArray) -> tuple[NDArray, NDArray]:
-    """Risks of the original patients by each resample's model, and which resamples gave a model."""
-    weights = np.array([np.bincount(rows, minlength=outcome.size) for rows in resamples])
-    coefficients, _ = maximum_likelihood(matrix, outcome, weights)
-    fitted = np.isfinite(coefficients).all(axis=1)
-    return expit(coefficients[fitted] @ matrix.T), fitted
-
-
-def _c_and_brier(outcome: NDArray, risk: NDArray) -> tuple[float, float]:
-    c_index = placement_values(outcome, risk[None])[0].mean()
-    return float(c_index), float(np.mean((risk - outcome) ** 2))
-
-
 def calibration_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Calibration of each model in each set.
-
-    Returns
-    -------
-    DataFrame
-        model, cohort, n, events, slope, slope_low, slope_high, intercept, in_the_large, in_the_large_low,
-        in_the_large_high, brier, brier_scaled, observed_expected, hosmer_lemeshow_p, left_out.
-    """
+    """Calibration of each model in each set: a row of `TABLE_COLUMNS`, named as in `CalibrationSummary`."""
     rows = []
     for model in models:
         for cohort in present_cohorts(predictions):
             part = probabilities_wide(predictions, cohort, [model])
-            rows.append({"model": model, "cohort": cohort} | _table_row(part, model, cohort))
-    return pd.DataFrame(rows)
-
-
-def _table_row(part: pd.DataFrame, model: str, cohort: str) -> dict[str, float]:
-    y, p = part["osteoporosis"], part[model]
-    summary = calibration_summary(y, p)
-    row = {"n": len(part), "events": int(y.sum()), "slope": summary.slope}
-    row |= dict(zip(("slope_low", "slope_high"), summary.slope_ci, strict=True))
-    row |= {"intercept": summary.intercept, "in_the_large": summary.in_the_large}
-    row |= dict(zip(("in_the_large_low", "in_the_large_high"), summary.in_the_large_ci, strict=True))
-    row |= {name: getattr(summary, name) for name in ("brier", "brier_scaled", "observed_expected")}
-    row["hosmer_lemeshow_p"] = hosmer_lemeshow(y, p, external=cohort != "training")[2]
-    return row | {"left_out": summary.left_out}
+            y, p = part["osteoporosis"], part[model]
+            row = {"model": model, "cohort": cohort, "n": len(part), "events": int(y.sum())}
+            row |= asdict(calibration_summary(y, p))
+            for name in ("slope", "in_the_large"):
+                row[f"{name}_low"], row[f"{name}_high"] = row[f"{name}_ci"]
+            row["hosmer_lemeshow_p"] = hosmer_lemeshow(y, p, external=cohort != "training")[2]
+            rows.append(row)
+    return pd.DataFrame(rows, columns=TABLE_COLUMNS)

@@ -19,12 +19,7 @@ PROPORTIONS = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
 
 
 def roc_points(y: ArrayLike, score: ArrayLike) -> pd.DataFrame:
-    """Corners of the ROC curve, from "nobody is positive" to "everybody is".
-
-    Parameters
-    ----------
-    y, score : array_like, shape (patients,)
-        Outcome 0/1 and scores, higher for the diseased.
+    """Corners of the ROC curve, from "nobody is positive" to "everybody is"; input as for `youden_cutoff`.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def net_benefit(y: ArrayLike, p: ArrayLike, thresholds: ArrayLike) -> NDArray[np
     Equals R ``dcurves::dca``. :doi:`10.1177/0272989X06295361`.
     """
     outcome, risk = checked_probabilities(y, p)
-    limits = _checked_thresholds(thresholds)
+    limits = checked_thresholds(thresholds)
     treated = risk >= limits[:, None]
     true_positive = (treated & (outcome == 1)).sum(axis=1)
     false_positive = (treated & (outcome == 0)).sum(axis=1)
@@ -54,7 +54,8 @@ def treat_all(y: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
     return net_benefit(y, np.ones(np.size(y)), thresholds)
 
 
-def _checked_thresholds(thresholds: ArrayLike) -> NDArray[np.float64]:
+def checked_thresholds(thresholds: ArrayLike) -> NDArray[np.float64]:
+    """Thresholds rounded to 10 digits; a StudyError for one outside 0 to below 1."""
     limits = np.round(np.atleast_1d(np.asarray(thresholds, dtype=float)), 10)
     if not ((limits >= 0) & (limits < 1)).all():
         raise StudyError(
@@ -72,8 +73,8 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
         The ``predictions`` artifact.
     models : list of str
         Models to compare.
-    thresholds : array_like, shape (thresholds,)
-        Risks above 0 and below 1.
+    thresholds
+        As for `net_benefit`.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
         cohort, strategy, threshold, net_benefit, avoided_per_100 (treatments of healthy patients avoided in
         100 patients, compared with treating all, at no loss of true positives; not finite at threshold 0).
     """
-    limits = _checked_thresholds(thresholds)
+    limits = checked_thresholds(thresholds)
     parts = []
     for cohort in present_cohorts(predictions):
         wide = probabilities_wide(predictions, cohort, models)
@@ -100,12 +101,7 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
 def best_ranges(curves: pd.DataFrame, strategy: str) -> pd.DataFrame:
     """Runs of thresholds at which ``strategy`` has the highest net benefit of all, ties not counted.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        As `decision_curves` gives it.
-    strategy : str
-        One of its strategies.
+    ``curves`` are those of `decision_curves`.
 
     Returns
     -------
@@ -123,12 +119,6 @@ def best_ranges(curves: pd.DataFrame, strategy: str) -> pd.DataFrame:
         for _, members in wide.index.to_series()[best].groupby(run[best]):
             rows.append([cohort, members.iloc[0], members.iloc[-1], len(members)])
     ranges = pd.DataFrame(rows, columns=["cohort", "low", "high", "thresholds"])
-    return ranges.assign(longest=_longest(ranges))
-
-
-def _longest(ranges: pd.DataFrame) -> pd.Series:
     # The first one where two are equally long.
-    first = (
-        ranges.groupby("cohort")["thresholds"].transform("idxmax") if len(ranges) else ranges["thresholds"]
-    )
-    return first.eq(ranges.index)
+    longest = ranges.sort_values("thresholds", ascending=False, kind="stable").drop_duplicates("cohort")
+    return ranges.assign(longest=ranges.index.isin(longest.index))

@@ -14,7 +14,7 @@ Rules where the method gives no answer:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
@@ -86,17 +86,7 @@ def delong_auc(y: ArrayLike, score: ArrayLike, level: float = 0.95) -> AucEstima
 def delong_test(y: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: float = 0.95) -> AucComparison:
     """Test whether two scores of the same patients have the same AUC.
 
-    Parameters
-    ----------
-    y, score_a, score_b : array_like, shape (patients,)
-        Outcome and the two scores.
-    level : float
-        Confidence level of the interval of the difference ``auc_a - auc_b``.
-
-    Raises
-    ------
-    StudyError
-        As `delong_auc`.
+    The difference is ``auc_a - auc_b``; parameters and errors as for `delong_auc`.
 
     Notes
     -----
@@ -129,7 +119,6 @@ def placement_values(outcome: NDArray, scores: NDArray) -> tuple[NDArray[np.floa
     outcome : ndarray, shape (patients,)
         0 or 1, both present.
     scores : ndarray, shape (models, patients)
-        Finite scores.
 
     Returns
     -------
@@ -137,23 +126,16 @@ def placement_values(outcome: NDArray, scores: NDArray) -> tuple[NDArray[np.floa
         Its mean over patients is the AUC.
     negatives : ndarray, shape (models, patients with outcome 0)
     """
-    diseased = outcome == 1
-    n_positive, n_negative = diseased.sum(), (~diseased).sum()
-    ranks = rankdata(scores, axis=1)
-    among_positives = rankdata(scores[:, diseased], axis=1)
-    among_negatives = rankdata(scores[:, ~diseased], axis=1)
-    positives = (ranks[:, diseased] - among_positives) / n_negative
-    negatives = 1 - (ranks[:, ~diseased] - among_negatives) / n_positive
+    diseased, ranks = outcome == 1, rankdata(scores, axis=1)
+    positives = (ranks[:, diseased] - rankdata(scores[:, diseased], axis=1)) / (~diseased).sum()
+    negatives = 1 - (ranks[:, ~diseased] - rankdata(scores[:, ~diseased], axis=1)) / diseased.sum()
     return positives, negatives
 
 
 def _variance(positives: NDArray, negatives: NDArray) -> NDArray[np.float64]:
     if min(positives.shape[1], negatives.shape[1]) < 2:
         return np.full(positives.shape[0], np.nan)
-    return (
-        positives.var(axis=1, ddof=1) / positives.shape[1]
-        + negatives.var(axis=1, ddof=1) / negatives.shape[1]
-    )
+    return sum(part.var(axis=1, ddof=1) / part.shape[1] for part in (positives, negatives))
 
 
 def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame:
@@ -177,21 +159,10 @@ def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
         wide = probabilities_wide(predictions, cohort, models)
         y = wide["osteoporosis"]
         for first, second in combinations(models, 2):
+            pair = {"first": first, "second": second}
             test = delong_test(y, wide[first], wide[second])
-            aucs = [delong_auc(y, wide[model]).auc for model in (first, second)]
-            rows.append(
-                [
-                    cohort,
-                    first,
-                    second,
-                    *aucs,
-                    test.difference,
-                    test.ci_low,
-                    test.ci_high,
-                    test.z,
-                    test.p_value,
-                ]
-            )
+            aucs = {f"auc_{which}": delong_auc(y, wide[model]).auc for which, model in pair.items()}
+            rows.append({"cohort": cohort, **pair, **aucs, **asdict(test)})
     columns = "cohort first second auc_first auc_second difference ci_low ci_high z p_value".split()
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = table.groupby("cohort")["p_value"].transform(holm)
@@ -207,11 +178,11 @@ def holm(p_values: pd.Series) -> pd.Series:
     return corrected
 
 
-def p_matrix(tests: pd.DataFrame, cohort: str, models: list[str], column: str = "p_value") -> pd.DataFrame:
+def p_matrix(tests: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
     """P values of one set as the square matrix of the paper's Table 4 (1 on the diagonal)."""
     matrix = pd.DataFrame(1.0, index=pd.Index(models, name="model"), columns=models)
     for row in tests[tests["cohort"] == cohort].itertuples():
-        matrix.loc[row.first, row.second] = matrix.loc[row.second, row.first] = getattr(row, column)
+        matrix.loc[row.first, row.second] = matrix.loc[row.second, row.first] = row.p_value
     return matrix
 
 

@@ -13,12 +13,12 @@ from helpers.evaluation.bootstrap import (
     BootstrapPerformance,
     bootstrap_performance,
     performance_intervals,
-    resample_weights,
 )
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.learning.draws import resample_weights
 
 # Measures at the paper's cut-offs, and those of `performance_table` at the training set's.
 MEASURES = ["auc", *PROPORTIONS]
@@ -123,7 +123,7 @@ class Resampled:
     Attributes
     ----------
     weights : ndarray, shape (resamples, patients)
-        As :func:`helpers.evaluation.bootstrap.resample_weights` gives them.
+        As :func:`helpers.learning.draws.resample_weights` gives them.
     performance : BootstrapPerformance
         Its net benefit at `THRESHOLDS`.
     """

@@ -14,10 +14,7 @@ from scipy.stats import norm
 
 from helpers.errors import StudyError
 
-SHRINKAGE = 0.9  # the largest tolerable shrinkage of coefficients is 10 %
-R2_DIFFERENCE = 0.05  # of apparent and corrected Nagelkerke R-squared
-RISK_MARGIN = 0.05  # half width of the 95 % interval of the overall risk
-RISK_ERROR = 0.05  # mean absolute error of predicted risks
+Z = norm.ppf(0.975)
 
 
 def largest_cox_snell(prevalence: float) -> float:
@@ -54,25 +51,20 @@ def development_size(parameters: int, prevalence: float, cox_snell: float) -> pd
             "A sample size needs at least one parameter and a Cox-Snell R-squared above 0 and below "
             f"{largest:.3f} (prevalence {prevalence:g}); given are {parameters} and {cox_snell:g}."
         )
+    of_optimism = cox_snell / (cox_snell + 0.05 * largest)  # the shrinkage that such an optimism means
+    rarer = min(prevalence, 1 - prevalence)
+    log_error = -0.508 + 0.259 * np.log(rarer) + 0.504 * np.log(parameters) - np.log(0.05)
     needed = {
-        "shrinkage of 10 % or less": _for_shrinkage(parameters, cox_snell, SHRINKAGE),
-        "optimism of R-squared of 0.05 or less": _for_shrinkage(
-            parameters, cox_snell, cox_snell / (cox_snell + R2_DIFFERENCE * largest)
-        ),
-        "overall risk within 0.05": (norm.ppf(0.975) / RISK_MARGIN) ** 2 * prevalence * (1 - prevalence),
-        "mean absolute error of risks of 0.05 or less": _for_risk_error(parameters, prevalence),
+        "shrinkage of 10 % or less": _for_shrinkage(parameters, cox_snell, 0.9),
+        "optimism of R-squared of 0.05 or less": _for_shrinkage(parameters, cox_snell, of_optimism),
+        "overall risk within 0.05": (Z / 0.05) ** 2 * prevalence * (1 - prevalence),
+        "mean absolute error of risks of 0.05 or less": np.exp(log_error / 0.544),
     }
     return _table(needed, prevalence, parameters)
 
 
 def _for_shrinkage(parameters: int, cox_snell: float, shrinkage: float) -> float:
     return parameters / ((shrinkage - 1) * np.log(1 - cox_snell / shrinkage))
-
-
-def _for_risk_error(parameters: int, prevalence: float) -> float:
-    smaller = min(prevalence, 1 - prevalence)
-    exponent = -0.508 + 0.259 * np.log(smaller) + 0.504 * np.log(parameters) - np.log(RISK_ERROR)
-    return float(np.exp(exponent / 0.544))
 
 
 def validation_size(
@@ -101,18 +93,14 @@ def validation_size(
     """
     _checked_prevalence(prevalence)
     ratio, slope, area = widths
+    # The interval of O/E = 1 is exp(+-1.96 SE): its width is 2 sinh(1.96 SE).
+    se = np.arcsinh(ratio / 2) / Z
     needed = {
-        f"observed / expected, interval of width {ratio:g}": _for_ratio(prevalence, ratio),
+        f"observed / expected, interval of width {ratio:g}": (1 - prevalence) / (prevalence * se**2),
         f"calibration slope, interval of width {slope:g}": _for_slope(np.asarray(log_odds, float), slope),
         f"AUC, interval of width {area:g}": _for_auc(prevalence, auc, area),
     }
     return _table(needed, prevalence, None)
-
-
-def _for_ratio(prevalence: float, width: float) -> float:
-    # The interval of O/E = 1 is exp(+-1.96 SE): its width is 2 sinh(1.96 SE).
-    se = np.arcsinh(width / 2) / norm.ppf(0.975)
-    return (1 - prevalence) / (prevalence * se**2)
 
 
 def _for_slope(log_odds: np.ndarray, width: float) -> float:
@@ -120,7 +108,7 @@ def _for_slope(log_odds: np.ndarray, width: float) -> float:
         raise StudyError("The calibration slope needs predictions that are finite and not all the same.")
     weight = expit(log_odds) * expit(-log_odds)
     a, b, c = weight.mean(), (weight * log_odds).mean(), (weight * log_odds**2).mean()
-    return (2 * norm.ppf(0.975) / width) ** 2 * a / (a * c - b**2)
+    return (2 * Z / width) ** 2 * a / (a * c - b**2)
 
 
 def _for_auc(prevalence: float, auc: float, width: float) -> float:
@@ -130,16 +118,14 @@ def _for_auc(prevalence: float, auc: float, width: float) -> float:
     # Newcombe 2006, doi 10.1002/sim.2324.
     spread = 1 + (n / 2 - 1) * ((1 - auc) / (2 - auc) + auc / (1 + auc))
     variance = auc * (1 - auc) * spread / (n**2 * prevalence * (1 - prevalence))
-    return float(n[np.argmax(2 * norm.ppf(0.975) * np.sqrt(variance) <= width)])
+    return float(n[np.argmax(2 * Z * np.sqrt(variance) <= width)])
 
 
 def cox_snell_of(y: np.ndarray, p: np.ndarray) -> float:
     """Cox-Snell R-squared of risks: 1 - (likelihood of the prevalence / that of the risks)^(2/n)."""
     y, p = np.asarray(y, float), np.clip(np.asarray(p, float), 1e-12, 1 - 1e-12)
-    gain = np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)) - np.mean(
-        y * np.log(y.mean()) + (1 - y) * np.log1p(-y.mean())
-    )
-    return float(1 - np.exp(-2 * gain))
+    ours, prevalence = (np.mean(y * np.log(q) + (1 - y) * np.log1p(-q)) for q in (p, y.mean()))
+    return float(1 - np.exp(-2 * (ours - prevalence)))
 
 
 def _table(needed: dict[str, float], prevalence: float, parameters: int | None) -> pd.DataFrame:

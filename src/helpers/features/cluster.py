@@ -13,13 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.errors import StudyError
 from helpers.study.study_file import Study
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 # dask's own variable; `radbook run --scheduler` sets it, and the notebooks inherit it.
 ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
@@ -57,12 +54,34 @@ def on_cluster(function: Callable[[Any], Any], items: Sequence, address: str) ->
     StudyError
         When the scheduler does not answer, a worker has other code, or workers die again and again.
     """
-    with _client(address) as client:
-        checked = partial(_with_the_same_code, function, code_version())
+    # Imported here: a third of a second that a run without a cluster does not need.
+    from distributed import Client, KilledWorker
+
+    try:
+        client = Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"The dask scheduler '{address}' does not answer ({type(error).__name__}). Start it, correct the "
+            "address (key 'scheduler' of the study file, or --scheduler), or leave it out to use this "
+            "computer alone."
+        ) from None
+    checked = partial(_with_the_same_code, function, code_version())
+    with client:
         waiting = deque(client.map(checked, items, pure=False))
-        while waiting:
-            # Popped, so that the workers need not keep what has arrived here.
-            yield _result(waiting.popleft())
+        try:
+            while waiting:
+                # Popped, so that the workers need not keep what has arrived here.
+                yield waiting.popleft().result()
+        except KilledWorker:
+            raise StudyError(
+                "Workers of the cluster died again and again over the same patient, mostly for lack of "
+                "memory. Finished patients are kept: run again with more memory a worker."
+            ) from None
+        except (_OtherCode, ImportError):
+            raise StudyError(
+                "A worker of the cluster has not the same code as this computer: install the same version of "
+                "radbook from requirements.lock there, and start the workers again."
+            ) from None
 
 
 @cache
@@ -75,37 +94,7 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
-def _client(address: str) -> Client:
-    from distributed import Client  # a third of a second that a run without a cluster does not need
-
-    try:
-        return Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise StudyError(
-            f"The dask scheduler '{address}' does not answer ({type(error).__name__}). Start it, correct the "
-            "address (key 'scheduler' of the study file, or --scheduler), or leave it out to use this "
-            "computer alone."
-        ) from None
-
-
 def _with_the_same_code(function: Callable[[Any], Any], expected: str, item: Any) -> Any:
     if code_version() != expected:
         raise _OtherCode
     return function(item)
-
-
-def _result(future: Any) -> Any:
-    from distributed import KilledWorker
-
-    try:
-        return future.result()
-    except KilledWorker:
-        raise StudyError(
-            "Workers of the cluster died again and again over the same patient, mostly for lack of memory. "
-            "Finished patients are kept: run again with more memory a worker."
-        ) from None
-    except (_OtherCode, ImportError):
-        raise StudyError(
-            "A worker of the cluster has not the same code as this computer: install the same version of "
-            "radbook from requirements.lock there, and start the workers again."
-        ) from None

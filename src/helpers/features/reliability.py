@@ -7,8 +7,7 @@ constant difference between readers and comes out higher.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,7 @@ from helpers.errors import StudyError
 from helpers.features.names import feature_dictionary, feature_names
 
 
-@dataclass(frozen=True)
-class IccEstimate:
+class IccEstimate(NamedTuple):
     """Intraclass correlations with confidence limits, each of shape (features,)."""
 
     icc: NDArray[np.float64]
@@ -58,13 +56,9 @@ def icc(ratings: ArrayLike, kind: Literal["2,1", "3,1"] = "2,1", level: float = 
     :doi:`10.1037/0033-2909.86.2.420`, :doi:`10.1037/1082-989X.1.1.30`.
     """
     values = _checked_ratings(ratings, kind)
-    n, k = values.shape[1:]
+    interval = _agreement if kind == "2,1" else _consistency
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        squares = _mean_squares(values)
-        if kind == "2,1":
-            estimate = _agreement(*squares, n, k, 0.5 + level / 2)
-        else:
-            estimate = _consistency(*squares, n, k, 0.5 + level / 2)
+        estimate = interval(*_mean_squares(values), *values.shape[1:], 0.5 + level / 2)
     constant = ~(np.ptp(values, axis=(1, 2)) > 0)
     perfect = estimate[0] == 1
     return IccEstimate(*(np.where(constant, np.nan, np.where(perfect, 1.0, part)) for part in estimate))
@@ -129,17 +123,13 @@ def reader_icc(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         ``feature``, ``image_type``, ``feature_class``, ``icc``, ``ci_low``, ``ci_high``; the last three are
         missing for a constant feature, and for all when fewer than two patients have two readers.
     """
-    # Imported here, as matplotlib below: a process that measures patients needs neither, and both are large.
-    pass
-
     names = feature_names(first)
     table = feature_dictionary(names)[["feature", "image_type", "feature_class"]]
     patients = sorted(set(first["patient_id"]) & set(second.get("patient_id", [])))
     if len(patients) < 2:
         return table.assign(icc=np.nan, ci_low=np.nan, ci_high=np.nan)
     readings = [frame.set_index("patient_id").loc[patients, names].T for frame in (first, second)]
-    agreement = icc(np.stack(readings, axis=-1), kind="2,1")
-    return table.assign(icc=agreement.icc, ci_low=agreement.ci_low, ci_high=agreement.ci_high)
+    return table.assign(**icc(np.stack(readings, axis=-1))._asdict())
 
 
 def icc_summary(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -151,14 +141,13 @@ def icc_summary(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
         ``feature_class``, ``features``, ``median_icc``, ``above`` (estimate above the threshold),
         ``lower_limit_above`` (its lower 95 % limit above it), ``undefined`` (no ICC: constant feature).
     """
-    everything = table.assign(feature_class="all")
-    grouped = pd.concat([table, everything]).groupby("feature_class", sort=False)
-    return pd.DataFrame(
-        {
-            "features": grouped.size(),
-            "median_icc": grouped["icc"].median(),
-            "above": grouped["icc"].agg(lambda values: int((values > threshold).sum())),
-            "lower_limit_above": grouped["ci_low"].agg(lambda values: int((values > threshold).sum())),
-            "undefined": grouped["icc"].agg(lambda values: int(values.isna().sum())),
-        }
-    ).reset_index()
+    marked = table.assign(
+        features=1,
+        above=table["icc"] > threshold,
+        lower_limit_above=table["ci_low"] > threshold,
+        undefined=table["icc"].isna(),
+    )
+    grouped = pd.concat([marked, marked.assign(feature_class="all")]).groupby("feature_class", sort=False)
+    summary = grouped[["features", "above", "lower_limit_above", "undefined"]].sum()
+    summary.insert(1, "median_icc", grouped["icc"].median())
+    return summary.reset_index()

@@ -396,7 +396,7 @@ def calibration_with_intervals(
     predictions : DataFrame
     models : list of str
     weights : ndarray, shape (resamples, patients)
-        As :func:`helpers.evaluation.bootstrap.resample_weights` gives them.
+        As :func:`helpers.learning.draws.resample_weights` gives them.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from helpers.checked_inputs import checked_probabilities
-from helpers.evaluation.calibration import bootstrap_resamples
+from helpers.learning.draws import bootstrap_resamples
 from helpers.learning.logistic import maximum_likelihood
 
 FROZEN, INTERCEPT, BOTH = "as frozen", "intercept only", "intercept and slope"

@@ -37,7 +37,6 @@ GRIDS = {
     "RF": {"max_depth": [3, 6, None], "min_samples_leaf": [1, 5]},
     "LightGBM": {"num_leaves": [2, 4, 8], "n_estimators": [25, 50, 150]},
 }
-CALIBRATION_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class FittedModel:
 
     Attributes
     ----------
-    name : str
     pipeline : Pipeline
         Steps scale, smote (optional), classifier.
     chosen : dict
@@ -95,11 +93,13 @@ def fit_models(
     y = checked_outcome(outcome)
     rarest = _rarest_in_fold(y, folds)
     cv = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    balance = [("smote", LimitedSmote(random_state=seed))] if smote else []
     fitted = {}
     for name in MODELS:
         grid = _feasible(GRIDS[name], smallest_fold=len(y) - -(-len(y) // folds))
+        classifier = _classifier(name, seed, rarest)
         search = GridSearchCV(
-            _pipeline(_classifier(name, seed, rarest), smote, seed),
+            Pipeline([("scale", StandardScaler()), *balance, ("classifier", classifier)]),
             {f"classifier__{key}": values for key, values in grid.items()},
             scoring={"auc": "roc_auc", "log_loss": "neg_log_loss"},
             refit="log_loss",
@@ -107,8 +107,9 @@ def fit_models(
             n_jobs=workers or -1,
             error_score="raise",
         ).fit(features.to_numpy(float), y)
-        chosen = {key.split("__")[-1]: value for key, value in search.best_params_.items()}
-        tried = {key.split("__")[-1]: values for key, values in grid.items()}
+        chosen, tried = (
+            {key.split("__")[-1]: value for key, value in one.items()} for one in (search.best_params_, grid)
+        )
         auc, sd = (float(search.cv_results_[f"{of}_test_auc"][search.best_index_]) for of in ("mean", "std"))
         fitted[name] = FittedModel(name, search.best_estimator_, chosen, tried, auc, sd)
     return fitted
@@ -119,17 +120,14 @@ def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd
 
     Parameters
     ----------
-    models : dict of str to FittedModel
     features : DataFrame, shape (patients, features)
         Raw values of the selected features, in the order used for fitting.
     patients : DataFrame
         Row for row the same patients: patient_id, cohort, osteoporosis.
     """
-    rows = patients[["patient_id", "cohort", "osteoporosis"]].reset_index(drop=True)
+    rows, values = patients[["patient_id", "cohort", "osteoporosis"]], features.to_numpy(float)
     parts = [
-        rows.assign(
-            model=name, probability=model.pipeline.predict_proba(features.to_numpy(float))[:, 1].astype(float)
-        )
+        rows.assign(model=name, probability=model.pipeline.predict_proba(values)[:, 1].astype(float))
         for name, model in models.items()
     ]
     return pd.concat(parts, ignore_index=True)
@@ -181,11 +179,6 @@ def _feasible(grid: dict[str, list], smallest_fold: int) -> dict[str, list]:
     return {"n_neighbors": fitting or [max(1, smallest_fold // 2)]}
 
 
-def _pipeline(classifier: BaseEstimator, smote: bool, seed: int) -> Pipeline:
-    balance = [("smote", LimitedSmote(random_state=seed))] if smote else []
-    return Pipeline([("scale", StandardScaler()), *balance, ("classifier", classifier)])
-
-
 def _classifier(name: str, seed: int, rarest: int) -> BaseEstimator:
     # One thread each: the folds run in parallel, and sums do not depend on the number of threads.
     if name == "LR":
@@ -194,7 +187,7 @@ def _classifier(name: str, seed: int, rarest: int) -> BaseEstimator:
         return KNeighborsClassifier(n_jobs=1)
     if name == "SVM":
         # Distances from the margin become probabilities by Platt's sigmoid.
-        cv = StratifiedKFold(min(CALIBRATION_FOLDS, rarest), shuffle=True, random_state=seed)
+        cv = StratifiedKFold(min(3, rarest), shuffle=True, random_state=seed)
         return CalibratedClassifierCV(SVC(), method="sigmoid", cv=cv, ensemble=False)
     if name == "XGBoost":
         return XGBClassifier(learning_rate=0.1, subsample=0.8, random_state=seed, n_jobs=1)

@@ -19,7 +19,6 @@ from helpers.checked_inputs import named_values
 from helpers.errors import StudyError
 
 FEWEST = 3  # patients that a batch needs for a mean and a variance
-TOLERANCE = 1e-10
 
 
 class ComBat(TransformerMixin, BaseEstimator):
@@ -102,7 +101,7 @@ def empirical_bayes(z: np.ndarray, varying: np.ndarray) -> tuple[np.ndarray, np.
         new_delta = squares / n if np.isinf(a) else (b + squares / 2) / (a + n / 2 - 1)
         change = max(np.abs(new_gamma - gamma).max(), np.abs(new_delta - delta).max())
         gamma, delta = new_gamma, new_delta
-        if change < TOLERANCE:
+        if change < 1e-10:
             break
     full_shift, full_scale = np.zeros(varying.size), np.ones(varying.size)
     full_shift[varying], full_scale[varying] = gamma, np.sqrt(np.maximum(delta, 1e-12))

@@ -17,37 +17,25 @@ import numpy as np
 import pandas as pd
 from numba import njit
 from scipy.special import expit
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
+from helpers.learning.draws import stratified_folds
 
 Family = Literal["gaussian", "binomial"]
 SWEEPS = 200_000  # of one coordinate descent
 NEWTON_STEPS = 200  # of one lambda
 # Largest change of a standardised coefficient at which the solution is called final.
 TOLERANCE = 1e-10
-# glmnet clamps probabilities to this before taking the deviance.
-SMALLEST_PROBABILITY = 1e-5
-# A variance of the binary outcome below this is taken as this, so that a Newton step exists.
-SMALLEST_WEIGHT = 1e-10
 
 
 @dataclass(frozen=True)
 class LassoPath:
     """Solutions for a falling sequence of penalties, on the scale of the features as given.
 
-    Attributes
-    ----------
-    family : "gaussian" or "binomial"
-    features : list of str or int, length p
-    lambdas : ndarray, shape (L,)
-    intercepts : ndarray, shape (L,)
-    coefficients : ndarray, shape (L, p)
+    Shapes: lambdas and intercepts (L,), coefficients (L, p).
     """
 
-    family: Family
-    features: list
     lambdas: np.ndarray
     intercepts: np.ndarray
     coefficients: np.ndarray
@@ -64,12 +52,10 @@ class LassoPath:
 
 @dataclass(frozen=True)
 class LassoCv:
-    """A path with its cross-validated loss, as R's ``cv.glmnet``.
+    """A path (fitted on all rows) with its cross-validated loss, as R's ``cv.glmnet``.
 
     Attributes
     ----------
-    path : LassoPath
-        Fitted on all rows.
     loss : str
         "Mean squared error" or "Binomial deviance".
     cvm, cvsd : ndarray, shape (L,)
@@ -137,13 +123,14 @@ def lasso_cv(
         lambdas = default_lambdas(values, y)
     fold_of = _fold_numbers(y, folds, family, seed)
     path = lasso_path(X, y, lambdas, family)
-    losses, sizes = [], []
-    for fold in np.unique(fold_of):
-        held_out = fold_of == fold
+    numbers, sizes = np.unique(fold_of, return_counts=True)
+    losses = []
+    for number in numbers:
+        held_out = fold_of == number
         fitted = lasso_path(values[~held_out], y[~held_out], path.lambdas, family)
         losses.append(_loss(y[held_out], fitted.linear_predictor(values[held_out]), family))
-        sizes.append(held_out.sum())
-    cvm, cvsd = _weighted_mean_and_error(np.array(losses), np.array(sizes, float))
+    cvm = np.average(losses, axis=0, weights=sizes)
+    cvsd = np.sqrt(np.average((np.array(losses) - cvm) ** 2, axis=0, weights=sizes) / (len(sizes) - 1))
     index_min = int(np.argmin(cvm))
     index_1se = int(np.argmax(cvm <= cvm[index_min] + cvsd[index_min]))
     loss = "Binomial deviance" if family == "binomial" else "Mean squared error"
@@ -152,32 +139,51 @@ def lasso_cv(
 
 def lasso_path(X: pd.DataFrame | np.ndarray, y: np.ndarray, lambdas: np.ndarray, family: Family) -> LassoPath:
     """Fit the LASSO for each of the falling ``lambdas``; parameters as in :func:`lasso_cv`."""
-    values, names = named_values(X)
+    values, _ = named_values(X)
     y = _checked(y, family)
     lambdas = np.sort(np.asarray(lambdas, float))[::-1]
     mean, scale = _standardisation(values)
     standardised = np.ascontiguousarray(((values - mean) / scale).T)
-    solve = _binomial_path if family == "binomial" else _gaussian_path
-    intercepts, coefficients, converged = solve(standardised, y, lambdas)
-    if not converged:
-        raise StudyError(
-            "The LASSO did not settle: the outcome can be told without error from the features, or two "
-            "features are copies of each other. Prune at a lower Spearman threshold, or use larger penalties."
-        )
+    intercepts, coefficients = _solutions(standardised, y, lambdas, family)
     # Below the tolerance a coefficient is rounding (at the largest penalty), not a choice.
     coefficients = np.where(np.abs(coefficients) > TOLERANCE, coefficients, 0) / scale
-    return LassoPath(family, names, lambdas, intercepts - coefficients @ mean, coefficients)
+    return LassoPath(lambdas, intercepts - coefficients @ mean, coefficients)
 
 
-def default_lambdas(X: np.ndarray, y: np.ndarray, count: int = 100) -> np.ndarray:
-    """``count`` penalties from the smallest that removes every feature, equally spaced in the logarithm."""
-    values = np.asarray(X, float)
+def _solutions(
+    features: np.ndarray, y: np.ndarray, lambdas: np.ndarray, family: Family
+) -> tuple[np.ndarray, np.ndarray]:
+    """Intercepts (L,) and coefficients (L, p) for standardised ``features`` (p, n)."""
+    beta, intercept = np.zeros(len(features)), y.mean()
+    if family == "binomial":
+        intercept = np.log(intercept / (1 - intercept))
+    else:
+        gram = _weighted_gram(features, np.full(len(y), 1.0 / len(y)))
+        target = _products(features, y - intercept) / len(y)
+    intercepts, coefficients = np.empty(len(lambdas)), np.empty((len(lambdas), len(features)))
+    for i, penalty in enumerate(lambdas):
+        if family == "binomial":
+            intercept, converged = _penalised_logistic(features, y, penalty, intercept, beta)
+        else:
+            converged = _descend(gram, target, penalty, beta)
+        if not converged:
+            raise StudyError(
+                "The LASSO did not settle: the outcome can be told without error from the features, or two "
+                "features are copies of each other. Prune at a lower Spearman threshold, or use larger "
+                "penalties."
+            )
+        intercepts[i], coefficients[i] = intercept, beta
+    return intercepts, coefficients
+
+
+def default_lambdas(values: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """100 penalties from the smallest that removes every feature, equally spaced in the logarithm."""
     mean, scale = _standardisation(values)
     largest = np.abs(((values - mean) / scale).T @ (y - np.mean(y))).max() / len(y)
     if largest == 0:
         raise StudyError("Every feature is constant: there is nothing for the LASSO to choose from.")
     smallest = largest * (1e-3 if len(y) > values.shape[1] else 1e-2)
-    return np.geomspace(largest, smallest, count)
+    return np.geomspace(largest, smallest, 100)
 
 
 def _checked(y: np.ndarray, family: Family) -> np.ndarray:
@@ -206,25 +212,14 @@ def _fold_numbers(y: np.ndarray, folds: int | np.ndarray, family: Family, seed: 
             f"{folds}-fold cross-validation needs at least {folds} patients of each class; there are "
             f"{smallest}. Lower the parameter 'folds'."
         )
-    binary = len(np.unique(y)) == 2
-    splitter = (StratifiedKFold if binary else KFold)(folds, shuffle=True, random_state=seed)
-    numbers = np.empty(len(y), int)
-    for number, (_, held_out) in enumerate(splitter.split(y, y)):
-        numbers[held_out] = number
-    return numbers
+    return stratified_folds(y, folds, seed)
 
 
 def _loss(y: np.ndarray, linear_predictor: np.ndarray, family: Family) -> np.ndarray:
     if family == "gaussian":
         return ((y[:, None] - linear_predictor) ** 2).mean(axis=0)
-    p = np.clip(expit(linear_predictor), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    p = np.clip(expit(linear_predictor), 1e-5, 1 - 1e-5)  # as glmnet
     return -2 * np.where(y[:, None] == 1, np.log(p), np.log1p(-p)).mean(axis=0)
-
-
-def _weighted_mean_and_error(losses: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean = np.average(losses, axis=0, weights=sizes)
-    variance = np.average((losses - mean) ** 2, axis=0, weights=sizes)
-    return mean, np.sqrt(variance / (len(sizes) - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -299,37 +294,6 @@ def _cholesky(gram, active):
 
 
 @njit(cache=True, nogil=True)
-def _gaussian_path(features, y, lambdas):
-    """Solutions for standardised ``features`` (p, n): intercepts (L,), coefficients (L, p), converged."""
-    n = len(y)
-    gram = _weighted_gram(features, np.full(n, 1.0 / n))
-    target = _products(features, y - y.mean()) / n
-    coefficients = np.zeros((len(lambdas), len(features)))
-    beta = np.zeros(len(features))
-    for i in range(len(lambdas)):
-        if not _descend(gram, target, lambdas[i], beta):
-            return np.full(len(lambdas), y.mean()), coefficients, False
-        coefficients[i] = beta
-    return np.full(len(lambdas), y.mean()), coefficients, True
-
-
-@njit(cache=True, nogil=True)
-def _binomial_path(features, y, lambdas):
-    """As :func:`_gaussian_path` for y of 0 and 1."""
-    intercepts = np.zeros(len(lambdas))
-    coefficients = np.zeros((len(lambdas), len(features)))
-    beta = np.zeros(len(features))
-    intercept = np.log(y.mean() / (1 - y.mean()))
-    for i in range(len(lambdas)):
-        intercept, converged = _penalised_logistic(features, y, lambdas[i], intercept, beta)
-        if not converged:
-            return intercepts, coefficients, False
-        intercepts[i] = intercept
-        coefficients[i] = beta
-    return intercepts, coefficients, True
-
-
-@njit(cache=True, nogil=True)
 def _penalised_logistic(features, y, penalty, intercept, beta):
     """Newton steps, halved while they do not lower the objective; changes ``beta`` in place."""
     eta = intercept + _combination(features, beta)
@@ -356,7 +320,7 @@ def _newton_step(features, y, eta, penalty, intercept, beta):
     """Minimise the penalised quadratic approximation at ``eta``; the intercept is eliminated by centring."""
     n = len(y)
     p = 1 / (1 + np.exp(-eta))
-    weight = np.maximum(p * (1 - p), SMALLEST_WEIGHT)
+    weight = np.maximum(p * (1 - p), 1e-10)  # so that a step exists
     residual = y - p
     total = weight.sum()
     centre = _products(features, weight) / total

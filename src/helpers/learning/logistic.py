@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,8 +40,8 @@ def levels_of(data: pd.DataFrame, predictors: list[str]) -> dict[str, list[str]]
         if isinstance(column.dtype, pd.CategoricalDtype):
             found[name] = [str(level) for level in column.cat.categories]
         elif not pd.api.types.is_numeric_dtype(column):
-            by_frequency = column.value_counts().rename_axis("level").reset_index()
-            ordered = by_frequency.sort_values(["count", "level"], ascending=[False, True])["level"]
+            counts = column.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+            ordered = counts.index
             found[name] = SEXES if set(ordered) <= set(SEXES) else [str(level) for level in ordered]
     return found
 
@@ -48,14 +49,7 @@ def levels_of(data: pd.DataFrame, predictors: list[str]) -> dict[str, list[str]]
 def encode(data: pd.DataFrame, predictors: list[str], levels: Mapping[str, list[str]]) -> pd.DataFrame:
     """Predictors as numbers, shape (patients, coefficients without the intercept).
 
-    Parameters
-    ----------
-    data : DataFrame
-        One row a patient.
-    predictors : list of str
-        Columns to use.
-    levels : mapping
-        Levels of the text predictors, as `levels_of` gives them for the training data.
+    ``levels`` of the text predictors are those that `levels_of` gives for the training data.
 
     Raises
     ------
@@ -66,31 +60,31 @@ def encode(data: pd.DataFrame, predictors: list[str], levels: Mapping[str, list[
     for name in predictors:
         if name not in data:
             raise StudyError(f"The predictor '{name}' is not in the table: add the column or leave it out.")
-        if data[name].isna().any():
+        column = data[name]
+        if column.isna().any():
             raise StudyError(
-                f"The predictor '{name}' is missing in {data[name].isna().sum()} patient(s): complete the "
+                f"The predictor '{name}' is missing in {column.isna().sum()} patient(s): complete the "
                 "table or leave these patients out."
             )
-        columns |= _encode_text(data[name], levels[name]) if name in levels else _encode_number(data[name])
+        if name in levels:
+            text = column.astype(str)
+            unknown = sorted(set(text) - set(levels[name]))
+            if unknown:
+                raise StudyError(
+                    f"The predictor '{name}' has the unknown level '{unknown[0]}'; the model knows "
+                    f"{', '.join(levels[name])}."
+                )
+            columns |= {f"{name}={level}": (text == level).astype(float) for level in levels[name][1:]}
+        else:
+            columns[name] = column.astype(float)
+            if not np.isfinite(columns[name]).all():
+                raise StudyError(f"The predictor '{name}' has an infinite value: mend the table.")
     return pd.DataFrame(columns, index=data.index)
 
 
-def _encode_number(column: pd.Series) -> dict[str, pd.Series]:
-    values = column.astype(float)
-    if not np.isfinite(values).all():
-        raise StudyError(f"The predictor '{column.name}' has an infinite value: mend the table.")
-    return {column.name: values}
-
-
-def _encode_text(column: pd.Series, levels: list[str]) -> dict[str, pd.Series]:
-    text = column.astype(str)
-    unknown = sorted(set(text) - set(levels))
-    if unknown:
-        raise StudyError(
-            f"The predictor '{column.name}' has the unknown level '{unknown[0]}'; the model knows "
-            f"{', '.join(levels)}."
-        )
-    return {f"{column.name}={level}": (text == level).astype(float) for level in levels[1:]}
+def predictors_of(coefficients: Mapping[str, float]) -> list[str]:
+    """Names of the predictors behind coefficients such as ``age`` and ``sex=male``, in their order."""
+    return list(dict.fromkeys(name.split("=")[0] for name in coefficients if name != "Intercept"))
 
 
 @dataclass(frozen=True)
@@ -104,8 +98,7 @@ class LogisticModel:
     @property
     def predictors(self) -> list[str]:
         """Names of the predictors, in the order of the coefficients."""
-        names = [name.split("=")[0] for name in self.coefficients if name != "Intercept"]
-        return list(dict.fromkeys(names))
+        return predictors_of(self.coefficients)
 
     def linear_predictor(self, data: pd.DataFrame) -> NDArray[np.float64]:
         """Log odds, shape (patients,)."""
@@ -141,7 +134,7 @@ def fit_logistic(data: pd.DataFrame, outcome: str, predictors: list[str]) -> Log
     outcome : str
         Column of the outcome, 0/1.
     predictors : list of str
-        Numeric or text columns.
+        Columns of numbers or text.
 
     Raises
     ------
@@ -164,12 +157,8 @@ def fit_logistic(data: pd.DataFrame, outcome: str, predictors: list[str]) -> Log
 class ColumnsFit:
     """A regression on numeric columns, with what the library needs to profile its likelihood.
 
-    Attributes
-    ----------
-    names : list of str
-        Columns that vary, in the order of ``coefficients``.
-    coefficients, se : ndarray, shape (columns,)
-        Estimates, and standard errors from the Fisher information at the estimate (as R glm and logistf).
+    ``names`` are the columns that vary, in the order of ``coefficients`` and ``se``: estimates, and standard
+    errors from the Fisher information at the estimate (as R glm and logistf).
     """
 
     names: list[str]
@@ -185,16 +174,13 @@ class ColumnsFit:
 
         A limit that does not exist, because the likelihood stays flat, is NaN.
         """
-        return np.array([self._limits(position) for position in range(len(self.names))]) / self.scale[:, None]
-
-    def _limits(self, position: int) -> NDArray[np.float64]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                limits = self.solver.conf_int(method="pl", features=[position], tol=1e-9, max_iter=200)
-            except np.linalg.LinAlgError:
-                return np.full(2, np.nan)
-        return limits[position]
+        limits = np.full((len(self.names), 2), np.nan)
+        for position in range(len(self.names)):
+            with warnings.catch_warnings(), suppress(np.linalg.LinAlgError):
+                warnings.simplefilter("ignore")
+                found = self.solver.conf_int(method="pl", features=[position], tol=1e-9, max_iter=200)
+                limits[position] = found[position]
+        return limits / self.scale[:, None]
 
     def likelihood_ratio_p(self) -> NDArray[np.float64]:
         """P values of (penalised) likelihood ratio tests that each coefficient is 0, shape (columns,)."""
@@ -215,7 +201,8 @@ def fit_columns(columns: pd.DataFrame, y: NDArray) -> ColumnsFit:
     # Standardised columns: the solver's steps and tolerances then mean the same for years and for scores.
     mean, scale = varying.mean().to_numpy(), varying.std().to_numpy()
     standardised = (varying - mean) / scale
-    if np.linalg.matrix_rank(_with_intercept(standardised)) <= varying.shape[1]:
+    design = np.column_stack([np.ones(len(standardised)), standardised])
+    if np.linalg.matrix_rank(design) <= varying.shape[1]:
         raise StudyError(
             f"The predictors {', '.join(varying)} carry the same information (one follows from the others), "
             "or there are more of them than patients: leave some out."
@@ -226,26 +213,19 @@ def fit_columns(columns: pd.DataFrame, y: NDArray) -> ColumnsFit:
     solver = FirthLogisticRegression(
         backend="numpy", penalty_weight=penalty, gtol=1e-6, xtol=1e-6, max_iter=500
     ).fit(standardised, y)
-    se = np.sqrt(np.diag(_covariance(_with_intercept(standardised), solver)))[1:] / scale
+    # Under Firth's penalty the library's own standard errors are those of the augmented data: not these.
+    risk = expit(design @ np.r_[solver.intercept_, solver.coef_])
+    covariance = np.linalg.inv((design * (risk * (1 - risk))[:, None]).T @ design)
+    se = np.sqrt(np.diag(covariance))[1:] / scale
     coefficients = solver.coef_ / scale
     intercept = float(solver.intercept_ - coefficients @ mean)
     return ColumnsFit(list(varying), intercept, coefficients, se, method, solver, scale)
-
-
-def _covariance(design: NDArray, solver: FirthLogisticRegression) -> NDArray[np.float64]:
-    # Under Firth's penalty the library's own standard errors are those of the augmented data: not these.
-    risk = expit(design @ np.r_[solver.intercept_, solver.coef_])
-    return np.linalg.inv((design * (risk * (1 - risk))[:, None]).T @ design)
 
 
 def _method(columns: pd.DataFrame, y: NDArray) -> str:
     if detect_separation(columns, y).separation:
         return FIRTH_SEPARATED
     return FIRTH_FEW if min(y.sum(), (1 - y).sum()) < FEW_EVENTS else MAXIMUM_LIKELIHOOD
-
-
-def _with_intercept(columns: pd.DataFrame) -> NDArray[np.float64]:
-    return np.column_stack([np.ones(len(columns)), columns])
 
 
 def maximum_likelihood(
@@ -258,7 +238,6 @@ def maximum_likelihood(
     design : ndarray, shape (patients, coefficients) or (fits, patients, coefficients)
         Regressors, the column of ones included.
     y : array_like, shape (patients,)
-        Outcome, 0/1.
     weights : array_like, shape (fits, patients), optional
         How often each patient counts in each fit (a bootstrap resample, for example); once when not given.
     offset : array_like, shape (patients,) or (fits, patients)
@@ -280,7 +259,8 @@ def maximum_likelihood(
     coefficients, converged = np.zeros((fits, size)), np.zeros(fits, dtype=bool)
     for _ in range(50):
         mean = expit((design @ coefficients[:, :, None])[..., 0] + offset)
-        information = _information(design, weights * mean * (1 - mean))
+        spread = weights * mean * (1 - mean)
+        information = np.swapaxes(design * spread[:, :, None], 1, 2) @ design
         gradient = ((weights * (y - mean))[:, None, :] @ design)[:, 0]
         step = _solve(information, gradient)
         step[converged] = 0
@@ -289,11 +269,9 @@ def maximum_likelihood(
         if (converged | np.isnan(coefficients).any(axis=1)).all():
             break
     coefficients[~converged] = np.nan
-    return coefficients, _inverse(information, converged)
-
-
-def _information(design: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    return np.swapaxes(design * weights[:, :, None], 1, 2) @ design
+    covariance = np.full_like(information, np.nan)
+    covariance[converged] = np.linalg.inv(information[converged])
+    return coefficients, covariance
 
 
 def _solve(information: NDArray, gradient: NDArray) -> NDArray[np.float64]:
@@ -306,9 +284,3 @@ def _solve(information: NDArray, gradient: NDArray) -> NDArray[np.float64]:
     step = np.full_like(gradient, np.nan)
     step[regular] = np.linalg.solve(information[regular], gradient[regular][..., None])[..., 0]
     return step
-
-
-def _inverse(information: NDArray, converged: NDArray) -> NDArray[np.float64]:
-    covariance = np.full_like(information, np.nan)
-    covariance[converged] = np.linalg.inv(information[converged])
-    return covariance

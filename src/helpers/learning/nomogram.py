@@ -13,22 +13,16 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from helpers.errors import StudyError
-from helpers.learning.logistic import LogisticModel, fit_logistic, levels_of
+from helpers.learning.logistic import LogisticModel, fit_logistic, levels_of, predictors_of
 
 NO_CLINICAL = "there is none, because the study names no clinical predictors"
-RADIOMICS = "LR"
 RISK_TICKS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
 
 
 def fit_models(training: pd.DataFrame, predictors: list[str]) -> dict[str, LogisticModel]:
     """The clinical model (where there are predictors) and the nomogram, fitted on the training patients.
 
-    Parameters
-    ----------
-    training : DataFrame
-        osteoporosis, rad_score and the predictors, one row a patient.
-    predictors : list of str
-        The study's clinical predictors.
+    ``training`` has a row a patient: osteoporosis, rad_score and the study's clinical predictors.
     """
     used = {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
     return {name: fit_logistic(training, "osteoporosis", names) for name, names in used.items() if names}
@@ -46,11 +40,12 @@ def with_models(
 ) -> pd.DataFrame:
     """Predictions with those of the clinical, radiomics and nomogram models in place of any older ones.
 
+    As in the paper (Table 5 equals Table 3) the radiomics model is chapter 05's logistic regression, LR.
+
     Parameters
     ----------
     predictions : DataFrame
-        The ``predictions`` artifact with the six models of notebook 05. As in the paper (Table 5 equals
-        Table 3) the radiomics model is its logistic regression, LR.
+        The ``predictions`` artifact.
     patients : DataFrame
         patient_id, cohort, osteoporosis and the models' predictors, one row a patient.
     fitted : mapping of str to LogisticModel
@@ -60,17 +55,16 @@ def with_models(
     added = [
         keys.assign(model=name, probability=model.probability(patients)) for name, model in fitted.items()
     ]
-    radiomics = predictions[predictions["model"] == RADIOMICS].assign(model="radiomics")
+    radiomics = predictions[predictions["model"] == "LR"].assign(model="radiomics")
     kept = predictions[~predictions["model"].isin(["radiomics", *fitted])]
     return pd.concat([kept, radiomics, *added], ignore_index=True)
 
 
 def typical_patient(data: pd.DataFrame, predictors: list[str]) -> dict[str, float | str]:
     """A made-up patient: the median of each number, the most frequent level of each text."""
-    columns = {name: data[name] for name in predictors}
     return {
         name: float(column.median()) if pd.api.types.is_numeric_dtype(column) else str(column.mode()[0])
-        for name, column in columns.items()
+        for name, column in data[predictors].items()
     }
 
 
@@ -113,16 +107,13 @@ class Nomogram:
 
     def __init__(self, coefficients: Mapping[str, float], data: pd.DataFrame | Mapping[str, list]) -> None:
         self.coefficients = {name: float(value) for name, value in coefficients.items()}
-        names = [name.split("=")[0] for name in self.coefficients if name != "Intercept"]
-        self.predictors = list(dict.fromkeys(names))
+        self.predictors = predictors_of(self.coefficients)
         if isinstance(data, pd.DataFrame):
             levels = levels_of(data, self.predictors)
             self.axes = {name: levels.get(name) or axis_ticks(data[name]) for name in self.predictors}
         else:
             self.axes = {name: list(data[name]) for name in self.predictors}
-        log_odds = {
-            name: [self._log_odds(name, value) for value in self.axes[name]] for name in self.predictors
-        }
+        log_odds = {name: [self._log_odds(name, value) for value in axis] for name, axis in self.axes.items()}
         self._lowest = {name: min(values) for name, values in log_odds.items()}
         widest = max(max(values) - min(values) for values in log_odds.values())
         if not widest > 0:

@@ -21,14 +21,7 @@ LEFT_OUT = "left out (the same for everyone)"
 def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
     """One logistic regression: odds ratios, their intervals, and P values.
 
-    Parameters
-    ----------
-    data : DataFrame
-        One row a patient.
-    outcome : str
-        Column of the outcome, 0/1.
-    predictors : list of str
-        Numeric or text columns; text ones by level (see `helpers.learning.logistic`).
+    Parameters and errors as for `helpers.learning.logistic.fit_logistic`.
 
     Returns
     -------
@@ -38,11 +31,6 @@ def logistic_table(data: pd.DataFrame, outcome: str, predictors: list[str]) -> p
         ratio), p_value (Wald), p_lr (likelihood ratio), method. When the data are separated or have fewer
         than 10 events, all are those of Firth's penalised likelihood and ``method`` says so. A column that
         does not vary has NaN.
-
-    Raises
-    ------
-    StudyError
-        As `helpers.learning.logistic.fit_logistic`.
 
     Notes
     -----
@@ -74,30 +62,21 @@ def _estimates(columns: pd.DataFrame, y: NDArray) -> pd.DataFrame:
 
 
 def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.DataFrame:
-    """Table 2 of the paper: each predictor alone, and all together.
+    """Table 2 of the paper: each predictor alone, and all together; no row without predictors.
 
-    Returns
-    -------
-    DataFrame
-        The columns of `logistic_table` behind ``analysis`` ("univariable", then "multivariable"); no row
-        without predictors.
+    The columns of `logistic_table` behind ``analysis``: "univariable", then "multivariable".
     """
     if not predictors:
         return pd.DataFrame(columns=ODDS_RATIO_COLUMNS)
-    alone = pd.concat([logistic_table(data, outcome, [name]) for name in predictors], ignore_index=True)
-    together = logistic_table(data, outcome, predictors)
-    alone.insert(0, "analysis", "univariable")
-    together.insert(0, "analysis", "multivariable")
-    return pd.concat([alone, together], ignore_index=True)
+    rows = [("univariable", [name]) for name in predictors] + [("multivariable", predictors)]
+    tables = [logistic_table(data, outcome, used).assign(analysis=analysis) for analysis, used in rows]
+    return pd.concat(tables, ignore_index=True)[ODDS_RATIO_COLUMNS]
 
 
 def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Table 2 for reading: odds ratios with Wald and profile-likelihood intervals, and the paper's.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `univariable_and_multivariable`, with the paper's columns paper_value, paper_ci_low, paper_ci_high.
+    ``table``: `univariable_and_multivariable` with the paper's paper_value, paper_ci_low, paper_ci_high.
     """
 
     def text(*columns: str) -> list[str]:

@@ -13,10 +13,6 @@ from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
 
 SCHEMES = ("FCQ", "FCD", "MID", "MIQ")
-# Spread (maximum - minimum) at or below this part of the largest absolute value counts as constant.
-CONSTANT = 1e-9
-# Floor of a correlation in FCQ, as in the Python package mrmr-selection: a quotient by 0 would decide alone.
-SMALLEST_CORRELATION = 1e-3
 
 
 class MannWhitney(NamedTuple):
@@ -55,15 +51,10 @@ def spearman_prune(X: pd.DataFrame | np.ndarray, threshold: float = 0.90) -> lis
     with all that remain (of equals, the later column). So the result does not depend on the order of the
     columns, and not on the outcome.
 
-    Parameters
-    ----------
-    X : DataFrame or ndarray, shape (patients, features)
-    threshold : float
-
     Returns
     -------
     list
-        Names (positions for an array) of the features kept, in column order.
+        Names (positions for an array) of the features (columns of ``X``) kept, in column order.
 
     Raises
     ------
@@ -113,11 +104,10 @@ def mrmr(
 
     Parameters
     ----------
-    X : DataFrame or ndarray, shape (patients, features)
-    y : array of 0 and 1, shape (patients,)
+    X, y
+        As for `mann_whitney`.
     k : int
         How many to choose; all when there are fewer.
-    scheme : "FCQ", "FCD", "MID" or "MIQ"
 
     Raises
     ------
@@ -132,7 +122,8 @@ def mrmr(
         relevance = f_classif(values, y)[0]
         redundancy = np.abs(np.atleast_2d(np.corrcoef(values, rowvar=False)))
         if scheme == "FCQ":
-            redundancy = np.maximum(redundancy, SMALLEST_CORRELATION)
+            # As in the Python package mrmr-selection: a quotient by 0 would decide alone.
+            redundancy = np.maximum(redundancy, 1e-3)
     else:
         relevance, redundancy = _mutual_information(values, y)
     order, scores = _greedy(relevance, redundancy, min(k, len(names)), quotient=scheme.endswith("Q"))
@@ -187,5 +178,5 @@ def _varying(X: pd.DataFrame | np.ndarray) -> tuple[np.ndarray, list]:
 
 
 def is_constant(values: np.ndarray) -> np.ndarray:
-    """Whether each column of ``values``, shape (patients, features), hardly varies for its size."""
-    return np.ptp(values, axis=0) <= CONSTANT * np.abs(values).max(axis=0)
+    """Whether each column of ``values``, shape (patients, features), varies hardly (1e-9) for its size."""
+    return np.ptp(values, axis=0) <= 1e-9 * np.abs(values).max(axis=0)

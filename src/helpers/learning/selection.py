@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
@@ -21,22 +21,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
+from helpers.learning.draws import rows_within_classes
 from helpers.learning.lasso import Family, lasso_cv, lasso_path
 from helpers.learning.ranking import is_constant, mann_whitney, mrmr, spearman_prune
 from helpers.learning.smote import LimitedSmote
+from helpers.study.parallel import on_cores
 
 
 class _Filter(SelectorMixin, BaseEstimator):
-    """A selection step: fitting decides `support_`, a mask of the features that stay."""
+    """A selection step: fitting decides `support_`, a mask of the features (columns) that stay."""
 
     def fit(self, X, y=None):
-        """Decide which features stay.
-
-        Parameters
-        ----------
-        X : DataFrame or ndarray, shape (patients, features)
-        y : ignored
-        """
+        """Decide which features stay; ``y`` is not used."""
         values = validate_data(self, X, dtype=float, ensure_min_samples=2)
         self.support_ = self._decide(self._table(values))
         return self
@@ -53,13 +49,7 @@ class _OutcomeFilter(_Filter):
     """A selection step that looks at the outcome."""
 
     def fit(self, X, y):
-        """Decide which features stay.
-
-        Parameters
-        ----------
-        X : DataFrame or ndarray, shape (patients, features)
-        y : array of two classes, shape (patients,); the larger label is the outcome
-        """
+        """Decide which features stay; of the two classes in ``y`` the larger label is the outcome."""
         values, y = validate_data(self, X, y, dtype=float, ensure_min_samples=2)
         classes, outcome = np.unique(y, return_inverse=True)
         if len(classes) != 2:
@@ -100,13 +90,14 @@ class IccFilter(_Filter):
                 f"{len(unknown)} feature(s) have no ICC, for example '{unknown[0]}': run 03_extraction "
                 "again, so that features and ICC come from the same settings."
             )
-        support = np.array([self.icc[name] > self.threshold for name in table])
-        if np.isnan([self.icc[name] for name in table]).all():
+        agreement = np.array([self.icc[name] for name in table])
+        if np.isnan(agreement).all():
             raise StudyError(
                 "No feature has an ICC, because fewer than two patients were read twice: name the second "
                 "reader's masks in the study file (second_reader), or leave reliability out "
                 "(-p 04.icc_threshold=null) and say so."
             )
+        support = agreement > self.threshold
         if not support.any():
             raise StudyError(
                 f"No feature has an ICC above {self.threshold}: compare the two readers' masks, or lower "
@@ -126,16 +117,9 @@ class ConstantFilter(_Filter):
 
 
 class MannWhitneyFilter(_OutcomeFilter):
-    """Keep features with P below ``p_value``; where none is, the one with the smallest P.
+    """Keep features with P (``p_values_``) below ``p_value``; where none is, the one with the smallest P.
 
-    Parameters
-    ----------
-    p_value : float
-        Not corrected for the number of features, as in the paper.
-
-    Attributes
-    ----------
-    p_values_ : ndarray, shape (features,)
+    P values are not corrected for the number of features, as in the paper.
     """
 
     def __init__(self, p_value: float = 0.05):
@@ -147,12 +131,7 @@ class MannWhitneyFilter(_OutcomeFilter):
 
 
 class SpearmanPruner(_Filter):
-    """Keep features of which no two have abs(rho) above ``threshold`` (:func:`spearman_prune`).
-
-    Parameters
-    ----------
-    threshold : float
-    """
+    """Keep features of which no two have abs(rho) above ``threshold`` (:func:`spearman_prune`)."""
 
     def __init__(self, threshold: float = 0.90):
         self.threshold = threshold
@@ -162,17 +141,7 @@ class SpearmanPruner(_Filter):
 
 
 class MrmrSelector(_OutcomeFilter):
-    """Keep the first ``k`` features by mRMR (:func:`mrmr`).
-
-    Parameters
-    ----------
-    k : int
-    scheme : "FCQ", "FCD", "MID" or "MIQ"
-
-    Attributes
-    ----------
-    ranking_ : Mrmr
-    """
+    """Keep the first ``k`` features by :func:`mrmr`, whose result is ``ranking_``."""
 
     def __init__(self, k: int = 50, scheme: str = "FCQ"):
         self.k = k
@@ -190,12 +159,10 @@ class LassoSelector(_OutcomeFilter):
 
     Parameters
     ----------
-    family : "binomial" or "gaussian"
+    family, folds, seed
+        As in :func:`lasso_cv`.
     rule : "min" or "1se"
         lambda.min or lambda.1se.
-    folds : int
-    seed : int
-        Draws the folds.
 
     Attributes
     ----------
@@ -259,7 +226,6 @@ def selection_pipeline(icc: Mapping[str, float], settings: SelectionSettings, se
     ----------
     icc : mapping of str to float
         Agreement of the two readers for each feature.
-    settings : SelectionSettings
     seed : int
         For SMOTE and the LASSO's folds.
     """
@@ -280,16 +246,7 @@ def selection_pipeline(icc: Mapping[str, float], settings: SelectionSettings, se
 
 @dataclass(frozen=True)
 class Selection:
-    """A fitted selection.
-
-    Attributes
-    ----------
-    settings : SelectionSettings
-    pipeline : Pipeline
-        Fitted.
-    survivors : dict of str to list of str
-        Features left after each step, from "extracted" to "lasso".
-    """
+    """A fitted selection; ``survivors`` names the features left after each step, "extracted" to "lasso"."""
 
     settings: SelectionSettings
     pipeline: Pipeline
@@ -377,6 +334,15 @@ def select_features(
 def rad_score(selection: dict, features: pd.DataFrame) -> pd.Series:
     """Rad-score = intercept + sum of coefficient x z-score (training mean and SD), one value a patient.
 
+    Parameters and errors as for `z_scores`.
+    """
+    z = z_scores(selection, features)
+    return (selection["intercept"] + z @ np.array(selection["coefficients"])).rename("rad_score")
+
+
+def z_scores(selection: dict, features: pd.DataFrame) -> pd.DataFrame:
+    """The selected features, minus the training mean, divided by the training SD.
+
     Parameters
     ----------
     selection : dict
@@ -389,12 +355,6 @@ def rad_score(selection: dict, features: pd.DataFrame) -> pd.Series:
     StudyError
         Naming the selected features that the table lacks.
     """
-    z = z_scores(selection, features)
-    return (selection["intercept"] + z @ np.array(selection["coefficients"])).rename("rad_score")
-
-
-def z_scores(selection: dict, features: pd.DataFrame) -> pd.DataFrame:
-    """The selected features, minus the training mean, divided by the training SD."""
     missing = [name for name in selection["features"] if name not in features]
     if missing:
         raise StudyError(
@@ -417,11 +377,8 @@ def selection_frequency(
 
     Parameters
     ----------
-    selection : Selection
     features, outcome
         Of the training patients, as in :func:`select_features`.
-    resamples : int
-    seed : int
     workers : int
         0 for all cores; the result does not depend on it.
 
@@ -436,10 +393,8 @@ def selection_frequency(
     penalty = selection.lasso.cv_.path.lambdas[selection.lasso.index_]
     y = checked_outcome(outcome)
     seeds = np.random.SeedSequence(seed).generate_state(resamples).tolist()
-    run = delayed(_resampled_choice)
-    chosen = Parallel(n_jobs=workers or -1, prefer="threads")(
-        run(z, y, penalty, selection.settings, one) for one in seeds
-    )
+    choose = partial(_resampled_choice, z, y, penalty, selection.settings)
+    chosen = list(on_cores(choose, seeds, workers, prefer="threads"))
     frequency = pd.Series(np.mean(chosen, axis=0), index=candidates, name="frequency")
     return frequency.sort_values(ascending=False, kind="stable")
 
@@ -447,8 +402,7 @@ def selection_frequency(
 def _resampled_choice(
     z: np.ndarray, y: np.ndarray, penalty: float, settings: SelectionSettings, seed: int
 ) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+    rows = rows_within_classes(y, seed)
     resampled, outcome = z[rows], y[rows]
     if settings.smote == "before":
         resampled, outcome = LimitedSmote(random_state=seed).fit_resample(resampled, outcome)

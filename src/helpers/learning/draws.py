@@ -1,0 +1,60 @@
+"""Patients drawn at random: bootstrap resamples, and folds for cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+from helpers.checked_inputs import checked_outcome
+
+
+def bootstrap_resamples(rng: np.random.Generator, patients: int, resamples: int) -> NDArray[np.int64]:
+    """Rows of bootstrap resamples, shape (resamples, patients)."""
+    return rng.integers(0, patients, size=(resamples, patients))
+
+
+def resample_weights(y: ArrayLike, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each patient is drawn in each bootstrap resample, shape (resamples, patients).
+
+    A resample without both outcomes is drawn again.
+
+    Raises
+    ------
+    StudyError
+        When all patients have the same outcome.
+    """
+    outcome = checked_outcome(y)
+    shares = np.full(outcome.size, 1 / outcome.size)
+    weights = rng.multinomial(outcome.size, shares, resamples)
+    while True:
+        cases = weights[:, outcome == 1].sum(axis=1)
+        lacking = (cases == 0) | (cases == outcome.size)
+        if not lacking.any():
+            return weights
+        weights[lacking] = rng.multinomial(outcome.size, shares, int(lacking.sum()))
+
+
+def rows_within_classes(y: NDArray, seed: int) -> NDArray[np.int64]:
+    """Rows of one bootstrap resample in which each outcome (0/1) has as many patients as in ``y``."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+
+
+def stratified_folds(
+    y: NDArray, folds: int, seed: int, patients: Sequence[str] | None = None
+) -> NDArray[np.int64]:
+    """Fold of each row, shape (rows,), balanced by a binary outcome; copies of a patient share a fold."""
+    groups = np.arange(len(y)) if patients is None else pd.factorize(np.asarray(patients))[0]
+    if len(np.unique(groups)) < len(groups):
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, groups)
+    else:
+        splitter = StratifiedKFold if len(np.unique(y)) == 2 else KFold
+        split = splitter(folds, shuffle=True, random_state=seed).split(y, y)
+    numbers = np.empty(len(y), int)
+    for number, (_, held_out) in enumerate(split):
+        numbers[held_out] = number
+    return numbers
