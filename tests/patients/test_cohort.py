@@ -140,7 +140,7 @@ def test_second_reader_sees_training_cases_only():
 def test_only_cases_that_a_second_reader_has_drawn_can_be_marked(tmp_path):
     files = {"table": {"path": "x.csv"}, "images": "ct/{patient_id}.mha", "masks": "roi/{patient_id}.mha"}
     site = {"name": "A", "role": "development", **files, "second_reader": "roi2/{patient_id}.mha"}
-    own = study(sites=[site]).model_copy(update={"folder": tmp_path})
+    own = study(sites=[site]).model_copy(update={"file": tmp_path / "study.yml"})
     run = Run(study=own, folder=tmp_path / "run")
     (tmp_path / "roi2").mkdir()
     (tmp_path / "roi2" / "b.mha").touch()

@@ -312,5 +312,5 @@ def test_the_template_explains_every_key_and_column():
     template = (REPOSITORY / "data" / "studies" / "template.yml").read_text(encoding="utf-8")
     keys = {*Study.model_fields, *Site.model_fields, *CohortTable.model_fields, *Rules.model_fields}
     keys |= {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis"}
-    keys -= {"folder", "virtual"}  # set by the program; for the book's own patients
+    keys -= {"file", "virtual"}  # set by the program; for the book's own patients
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}:", template)] == []
