@@ -23,8 +23,6 @@ from helpers.errors import StudyError
 from helpers.learning.draws import stratified_folds
 
 Family = Literal["gaussian", "binomial"]
-SWEEPS = 200_000  # of one coordinate descent
-NEWTON_STEPS = 200  # of one lambda
 # Largest change of a standardised coefficient at which the solution is called final.
 TOLERANCE = 1e-10
 
@@ -229,7 +227,7 @@ def _descend(gram, target, penalty, beta):
     A sweep over the coordinates decides which features have a coefficient and of which sign; between sweeps
     these move to their joint minimum. Both only ever lower the objective.
     """
-    for _ in range(SWEEPS):
+    for _ in range(200_000):
         gradient = target - _combination(gram, beta)
         largest_change = 0.0
         for j in range(len(beta)):
@@ -298,7 +296,7 @@ def _penalised_logistic(features, y, penalty, intercept, beta):
     """Newton steps, halved while they do not lower the objective; changes ``beta`` in place."""
     eta = intercept + _combination(features, beta)
     value = _objective(eta, y, penalty, beta)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(200):
         new_beta = beta.copy()
         new_intercept, settled = _newton_step(features, y, eta, penalty, intercept, new_beta)
         step, step_intercept = new_beta - beta, new_intercept - intercept
