@@ -103,7 +103,6 @@ def lasso_cv(
     folds : int or array of int, shape (n,)
         Number of folds (drawn with ``seed``, stratified by a binary outcome), or each row's fold as
         glmnet's ``foldid``.
-    family : "binomial" or "gaussian"
     lambdas : array, optional
         Falling penalties; by default 100 from the smallest that removes every feature down to 0.001 of it
         (0.01 when there are fewer rows than features).
@@ -123,8 +122,7 @@ def lasso_cv(
     path = lasso_path(X, y, lambdas, family)
     numbers, sizes = np.unique(fold_of, return_counts=True)
     losses = []
-    for number in numbers:
-        held_out = fold_of == number
+    for held_out in (fold_of == number for number in numbers):
         fitted = lasso_path(values[~held_out], y[~held_out], path.lambdas, family)
         losses.append(_loss(y[held_out], fitted.linear_predictor(values[held_out]), family))
     cvm = np.average(losses, axis=0, weights=sizes)
