@@ -190,6 +190,7 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     design : array_like, shape (patients, columns)
         Numeric predictors without the column of ones.
     y : array_like, shape (patients,)
+        Outcome 0/1.
     resamples : ndarray, shape (resamples, patients)
         Row numbers, from 0.
 

@@ -56,7 +56,6 @@ class FittedModel:
         being that of the best of several.
     """
 
-    name: str
     pipeline: Pipeline
     chosen: dict
     tried: dict
@@ -111,7 +110,7 @@ def fit_models(
             {key.split("__")[-1]: value for key, value in one.items()} for one in (search.best_params_, grid)
         )
         auc, sd = (float(search.cv_results_[f"{of}_test_auc"][search.best_index_]) for of in ("mean", "std"))
-        fitted[name] = FittedModel(name, search.best_estimator_, chosen, tried, auc, sd)
+        fitted[name] = FittedModel(search.best_estimator_, chosen, tried, auc, sd)
     return fitted
 
 

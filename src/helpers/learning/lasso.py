@@ -23,8 +23,6 @@ from helpers.errors import StudyError
 from helpers.learning.draws import stratified_folds
 
 Family = Literal["gaussian", "binomial"]
-SWEEPS = 200_000  # of one coordinate descent
-NEWTON_STEPS = 200  # of one lambda
 # Largest change of a standardised coefficient at which the solution is called final.
 TOLERANCE = 1e-10
 
@@ -105,7 +103,6 @@ def lasso_cv(
     folds : int or array of int, shape (n,)
         Number of folds (drawn with ``seed``, stratified by a binary outcome), or each row's fold as
         glmnet's ``foldid``.
-    family : "binomial" or "gaussian"
     lambdas : array, optional
         Falling penalties; by default 100 from the smallest that removes every feature down to 0.001 of it
         (0.01 when there are fewer rows than features).
@@ -125,8 +122,7 @@ def lasso_cv(
     path = lasso_path(X, y, lambdas, family)
     numbers, sizes = np.unique(fold_of, return_counts=True)
     losses = []
-    for number in numbers:
-        held_out = fold_of == number
+    for held_out in (fold_of == number for number in numbers):
         fitted = lasso_path(values[~held_out], y[~held_out], path.lambdas, family)
         losses.append(_loss(y[held_out], fitted.linear_predictor(values[held_out]), family))
     cvm = np.average(losses, axis=0, weights=sizes)
@@ -229,7 +225,7 @@ def _descend(gram, target, penalty, beta):
     A sweep over the coordinates decides which features have a coefficient and of which sign; between sweeps
     these move to their joint minimum. Both only ever lower the objective.
     """
-    for _ in range(SWEEPS):
+    for _ in range(200_000):
         gradient = target - _combination(gram, beta)
         largest_change = 0.0
         for j in range(len(beta)):
@@ -298,7 +294,7 @@ def _penalised_logistic(features, y, penalty, intercept, beta):
     """Newton steps, halved while they do not lower the objective; changes ``beta`` in place."""
     eta = intercept + _combination(features, beta)
     value = _objective(eta, y, penalty, beta)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(200):
         new_beta = beta.copy()
         new_intercept, settled = _newton_step(features, y, eta, penalty, intercept, new_beta)
         step, step_intercept = new_beta - beta, new_intercept - intercept

@@ -110,13 +110,13 @@ class LogisticModel:
         """Predicted risk, shape (patients,)."""
         return expit(self.linear_predictor(data))
 
-    def formula(self, digits: int = 4) -> str:
+    def formula(self) -> str:
         """The log odds written out, for example ``-7.1 + 0.098 x age - 1.2 x [sex = male]``."""
-        text = f"{self.coefficients['Intercept']:.{digits}g}"
+        text = f"{self.coefficients['Intercept']:.4g}"
         for name, value in self.coefficients.items():
             if name != "Intercept":
                 shown = f"[{name.replace('=', ' = ')}]" if "=" in name else name
-                text += f" {'-' if value < 0 else '+'} {abs(value):.{digits}g} × {shown}"
+                text += f" {'-' if value < 0 else '+'} {abs(value):.4g} × {shown}"
         return text
 
     def to_dict(self) -> dict:
@@ -238,6 +238,7 @@ def maximum_likelihood(
     design : ndarray, shape (patients, coefficients) or (fits, patients, coefficients)
         Regressors, the column of ones included.
     y : array_like, shape (patients,)
+        Outcome, 0/1.
     weights : array_like, shape (fits, patients), optional
         How often each patient counts in each fit (a bootstrap resample, for example); once when not given.
     offset : array_like, shape (patients,) or (fits, patients)

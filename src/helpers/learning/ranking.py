@@ -47,14 +47,14 @@ def mann_whitney(X: pd.DataFrame | np.ndarray, y: np.ndarray) -> MannWhitney:
 def spearman_prune(X: pd.DataFrame | np.ndarray, threshold: float = 0.90) -> list:
     """Keep features of which no two have abs(Spearman's rho) above ``threshold``.
 
-    Again and again the pair with the largest abs(rho) loses one member: the one with the larger mean abs(rho)
-    with all that remain (of equals, the later column). So the result does not depend on the order of the
-    columns, and not on the outcome.
+    ``X`` is as for `mann_whitney`. Again and again the pair with the largest abs(rho) loses one member: the
+    one with the larger mean abs(rho) with all that remain (of equals, the later column). So the result does
+    not depend on the order of the columns, and not on the outcome.
 
     Returns
     -------
     list
-        Names (positions for an array) of the features (columns of ``X``) kept, in column order.
+        Names (positions for an array) of the features kept, in column order.
 
     Raises
     ------
