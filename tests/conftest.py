@@ -23,12 +23,14 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
+    """Headless Chromium; the processor draws, WebGL by SwiftShader. Skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
     options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    # Pages themselves are quicker drawn without the detour through SwiftShader.
+    options += ["--disable-gpu-compositing", "--disable-gpu-rasterization"]
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=options)
         yield browser
