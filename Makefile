@@ -6,13 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: book test lint lock clean
+.PHONY: book test test-quick lint lock clean
 
 book: $(READY)
 	$(BIN)/radbook run $(STUDY) $(if $(WORKERS),--workers $(WORKERS))
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# For work in progress: every room, but no whole run and no browser.
+test-quick: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check src tests notebooks benchmarks

@@ -1,34 +1,53 @@
 """What several test modules share: one finished run of the tiny study, one hospital with broken patients."""
 
+import json
 import shutil
 
 import pytest
 from broken_hospital import write_hospital
+from shared_once import made_once
 
 from helpers.commands import run
 from helpers.pages.printing import BROWSERS
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
+# Tests that need one of these are slow; those that need the same hospital stay in one worker.
+SLOW = {"finished", "broken_hospital", "chromium"}
+
+
+def pytest_collection_modifyitems(items):
+    """Keep a file's tests together in one worker; mark those that wait for whole runs or for a browser."""
+    for item in items:
+        needed = set(item.fixturenames)
+        if needed & SLOW:
+            item.add_marker(pytest.mark.slow)
+        shares = "broken_hospital" in needed
+        item.add_marker(pytest.mark.xdist_group("broken_hospital" if shares else item.path.as_posix()))
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """The tiny study, run from the first notebook to the book."""
+    """The tiny study, run from the first notebook to the book. Who changes it works on a copy."""
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    _, results = run.run_study(study, folder, workers=2)
-    assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
-    return open_run(study, folder)
+
+    def make(folder):
+        _, results = run.run_study(study, folder, workers=2)
+        assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
+
+    return open_run(study, made_once(tmp_path_factory, "tiny", make))
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Headless Chromium with WebGL drawn by the processor; skipped where there is none."""
+    """Headless Chromium; the processor draws, WebGL by SwiftShader. Skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip("no Chromium on this machine: the pages are not opened in a browser")
     options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    # Pages themselves are quicker drawn without the detour through SwiftShader.
+    options += ["--disable-gpu-compositing", "--disable-gpu-rasterization"]
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=options)
         yield browser
@@ -38,5 +57,10 @@ def chromium():
 @pytest.fixture(scope="session")
 def broken_hospital(tmp_path_factory):
     """Folder of a study (study.yml) with 20 patients, and what is broken in 8 of them, by raw number."""
-    folder = tmp_path_factory.mktemp("broken")
-    return folder, write_hospital(folder)
+
+    def make(folder):
+        broken = write_hospital(folder)
+        (folder / "broken.json").write_text(json.dumps(broken), encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "broken", make)
+    return folder, json.loads((folder / "broken.json").read_text(encoding="utf-8"))

@@ -10,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
+from helpers.commands.memory import Memory
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
 from helpers.commands.run import execute, other_problems, run_folder, run_study
 from helpers.errors import StudyError
 from helpers.patients.table import check_tables
 from helpers.study import small_counts
-from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.places import REPOSITORY, STEPS, shown_path
 from helpers.study.run_folder import open_run
 from helpers.study.small_counts import EVENTS, TABLES
 from helpers.study.study_file import load_study
@@ -103,15 +104,21 @@ def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
 
 
 def common(run, workers):
-    return {"study": str(TINY), "run_dir": str(run.folder), "workers": workers}
+    return {"study": shown_path(TINY), "run_dir": shown_path(run.folder), "workers": workers}
 
 
-@pytest.fixture(scope="module")
-def own_run(finished, tmp_path_factory):
-    """A copy of the finished run, since other modules need that as it is."""
-    folder = tmp_path_factory.mktemp("own") / "tiny"
-    shutil.copytree(finished.folder, folder)
-    return open_run(TINY, folder)
+@pytest.fixture
+def own_run(finished, tmp_path, monkeypatch):
+    """A copy of the finished run that may be changed, as if its notebooks had been executed here."""
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("book", "cache"))
+    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
+    own = open_run(TINY, tmp_path / "tiny")
+    parameters = notebook_parameters(own.study.parameters, (), common(own, workers=0))
+    memory = Memory.of(own)
+    for step in STEPS:
+        memory = memory.after(step, parameters[step])
+    memory.keep()
+    return own
 
 
 def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run):
@@ -130,7 +137,8 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run
 
 
 def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
-    """Run after the failure above: the notebook with the error is executed, however little changed."""
+    """After a failure the notebook with the error is executed, however little changed."""
+    write_record(own_run, StepResult(STEPS["04"], "failed", 1.0))
     _, mended = run_study(TINY, own_run.folder, last="05")
     assert mended[3].status == "ok"
     again = [result.status for result in run_study(TINY, own_run.folder, last="05")[1]]

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +23,13 @@ from helpers.pages import cutoff_page
 from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.places import REPOSITORY
 
+try:
+    from axe_playwright_python.sync_playwright import Axe
+except ImportError:
+    Axe = None
+
 WIDTHS = {1280: 900, 390: 844}
+THEMES = ("light", "dark")
 READY = ".radbook-app[data-ready]"
 
 
@@ -69,50 +76,122 @@ def opened(chromium, html):
     assert not [problem for watched in pages for problem in watched.problems]
 
 
-def test_every_page_loads_without_errors_offline_and_fits_a_phone(chromium, html, tmp_path):
-    """Screenshots of every page, wide and narrow, are left in the test's folder."""
+@dataclass
+class Visit:
+    """What one page showed: console errors and requests, its width on a phone, faults of access."""
+
+    problems: list[str]
+    width: int
+    faults: set[str]
+
+
+@pytest.fixture(scope="module")
+def visits(chromium, html, tmp_path_factory):
+    """Each page by its name, loaded once; screenshots, wide and narrow, are left in the fixture's folder."""
+    folder = tmp_path_factory.mktemp("screenshots")
     pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
-    assert len(pages) > 10
-    problems = {}
-    watched = Watched(chromium)
+    watched, visited = Watched(chromium), {}
     for path in pages:
-        watched.problems = problems.setdefault(path.name, [])
+        watched.problems = []
         for width, height in WIDTHS.items():
             watched.page.set_viewport_size({"width": width, "height": height})
             if width == max(WIDTHS):
-                watched.page.goto(path.as_uri(), wait_until="load")
-                if watched.page.locator(".radbook-app").count():
-                    watched.page.wait_for_selector(READY, state="attached", timeout=30_000)
-            watched.page.screenshot(path=tmp_path / f"{path.stem}_{width}.png")
-        if (wide := watched.page.evaluate("document.documentElement.scrollWidth")) > width:
-            watched.problems.append(f"{wide} px wide on a phone of {width} px")
+                load(watched.page, path)
+            watched.page.screenshot(path=folder / f"{path.stem}_{width}.png")
+        wide, problems = watched.page.evaluate("document.documentElement.scrollWidth"), watched.problems[:]
+        watched.page.set_viewport_size({"width": max(WIDTHS), "height": WIDTHS[max(WIDTHS)]})
+        faults = faults_of_access(watched.page) if Axe and path in written_pages(html) else set()
+        visited[path.relative_to(html).as_posix()] = Visit(problems, wide, faults)
     watched.page.close()
+    return visited
+
+
+def load(page, path):
+    page.goto(path.as_uri(), wait_until="load")
+    if page.locator(".radbook-app").count():
+        page.wait_for_selector(READY, state="attached", timeout=30_000)
+
+
+def test_every_page_loads_without_errors_offline_and_fits_a_phone(visits):
+    assert len(visits) > 10
+    problems, phone = {name: [*visit.problems] for name, visit in visits.items()}, min(WIDTHS)
+    for name, visit in visits.items():
+        if visit.width > phone:
+            problems[name].append(f"{visit.width} px wide on a phone of {phone} px")
     assert not {name: found for name, found in problems.items() if found}
 
 
-def test_no_page_has_a_serious_fault_of_access(chromium, html):
+@pytest.mark.skipif(Axe is None, reason="axe-core is not installed")
+def test_no_page_has_a_serious_fault_of_access(visits):
     """axe-core on every page; what depends on the theme, the contrast of colours, in dark too."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-core is not installed"
-    ).Axe()
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    faults = set()
-    for path in written_pages(html):
-        page.goto(path.as_uri(), wait_until="load")
-        if page.locator(".radbook-app").count():
-            page.wait_for_selector(READY, state="attached", timeout=30_000)
-        page.add_style_tag(content="* { transition: none !important; }")  # no colour on its way to another
-        for theme, rules in {"light": {}, "dark": {"runOnly": ["color-contrast"]}}.items():
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            found = axe.run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
-            faults |= {
-                f"{path.stem} ({theme}) {fault['id']}: {node['html'][:120]}"
-                for fault in found
-                if fault["impact"] in ("serious", "critical")
-                for node in fault["nodes"]
-            }
-    page.close()
+    faults = {f"{name} {fault}" for name, visit in visits.items() for fault in visit.faults}
     assert not sorted(faults)
+
+
+@pytest.mark.skipif(Axe is None, reason="axe-core is not installed")
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_faint_word_among_thousands_is_found(chromium, html, theme):
+    """One word of a chapter's code, too pale in one theme: hiding what looks alike must not hide it."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    load(page, html / "notebooks" / "07_delong.html")
+    seen = "[...document.querySelectorAll('.highlight .n')].filter((word) => word.checkVisibility())"
+    assert page.evaluate(f"{seen}.length") > 200
+    page.evaluate(f"{seen}.at(-1).classList.add('faint')")
+    pale = "{ color: #888 !important; background: #999 !important; }"
+    page.add_style_tag(content=f"html[data-theme={theme}] .highlight .n.faint {pale}")
+    faults = faults_of_access(page)
+    page.close()
+    assert [fault.split(">")[0] for fault in faults] == [f'({theme}) color-contrast: <span class="n faint"']
+
+
+def faults_of_access(page):
+    """Serious faults that axe-core finds: all rules in the light theme, contrast in the dark one too."""
+    page.add_style_tag(content="* { transition: none !important; }")  # no colour on its way to another
+    page.add_style_tag(content="[data-alike] { visibility: hidden !important; }")
+    faults = set()
+    for theme in THEMES:
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        if theme == "light":
+            faults |= violations(page, theme, {"rules": {"color-contrast": {"enabled": False}}})
+        page.evaluate(HIDE_WHAT_LOOKS_ALIKE)
+        faults |= violations(page, theme, {"runOnly": ["color-contrast"]})
+    return faults
+
+
+# Contrast takes nearly all of axe-core's time, and a chapter has thousands of words of the same few looks. Of
+# those with the same colours, sizes and backgrounds behind them three stay: the others' contrast is the same.
+HIDE_WHAT_LOOKS_ALIKE = """() => {
+    document.querySelectorAll("[data-alike]").forEach((word) => word.removeAttribute("data-alike"));
+    const behind = new Map([[null, ""]]);
+    const looks = (word) => {
+        if (!behind.has(word)) {
+            const { backgroundColor, backgroundImage, opacity, filter } = getComputedStyle(word);
+            const own = [backgroundColor, backgroundImage, opacity, filter].join(" ");
+            const added = own === "rgba(0, 0, 0, 0) none 1 none" ? "" : "|" + own;
+            behind.set(word, looks(word.parentElement) + added);
+        }
+        return behind.get(word);
+    };
+    const seen = new Map();
+    for (const word of document.body.querySelectorAll("*")) {
+        if (word.childElementCount || !word.textContent.trim()) continue;
+        if (!word.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+        const { color, fontSize, fontWeight, textShadow } = getComputedStyle(word);
+        const look = [looks(word), color, fontSize, fontWeight, textShadow].join("|");
+        seen.set(look, [...(seen.get(look) ?? []), word]);
+    }
+    for (const words of seen.values()) words.slice(3).forEach((word) => word.setAttribute("data-alike", ""));
+}"""
+
+
+def violations(page, theme, options):
+    found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return {
+        f"({theme}) {fault['id']}: {node['html'][:120]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    }
 
 
 def written_pages(html):
@@ -331,7 +410,7 @@ def test_formulas_are_set_without_the_network(opened):
     page.wait_for_selector("mjx-container svg", timeout=30_000)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_words_in_the_drawing_stand_out_from_the_page(opened, theme):
     """Contrast of at least 4.5 (WCAG AA) between the drawing's labels and the page, in both themes."""
     page = opened("nomogram_calculator")

@@ -1,6 +1,7 @@
 """The book on paper: every page in the order of the contents, pictures in place, no table cut."""
 
 import re
+import shutil
 
 import pytest
 import yaml
@@ -46,7 +47,14 @@ def test_no_table_and_no_picture_is_cut_at_the_margin(chromium, single):
     page.close()
 
 
-def test_the_book_is_printed_to_the_last_page(chromium, finished):
+def test_the_book_is_printed_to_the_last_page(chromium, finished, single, monkeypatch):
+    """The book and its single page are those made above."""
+    monkeypatch.setattr(build, "build_book", lambda run: None)
+
+    def copied(run, folder):
+        return shutil.copytree(single.parent, folder, dirs_exist_ok=True) / single.name
+
+    monkeypatch.setattr(build, "build_single_page", copied)
     pdf = printing.print_book(finished)
     content = pdf.read_bytes()
     assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")
