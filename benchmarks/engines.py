@@ -24,7 +24,8 @@ def hospital(folder, images="{patient_id}_ct.nii"):
 
 def radbook(folder, images="{patient_id}_ct.nii"):
     """This project: its image loader with all checks, preprocessing, features."""
-    from helpers.features.blocks import preprocess, read_settings
+    from helpers.features.blocks import preprocess
+    from helpers.features.blocks import read_settings
     from helpers.features.extraction import extract
     from helpers.imaging.sources import FileImages
     from helpers.study.run_folder import Run

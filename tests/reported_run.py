@@ -14,7 +14,7 @@ MODEL = {
     "title": "Osteoporosis at St. Anywhere",
     "virtual": False,
     "seed": 5,
-    "outcome": "DXA T-score at or below -2.5",
+    "outcome": {"t_score_at_most": -2.5, "given": False},
     "predictors": ["age"],
     "selection": {
         "features": ["original_firstorder_Mean"],

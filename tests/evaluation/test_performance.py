@@ -4,9 +4,7 @@ import pandas as pd
 import pytest
 from made_up_predictions import two_sets
 
-from helpers.evaluation.cutoffs import (
-    confusion_metrics,
-)
+from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.performance import performance_table, sensitivity_analysis
 
 

@@ -143,6 +143,21 @@ def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bu
     assert "3.0.1 in the model" in new_hospital.in_words(bundle, new, checks)["differences"]
 
 
+def test_outcome_rules_are_compared_as_values_not_as_words(bundle, exported):
+    """A T-score limit that the table's own outcome leaves without use is no difference; another limit is one."""
+    new = exported[0]
+
+    def same(**rule):
+        study = new.study.model_copy(update={"outcome": new.study.outcome.model_copy(update=rule)})
+        checks = new_hospital.origins(frozen, Run(study, new.folder)).set_index("what")
+        return bool(checks.loc["outcome", "same"])
+
+    frozen = altered(bundle, outcome={"t_score_at_most": -2.5, "given": False})
+    assert same(t_score_at_most=-2.5) and not same(t_score_at_most=-2.5000001) and not same(given=True)
+    frozen = altered(bundle, outcome={"t_score_at_most": -2.5, "given": True})
+    assert same(given=True, t_score_at_most=-1.0) and not same(given=False)
+
+
 def test_ready_features_of_an_unknown_engine_are_not_the_same(bundle, ready, tmp_path):
     study = ready(engine={})
     checks = new_hospital.origins(bundle, open_run(study, tmp_path / "run")).set_index("what")

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from reported_run import MODEL, REAL, reported_run
+from reported_run import REAL, reported_run
 
 from helpers.pages import model_card
 
@@ -24,7 +24,13 @@ def test_model_card_shows_bundle_and_shared_tables(make_run):
         "binWidth: 25",
     ):
         assert text in card
-    for text in ("nomogram 0.438", "age", "0.0475", "pyradiomics-bhklab 3.1.4", MODEL["outcome"]):
+    for text in (
+        "nomogram 0.438",
+        "age",
+        "0.0475",
+        "pyradiomics-bhklab 3.1.4",
+        "DXA T-score at or below -2.5",
+    ):
         assert text in card
     assert "  - <10 (hidden)\n  - –\n" in card, "what the shared table hides stays hidden"
     assert "1.000 (no interval)" in card

@@ -15,7 +15,6 @@ from helpers.patients.cohort import (
     draw_second_reader,
     has_second_reading,
     outcome_by_rule,
-    outcome_rule,
 )
 from helpers.plots.patients import plot_ages, plot_flow_chart
 from helpers.study.places import REPOSITORY
@@ -119,8 +118,8 @@ def test_a_given_outcome_needs_no_t_score():
     ready = study(outcome={"given": True})
     cohort = assign_cohorts(given, ready, 0.7, np.random.default_rng(1))
     assert cohort["osteoporosis"].sum() == 15
-    assert "hospital's own table" in outcome_rule(ready)
-    assert "-2.5 or lower" in outcome_rule(study())
+    assert "hospital's table" in ready.outcome.in_words
+    assert "at or below -2.5" in study().outcome.in_words
 
 
 def test_without_outcomes_they_are_missing_not_negative():

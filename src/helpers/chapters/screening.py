@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading, outcome_rule
+from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading
 from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
@@ -37,7 +37,7 @@ def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
         "min-age": f"{study.inclusion.min_age}",
         "max-interval": f"{study.inclusion.max_interval_days}",
         "split": "as the hospital's own table says" if own else "drawn at random here, within each outcome",
-        "outcome-rule": outcome_rule(study),
+        "outcome-rule": study.outcome.in_words,
     }
 
 

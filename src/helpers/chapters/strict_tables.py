@@ -11,12 +11,7 @@ from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.evaluation.sample_size import (
-    cox_snell_of,
-    development_size,
-    largest_cox_snell,
-    validation_size,
-)
+from helpers.evaluation.sample_size import cox_snell_of, development_size, largest_cox_snell, validation_size
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
 from helpers.study.run_folder import Run

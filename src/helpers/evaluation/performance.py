@@ -9,11 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.evaluation.bootstrap import (
-    BootstrapPerformance,
-    bootstrap_performance,
-    performance_intervals,
-)
+from helpers.evaluation.bootstrap import BootstrapPerformance, bootstrap_performance, performance_intervals
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics, youden_cutoff
 from helpers.evaluation.delong import delong_auc

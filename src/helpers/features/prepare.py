@@ -23,13 +23,23 @@ from helpers.features.cases import Case, Result, map_cases, require_some
 from helpers.features.cluster import scheduler_address
 from helpers.features.engine import resampling
 from helpers.features.quality import quality_control
-from helpers.imaging import boxes, dicom, grids, mask_files, regions, sources, volumes
+from helpers.imaging import (
+    boxes,
+    dicom,
+    dicom_headers,
+    dicom_pixels,
+    grids,
+    mask_files,
+    regions,
+    sources,
+    volumes,
+)
 from helpers.imaging.sources import ImageSource, image_sources
 from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
 _SOURCES = (
-    *(boxes, dicom, grids, mask_files, regions, sources, volumes),
+    *(boxes, dicom, dicom_headers, dicom_pixels, grids, mask_files, regions, sources, volumes),
     *(resampling, blocks, quality, sys.modules[__name__]),
 )
 

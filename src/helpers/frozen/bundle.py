@@ -26,9 +26,9 @@ from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Study
+from helpers.study.study_file import Outcome
 
-FORMAT = 2
+FORMAT = 3
 FROZEN = ("model.json", "extraction.yml")
 MODELS = ("clinical", "radiomics", "nomogram")
 UNKNOWN_SETTINGS = b"# The features came ready-made; the settings of their extraction were not stated.\n"
@@ -61,6 +61,11 @@ class Bundle:
     def models(self) -> list[str]:
         """Names of the models in it: without clinical predictors there is no clinical model."""
         return [name for name in MODELS if name in self.model]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The rule that made the training patients' outcomes."""
+        return Outcome(**self.model["outcome"])
 
     @property
     def chart(self) -> Nomogram:
@@ -174,7 +179,7 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
         "title": study.title,
         "virtual": study.is_virtual,
         "seed": study.seed,
-        "outcome": outcome_rule(study),
+        "outcome": study.outcome.model_dump(),
         "predictors": study.predictors,
         "selection": {
             key: selection[key] for key in ("features", "mean", "sd", "coefficients", "intercept", "lambda")
@@ -221,13 +226,6 @@ def load_bundle(folder: Path | str) -> Bundle:
             f"The bundle '{folder.name}' has format {model.get('format')}; this radbook reads {FORMAT}."
         )
     return Bundle(folder, model)
-
-
-def outcome_rule(study: Study) -> str:
-    """What counts as osteoporosis in a study, in words."""
-    if study.outcome.given:
-        return "as the hospital's table gives it"
-    return f"DXA T-score at or below {study.outcome.t_score_at_most:g}"
 
 
 def _training(run: Run, features: list[str]) -> dict:

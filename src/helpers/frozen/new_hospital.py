@@ -24,7 +24,7 @@ from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
 from helpers.features.ready import check_feature_tables, engine_of, features_for
 from helpers.features.rules import apply_rules
-from helpers.frozen.bundle import Bundle, load_bundle, outcome_rule, require_predictors
+from helpers.frozen.bundle import Bundle, load_bundle, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
 from helpers.study import small_counts
@@ -160,24 +160,24 @@ def origins(bundle: Bundle, new: Run) -> pd.DataFrame:
         what, model, here, same: the outcome rule, the engines' versions, and each extraction setting that
         differs (one row for all of them when none does).
     """
-    rows = [("outcome", bundle.model["outcome"], outcome_rule(new.study))]
-    engine = engine_of(new.study)
-    rows += [
-        (f"version of {name}", bundle.model["engine"].get(name, NOT_STATED), engine.get(name, NOT_STATED))
-        for name in sorted({*bundle.model["engine"], *engine})
-    ]
+    rules = bundle.outcome, new.study.outcome
+    rows = [("outcome", *(rule.in_words for rule in rules), rules[0].rule == rules[1].rule)]
+    engines = bundle.model["engine"], engine_of(new.study)
+    for name in sorted({*engines[0], *engines[1]}):
+        versions = [engine.get(name, NOT_STATED) for engine in engines]
+        rows.append((f"version of {name}", *versions, versions[0] == versions[1]))
     settings = [_flat(_settings(path)) for path in (bundle.extraction, _settings_file(new.study))]
     keys = [
         key for key in sorted({*settings[0], *settings[1]}) if settings[0].get(key) != settings[1].get(key)
     ]
     rows += [
-        (f"extraction: {key}", *(str(setting.get(key, NOT_STATED)) for setting in settings)) for key in keys
+        (f"extraction: {key}", *(str(setting.get(key, NOT_STATED)) for setting in settings), False)
+        for key in keys
     ]
     if not keys:
         word = "stated, and the same" if settings[0] else NOT_STATED
-        rows.append(("extraction settings", word, word))
-    table = pd.DataFrame(rows, columns=["what", "model", "here"])
-    return table.assign(same=table["model"] == table["here"])
+        rows.append(("extraction settings", word, word, True))
+    return pd.DataFrame(rows, columns=["what", "model", "here", "same"])
 
 
 def _settings_file(study: Study) -> Path | None:

@@ -6,72 +6,35 @@ are put in order by their positions, and a stack that is not a box of Hounsfield
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.uid import (
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    LegacyConvertedEnhancedCTImageStorage,
-)
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from helpers.errors import StudyError
+from helpers.imaging.dicom_headers import (
+    CONTRAST_AMOUNTS,
+    STEP_TOLERANCE_MM,
+    numbers_of,
+    read_headers,
+    rescaling,
+    slice_corners,
+    slice_heights,
+    slice_normal,
+    slice_steps,
+    texts_of,
+)
+from helpers.imaging.dicom_pixels import decode
 
-# Slice steps may differ by this much, and slices may be shifted sideways by this much per millimetre.
-STEP_TOLERANCE_MM = 0.05
+# Slices may be shifted sideways by this much per millimetre.
 TILT_TOLERANCE = 0.005
 # A header may state a gantry tilt of up to this many degrees that its positions do not show.
 STATED_TILT_DEGREES = 1.0
 # Of several series, those with steps above this are left aside when there is a finer one.
 THIN_MM = 3.0
-_GEOMETRY_TAGS = ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "GantryDetectorTilt"]
-_PIXEL_TAGS = [
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "RescaleSlope",
-    "RescaleIntercept",
-]
-_CONTRAST_AMOUNTS = ["ContrastBolusVolume", "ContrastBolusTotalDose"]
-_FACT_TAGS = [
-    "Manufacturer",
-    "ManufacturerModelName",
-    "KVP",
-    "ConvolutionKernel",
-    "SliceThickness",
-    "XRayTubeCurrent",
-    "ContrastBolusAgent",
-    *_CONTRAST_AMOUNTS,
-]
-_HEADER_TAGS = [
-    "SOPClassUID",
-    "Modality",
-    "ImageType",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "SeriesDescription",
-    "AcquisitionNumber",
-    "RescaleType",
-    "LossyImageCompression",
-    *_GEOMETRY_TAGS,
-    *_PIXEL_TAGS,
-    *_FACT_TAGS,
-]
-_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _PICTURES = {"MIP", "CSA MIP", "MAX_IP", "MIN_IP", "MINIP", "PROJECTION IMAGE", "VRT", "VOLUME_RENDER"}
 _PICTURES |= {"SURFACE_RENDER", "CURVED_MPR", "SCREEN SAVE", "SCREENSAVE"}
@@ -109,10 +72,10 @@ def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dic
         When there is no volume or more than one, or when its slices do not make a box of HU. The sentence
         holds no text of a header but the kernel: descriptions may name a patient.
     """
-    headers, damaged = _read_headers(folder)
+    headers, damaged = read_headers(folder)
     stack = _choose(_axial_slices(headers, damaged), series)
     _refuse(_slice_faults(stack))
-    stack, voxels = _decode([stack[number] for number in np.argsort(_heights(stack), kind="stable")])
+    stack, voxels = decode([stack[number] for number in np.argsort(slice_heights(stack), kind="stable")])
     _refuse(_position_faults(stack, damaged))
     return _image(stack, voxels), _facts(stack)
 
@@ -120,41 +83,6 @@ def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dic
 def _refuse(faults: list[str]) -> None:
     if faults:
         raise StudyError(" ".join(faults))
-
-
-def _read_headers(folder: Path) -> tuple[list[Dataset], int]:
-    """Headers of all DICOM files in the folder, and the number of those that cannot be read."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_dicom(path)]
-    headers = [_read(path, _HEADER_TAGS, stop_before_pixels=True) for path in files]
-    whole = [header for header in headers if header]
-    return whole, len(headers) - len(whole)
-
-
-def _is_dicom(path: Path) -> bool:
-    """Whether a file is, or should be by its name, DICOM; the index DICOMDIR and hidden files are not."""
-    if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
-        return False
-    with path.open("rb") as file:
-        head = file.read(132)
-    bare = head[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08")  # group numbers, for files without preamble
-    return head[128:] == b"DICM" or bare or path.suffix.lower() == ".dcm"
-
-
-def _read(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset | None:
-    """The given tags of a file, without those whose value makes no sense; None when nothing can be read."""
-    with warnings.catch_warnings(action="ignore"):  # they quote the header
-        try:
-            header = pydicom.dcmread(
-                path, stop_before_pixels=stop_before_pixels, specific_tags=tags, force=True
-            )
-        except Exception:  # a damaged file can raise nearly anything
-            return None
-        for tag in list(header.keys()):
-            try:
-                header[tag]
-            except Exception:  # as above
-                del header[tag]
-    return header
 
 
 def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
@@ -175,7 +103,7 @@ def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
 def _other_kind(header: Dataset) -> str:
     """What a file is instead of an axial CT slice; empty for an axial CT slice."""
     modality, storage = str(header.get("Modality", "")), header.get("SOPClassUID", "")
-    words = {word.strip().upper() for word in _values(header, "ImageType")}
+    words = {word.strip().upper() for word in texts_of(header, "ImageType")}
     if modality != "CT":
         # A code of capitals by the standard; anything else could be a text about the patient.
         return f"of modality {modality}" if modality.isupper() and modality.isalpha() else "without modality"
@@ -185,45 +113,10 @@ def _other_kind(header: Dataset) -> str:
         return "localizer"
     if storage not in ("", CTImageStorage) or words & _PICTURES:
         return "picture of a screen or projection"
-    normal = _normal(header)
+    normal = slice_normal(header)
     if normal is None:
         return "CT without valid position and orientation"
     return "" if abs(normal[2]) > 0.7 else "coronal or sagittal"
-
-
-def _values(header: Dataset, tag: str) -> list[str]:
-    value = header.get(tag)
-    several = value if isinstance(value, MultiValue) else [value]
-    return [str(part) for part in several if part is not None]
-
-
-def _numbers(header: Dataset, tag: str) -> np.ndarray:
-    return np.array(header.get(tag) if header.get(tag) is not None else [], dtype=float).reshape(-1)
-
-
-def _normal(header: Dataset) -> np.ndarray | None:
-    """Unit vector across the slice; None when position or orientation are missing or impossible."""
-    position, axes = (_numbers(header, tag) for tag in _GEOMETRY_TAGS[:2])
-    if position.size != 3 or axes.size != 6 or not np.isfinite(position).all():
-        return None
-    axes = axes.reshape(2, 3)
-    return np.cross(*axes) if np.allclose(axes @ axes.T, np.eye(2), atol=1e-3) else None
-
-
-def _positions(stack: list[Dataset]) -> np.ndarray:
-    """Corners of the slices, mm, shape (slices, 3)."""
-    return np.array([header.ImagePositionPatient for header in stack], dtype=float)
-
-
-def _heights(stack: list[Dataset]) -> np.ndarray:
-    """Places of the slices along the normal of the first, mm."""
-    return _positions(stack) @ _normal(stack[0])
-
-
-def _steps(stack: list[Dataset]) -> np.ndarray:
-    """Distances between the distinct places of a stack's slices, mm."""
-    steps = np.diff(np.sort(_heights(stack)))
-    return steps[steps > STEP_TOLERANCE_MM]
 
 
 def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
@@ -237,9 +130,9 @@ def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
             f"no axial CT series has '{wanted}' (key 'series' of the site) in its description, "
             f"kernel or UID. There are: {_listing(stacks.values())}."
         )
-    volumes = [stack for stack in matching if _steps(stack).size] or matching
+    volumes = [stack for stack in matching if slice_steps(stack).size] or matching
     if len(volumes) > 1:
-        volumes = [stack for stack in volumes if np.median(_steps(stack)) <= THIN_MM] or volumes
+        volumes = [stack for stack in volumes if np.median(slice_steps(stack)) <= THIN_MM] or volumes
     if len(volumes) > 1:
         raise StudyError(
             f"{len(volumes)} axial CT series fit, exactly one is needed: {_listing(volumes)}. "
@@ -250,7 +143,7 @@ def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
 
 
 def _matches(header: Dataset, wanted: str | None) -> bool:
-    texts = [*_values(header, "SeriesDescription"), *_values(header, "SeriesInstanceUID"), _kernel(header)]
+    texts = [*texts_of(header, "SeriesDescription"), *texts_of(header, "SeriesInstanceUID"), _kernel(header)]
     return wanted is None or any(wanted.casefold() in text.casefold() for text in texts)
 
 
@@ -259,15 +152,15 @@ def _listing(stacks: list[list[Dataset]]) -> str:
     described = []
     for stack in stacks:
         parts = [f"{len(stack)} slice(s)"]
-        parts += [f"every {np.median(_steps(stack)):.4g} mm"] if _steps(stack).size else []
-        parts += [f"{size:.4g} mm thick" for size in _numbers(stack[0], "SliceThickness")]
+        parts += [f"every {np.median(slice_steps(stack)):.4g} mm"] if slice_steps(stack).size else []
+        parts += [f"{size:.4g} mm thick" for size in numbers_of(stack[0], "SliceThickness")]
         parts += [f"kernel {_kernel(stack[0])}"] if _kernel(stack[0]) else []
         described.append(", ".join(parts))
     return "; ".join(sorted(described))
 
 
 def _kernel(header: Dataset) -> str:
-    return "/".join(_values(header, "ConvolutionKernel"))
+    return "/".join(texts_of(header, "ConvolutionKernel"))
 
 
 def _slice_faults(stack: list[Dataset]) -> list[str]:
@@ -276,11 +169,11 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
     axes = np.array([header.ImageOrientationPatient for header in stack], dtype=float)
     if np.abs(axes - axes[0]).max() > 1e-3:
         faults.append("The slices have different orientations. Leave only one axial series in the folder.")
-    if len({(h.get("Rows"), h.get("Columns"), *_numbers(h, "PixelSpacing").round(6)) for h in stack}) > 1:
+    if len({(h.get("Rows"), h.get("Columns"), *numbers_of(h, "PixelSpacing").round(6)) for h in stack}) > 1:
         faults.append("The slices differ in size or pixel spacing. Leave only one reconstruction.")
     if any("Rows" not in h or "Columns" not in h or not _has_pixel_spacing(h) for h in stack):
         faults.append("Size or pixel spacing is missing. Export the original series from the archive.")
-    scale = np.array([_scale(header) for header in stack])
+    scale = np.array([rescaling(header) for header in stack])
     types = {str(header.get("RescaleType") or "HU").upper() for header in stack}
     if not np.isfinite(scale).all() or (scale[:, 0] == 0).any() or types - {"HU", "US"}:
         faults.append(
@@ -295,14 +188,8 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
 
 
 def _has_pixel_spacing(header: Dataset) -> bool:
-    spacing = _numbers(header, "PixelSpacing")
+    spacing = numbers_of(header, "PixelSpacing")
     return spacing.size == 2 and bool((spacing > 0).all())
-
-
-def _scale(header: Dataset) -> tuple[float, float]:
-    """Rescale slope and intercept; NaN when not stated."""
-    slope, intercept = (_numbers(header, tag) for tag in ("RescaleSlope", "RescaleIntercept"))
-    return (float(slope[0]), float(intercept[0])) if slope.size and intercept.size else (np.nan, np.nan)
 
 
 def _is_picture(header: Dataset) -> bool:
@@ -310,64 +197,10 @@ def _is_picture(header: Dataset) -> bool:
     return header.get("BitsStored", 16) <= 8 or kind != "MONOCHROME2"
 
 
-def _decode(stack: list[Dataset]) -> tuple[list[Dataset], np.ndarray]:
-    """Slices without copies, and their HU, shape (slices, rows, columns)."""
-    shape = (stack[0].Rows, stack[0].Columns)
-    voxels, kept = np.empty((len(stack), *shape), np.int16), []
-    taken, lost = defaultdict(list), set()
-    for header in stack:
-        hu, position = _hounsfield(header, shape), tuple(header.ImagePositionPatient)
-        if hu is None:
-            lost.add(position)
-        elif not any(np.array_equal(hu, voxels[number]) for number in taken[position]):
-            taken[position].append(len(kept))
-            voxels[len(kept)] = hu
-            kept.append(header)
-    if missing := lost - set(taken):
-        raise StudyError(
-            f"the pixels of {len(missing)} of {len(stack)} slices cannot be decoded: the files are "
-            "damaged or compressed in an unknown way. Export the series again, uncompressed."
-        )
-    return kept, voxels[: len(kept)]
-
-
-def _hounsfield(header: Dataset, shape: tuple[int, int]) -> np.ndarray | None:
-    """Rounded HU of one slice; None when its pixels cannot be decoded."""
-    hu = _decoded_by_pydicom(header)
-    if hu is None and header.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian) not in _PLAIN:
-        hu = _decoded_by_gdcm(header)
-    if hu is None or hu.shape != shape:
-        return None
-    return np.rint(hu).clip(-32768, 32767).astype(np.int16)
-
-
-def _decoded_by_pydicom(header: Dataset) -> np.ndarray | None:
-    pixels = _read(header.filename, [*_PIXEL_TAGS, "PixelData"])
-    if pixels is None:
-        return None
-    # Files without meta header hold plain pixels, the low byte first.
-    pixels.file_meta.setdefault("TransferSyntaxUID", ImplicitVRLittleEndian)
-    slope, intercept = _scale(header)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return pixels.pixel_array * slope + intercept
-    except Exception:  # each plug-in has its own errors
-        return None
-
-
-def _decoded_by_gdcm(header: Dataset) -> np.ndarray | None:
-    """HU by SimpleITK, which knows lossless JPEG too."""
-    sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK's warnings hold the path
-    try:
-        return np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(str(header.filename))), axis=0)
-    except (RuntimeError, ValueError):
-        return None
-
-
 def _position_faults(stack: list[Dataset], damaged: int) -> list[str]:
     """What keeps ordered slices from lying in a box; ``damaged`` files may be the missing slices."""
-    normal = _normal(stack[0])
-    steps = np.diff(_positions(stack), axis=0)
+    normal = slice_normal(stack[0])
+    steps = np.diff(slice_corners(stack), axis=0)
     along = steps @ normal
     apart = along > STEP_TOLERANCE_MM
     if len(stack) == 1:
@@ -409,14 +242,14 @@ def _uneven(along: np.ndarray, damaged: int) -> list[str]:
 
 def _tilted(header: Dataset, steps: np.ndarray, along: np.ndarray) -> list[str]:
     """Faults of the direction in which slices follow each other, seen or stated."""
-    normal = _normal(header)
+    normal = slice_normal(header)
     sideways = np.linalg.norm(steps - np.outer(along, normal), axis=1) / along
     if sideways.max() > TILT_TOLERANCE:
         return [
             f"The gantry was tilted by {np.degrees(np.arctan(sideways.max())):.1f} degrees, so the slices "
             "do not stack into a box. Use an untilted reconstruction."
         ]
-    stated = np.abs(_numbers(header, "GantryDetectorTilt")).max(initial=0)
+    stated = np.abs(numbers_of(header, "GantryDetectorTilt")).max(initial=0)
     shown = np.degrees(np.arccos(min(1.0, abs(normal[2]))))
     if stated - shown > STATED_TILT_DEGREES:
         return [
@@ -429,12 +262,12 @@ def _tilted(header: Dataset, steps: np.ndarray, along: np.ndarray) -> list[str]:
 def _image(stack: list[Dataset], voxels: np.ndarray) -> sitk.Image:
     """Volume of ``voxels`` (slices, rows, columns) with the geometry of the ordered headers."""
     image = sitk.GetImageFromArray(voxels)
-    axes = _numbers(stack[0], "ImageOrientationPatient").reshape(2, 3)
-    between_rows, between_columns = _numbers(stack[0], "PixelSpacing")
-    step = np.ptp(_heights(stack)) / (len(stack) - 1)
+    axes = numbers_of(stack[0], "ImageOrientationPatient").reshape(2, 3)
+    between_rows, between_columns = numbers_of(stack[0], "PixelSpacing")
+    step = np.ptp(slice_heights(stack)) / (len(stack) - 1)
     image.SetSpacing([between_columns, between_rows, step])
-    image.SetOrigin(_numbers(stack[0], "ImagePositionPatient").tolist())
-    image.SetDirection(np.column_stack([*axes, _normal(stack[0])]).ravel().tolist())
+    image.SetOrigin(numbers_of(stack[0], "ImagePositionPatient").tolist())
+    image.SetDirection(np.column_stack([*axes, slice_normal(stack[0])]).ravel().tolist())
     return image
 
 
@@ -442,10 +275,10 @@ def _facts(stack: list[Dataset]) -> dict[str, str | float]:
     first = stack[0]
     names = [str(first.get(tag, "")).strip() for tag in ("Manufacturer", "ManufacturerModelName")]
     texts = {"scanner": " ".join(filter(None, names)), "kernel": _kernel(first), "contrast": _contrast(first)}
-    currents = np.concatenate([_numbers(header, "XRayTubeCurrent") for header in stack])
+    currents = np.concatenate([numbers_of(header, "XRayTubeCurrent") for header in stack])
     numbers = {
-        "kvp": _numbers(first, "KVP"),
-        "slice_thickness": _numbers(first, "SliceThickness"),
+        "kvp": numbers_of(first, "KVP"),
+        "slice_thickness": numbers_of(first, "SliceThickness"),
         "tube_current": currents,
     }
     facts = {name: text for name, text in texts.items() if text}
@@ -457,5 +290,5 @@ def _contrast(header: Dataset) -> str:
     agent = " ".join(str(header.get("ContrastBolusAgent") or "").split())
     if agent.upper() not in _NO_CONTRAST:
         return agent
-    amounts = np.concatenate([_numbers(header, tag) for tag in _CONTRAST_AMOUNTS])
+    amounts = np.concatenate([numbers_of(header, tag) for tag in CONTRAST_AMOUNTS])
     return f"{amounts.max():.4g} ml, agent not named" if (amounts > 0).any() else ""

@@ -35,6 +35,7 @@ def page(run: Run) -> str:
     return rendered(
         "model_card.md",
         model=bundle.model,
+        outcome=bundle.outcome.in_words,
         models=bundle.models,
         features=_features(bundle),
         settings=bundle.extraction.read_text(encoding="utf-8").strip(),

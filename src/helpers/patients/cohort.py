@@ -121,13 +121,6 @@ def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:
     return positive.where(people["t_score"].notna())
 
 
-def outcome_rule(study: Study) -> str:
-    """What makes a patient a case of osteoporosis in this study, as a part of a sentence."""
-    if study.outcome.given:
-        return "what the hospital's own table says (its column osteoporosis)"
-    return f"a DXA T-score of {study.outcome.t_score_at_most:g} or lower, at whichever site it is lowest"
-
-
 def has_allocation(screened: pd.DataFrame, study: Study) -> bool:
     """Whether the hospital's table puts everyone included at the development site in training or internal."""
     people = screened[(screened["exclusion"] == "") & _at_home(screened, study)]

@@ -121,6 +121,18 @@ class Outcome(Strict):
     t_score_at_most: float = -2.5
     given: bool = False
 
+    @property
+    def rule(self) -> float | None:
+        """Largest T-score of a case; None where the table gives the outcome itself."""
+        return None if self.given else self.t_score_at_most
+
+    @property
+    def in_words(self) -> str:
+        """The rule, as a part of a sentence."""
+        if self.rule is None:
+            return "as the hospital's table gives it"
+        return f"DXA T-score at or below {self.rule:g}"
+
 
 class Rules(Strict):
     """What happens to scans that are usable but out of the ordinary.

@@ -1,0 +1,130 @@
+"""Headers of the DICOM files in a folder: read, and what they say of place and scale."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+# Slice steps may differ by this much.
+STEP_TOLERANCE_MM = 0.05
+GEOMETRY_TAGS = ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "GantryDetectorTilt"]
+PIXEL_TAGS = [
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+]
+CONTRAST_AMOUNTS = ["ContrastBolusVolume", "ContrastBolusTotalDose"]
+_FACT_TAGS = [
+    "Manufacturer",
+    "ManufacturerModelName",
+    "KVP",
+    "ConvolutionKernel",
+    "SliceThickness",
+    "XRayTubeCurrent",
+    "ContrastBolusAgent",
+    *CONTRAST_AMOUNTS,
+]
+_HEADER_TAGS = [
+    "SOPClassUID",
+    "Modality",
+    "ImageType",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "AcquisitionNumber",
+    "RescaleType",
+    "LossyImageCompression",
+    *GEOMETRY_TAGS,
+    *PIXEL_TAGS,
+    *_FACT_TAGS,
+]
+
+
+def read_headers(folder: Path) -> tuple[list[Dataset], int]:
+    """Headers of all DICOM files in the folder, and the number of those that cannot be read."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_dicom(path)]
+    headers = [read_tags(path, _HEADER_TAGS, stop_before_pixels=True) for path in files]
+    whole = [header for header in headers if header]
+    return whole, len(headers) - len(whole)
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is, or should be by its name, DICOM; the index DICOMDIR and hidden files are not."""
+    if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
+        return False
+    with path.open("rb") as file:
+        head = file.read(132)
+    bare = head[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08")  # group numbers, for files without preamble
+    return head[128:] == b"DICM" or bare or path.suffix.lower() == ".dcm"
+
+
+def read_tags(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset | None:
+    """The given tags of a file, without those whose value makes no sense; None when nothing can be read."""
+    with warnings.catch_warnings(action="ignore"):  # they quote the header
+        try:
+            header = pydicom.dcmread(
+                path, stop_before_pixels=stop_before_pixels, specific_tags=tags, force=True
+            )
+        except Exception:  # a damaged file can raise nearly anything
+            return None
+        for tag in list(header.keys()):
+            try:
+                header[tag]
+            except Exception:  # as above
+                del header[tag]
+    return header
+
+
+def texts_of(header: Dataset, tag: str) -> list[str]:
+    """The values of a tag as texts; none where the header lacks it."""
+    value = header.get(tag)
+    several = value if isinstance(value, MultiValue) else [value]
+    return [str(part) for part in several if part is not None]
+
+
+def numbers_of(header: Dataset, tag: str) -> np.ndarray:
+    """The values of a tag as numbers, shape (values,); none where the header lacks it."""
+    return np.array(header.get(tag) if header.get(tag) is not None else [], dtype=float).reshape(-1)
+
+
+def slice_normal(header: Dataset) -> np.ndarray | None:
+    """Unit vector across the slice; None when position or orientation are missing or impossible."""
+    position, axes = (numbers_of(header, tag) for tag in GEOMETRY_TAGS[:2])
+    if position.size != 3 or axes.size != 6 or not np.isfinite(position).all():
+        return None
+    axes = axes.reshape(2, 3)
+    return np.cross(*axes) if np.allclose(axes @ axes.T, np.eye(2), atol=1e-3) else None
+
+
+def slice_corners(stack: list[Dataset]) -> np.ndarray:
+    """Corners of the slices, mm, shape (slices, 3)."""
+    return np.array([header.ImagePositionPatient for header in stack], dtype=float)
+
+
+def slice_heights(stack: list[Dataset]) -> np.ndarray:
+    """Places of the slices along the normal of the first, mm."""
+    return slice_corners(stack) @ slice_normal(stack[0])
+
+
+def slice_steps(stack: list[Dataset]) -> np.ndarray:
+    """Distances between the distinct places of a stack's slices, mm."""
+    steps = np.diff(np.sort(slice_heights(stack)))
+    return steps[steps > STEP_TOLERANCE_MM]
+
+
+def rescaling(header: Dataset) -> tuple[float, float]:
+    """Rescale slope and intercept; NaN when not stated."""
+    slope, intercept = (numbers_of(header, tag) for tag in ("RescaleSlope", "RescaleIntercept"))
+    return (float(slope[0]), float(intercept[0])) if slope.size and intercept.size else (np.nan, np.nan)
