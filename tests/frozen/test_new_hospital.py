@@ -144,7 +144,7 @@ def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bu
 
 
 def test_outcome_rules_are_compared_as_values_not_as_words(bundle, exported):
-    """A T-score limit that the table's own outcome leaves without use is no difference; another limit is one."""
+    """A limit of the T-score that is not used is no difference; any other limit is one."""
     new = exported[0]
 
     def same(**rule):
