@@ -2,8 +2,8 @@
 
 import json
 
-from helpers.frozen import bundle
 from helpers.frozen.bundle import CUTOFF_RULE, FORMAT, FROZEN
+from helpers.study.content_hash import content_hash
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
@@ -63,5 +63,5 @@ def freeze(run):
     run.bundle.mkdir()
     (run.bundle / "extraction.yml").write_text("setting:\n  binWidth: 25\n")
     (run.bundle / "model.json").write_text(json.dumps(MODEL))
-    sums = {name: bundle._sha256(run.bundle / name) for name in FROZEN}
+    sums = {name: content_hash(run.bundle / name) for name in FROZEN}
     (run.bundle / "manifest.json").write_text(json.dumps({"sha256": sums}))

@@ -24,9 +24,10 @@ from helpers.features.blocks import read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, map_cases
 from helpers.features.cluster import scheduler_address
+from helpers.features.engine.resampling import crop
 from helpers.features.extraction import extract_case
 from helpers.features.prepare import cases_of, prepare
-from helpers.imaging.boxes import roi_box
+from helpers.imaging.boxes import around
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import ImageSource, Scan, image_sources
 from helpers.learning.selection import selection_pipeline
@@ -147,7 +148,8 @@ def muscle_scan(scan: Scan, patient_id: str) -> Scan:
     StudyError
         When at no place half of the region is muscle, with a mean of 0 to 100 HU.
     """
-    scan = _around_region(scan)
+    box = around(scan.mask, MARGIN_MM)
+    scan = Scan(crop(scan.image, *box), crop(scan.mask, *box), scan.facts)
     muscle = _muscle(scan.image)
     layers = sitk.GetArrayFromImage(scan.mask)
     places = np.argwhere(layers > 0)
@@ -173,15 +175,6 @@ def _muscle(image: sitk.Image) -> np.ndarray:
     radius = np.ceil(BONE_MARGIN_MM / np.array(image.GetSpacing())).astype(int).tolist()
     near_bone = sitk.BinaryDilate(smooth > MUSCLE_HU[1], radius, sitk.sitkBox)
     return sitk.GetArrayFromImage((smooth >= MUSCLE_HU[0]) & (near_bone == 0)) > 0
-
-
-def _around_region(scan: Scan) -> Scan:
-    start, size = roi_box(scan.mask)
-    margin = np.ceil(MARGIN_MM / np.array(scan.image.GetSpacing()))
-    first = np.maximum(start - margin, 0).astype(int).tolist()
-    stop = np.minimum(start + size + margin, scan.image.GetSize()).astype(int).tolist()
-    window = tuple(slice(a, b) for a, b in zip(first, stop, strict=True))
-    return Scan(scan.image[window], scan.mask[window], scan.facts)
 
 
 def _best_shift(image: sitk.Image, muscle: np.ndarray, places: np.ndarray) -> np.ndarray | None:

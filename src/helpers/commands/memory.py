@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from grimp import ImportGraph, build_graph
 from helpers.commands.parameters import notebook_source
 from helpers.commands.record import RECORDED, read_record
 from helpers.plots.style import STYLE
+from helpers.study.content_hash import content_hash
 from helpers.study.places import REPOSITORY, STEPS, replacing
 from helpers.study.run_folder import Run
 
@@ -94,7 +94,7 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
         "folder": str(run.study.folder),
         "versions": {name: version(name) for name in RECORDED},
     }
-    return _hash([json.dumps(values, sort_keys=True).encode(), *(path.read_bytes() for path in files)])
+    return content_hash(json.dumps(values, sort_keys=True), *files)
 
 
 def _code_behind(step: str) -> list[Path]:
@@ -133,8 +133,4 @@ def _result_hashes(run: Run) -> dict[str, str]:
 
 def _files_hash(paths: list[Path]) -> str:
     files = sorted(path for path in paths if path.is_file())
-    return _hash([part for path in files for part in (str(path).encode(), path.read_bytes())])
-
-
-def _hash(parts: list[bytes]) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    return content_hash(*(part for path in files for part in (str(path), path)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from helpers.errors import StudyError
 from helpers.features.engine.resampling import resample_roi
 from helpers.imaging.boxes import roi_box
 from helpers.imaging.sources import Scan
+from helpers.study.content_hash import content_hash
 
 
 def read_settings(path: Path) -> dict:
@@ -71,10 +71,8 @@ class Block:
 
     def fingerprint(self) -> str:
         """SHA-256 of voxels and grid."""
-        digest = hashlib.sha256(json.dumps(geometry(self.image)).encode())
-        for volume in (self.image, self.layers):
-            digest.update(np.ascontiguousarray(sitk.GetArrayViewFromImage(volume)).tobytes())
-        return digest.hexdigest()
+        voxels = [sitk.GetArrayViewFromImage(volume).tobytes() for volume in (self.image, self.layers)]
+        return content_hash(json.dumps(geometry(self.image)), *voxels)
 
 
 def preprocess(scan: Scan, settings: dict) -> Block:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from helpers.errors import StudyError
+from helpers.study.content_hash import content_hash
 
 ENGINES = ("pyradiomics-bhklab", "PyWavelets", "SimpleITK")
 _LEFTOVER_SECONDS = 3600
@@ -39,7 +40,7 @@ def source_hash(*modules: ModuleType) -> str:
 
     Read once a process: a file edited meanwhile is not the code that runs.
     """
-    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()
+    return content_hash(*map(inspect.getsource, modules))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class CaseCache:
     def key(self, stage: str, *parts: Any) -> str:
         """Name of the entry of ``stage`` made from ``parts`` (plain values) and the engines' versions."""
         text = json.dumps([stage, parts, engine_versions()], sort_keys=True)
-        return f"{stage}/{hashlib.sha256(text.encode()).hexdigest()}"
+        return f"{stage}/{content_hash(text)}"
 
     def load(self, key: str) -> dict[str, np.ndarray] | None:
         """Arrays saved under ``key``; None when there are none or the file is damaged.

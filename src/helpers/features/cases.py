@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import SimpleITK as sitk
-from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from helpers.errors import Kind, StudyError
 from helpers.features.cluster import on_cluster
+from helpers.study.parallel import on_cores, with_progress
 
 
 class Case(NamedTuple):
@@ -73,9 +72,9 @@ def map_cases(
         When workers were ended, mostly for lack of memory.
     """
     attempt = partial(_attempt, function)
-    results = on_cluster(attempt, cases, scheduler) if scheduler else _on_cores(attempt, cases, workers)
+    results = on_cluster(attempt, cases, scheduler) if scheduler else on_cores(attempt, cases, workers)
     try:
-        return list(tqdm(results, total=len(cases), desc=label, unit="case"))
+        return with_progress(results, cases, label, "case")
     except TerminatedWorkerError as error:
         raise StudyError(
             f"The computer ended a worker during '{label}', mostly for lack of memory. Finished patients "
@@ -94,10 +93,6 @@ def require_some(results: Sequence[Result]) -> None:
     if results and all(result.refused for result in results):
         reasons = " ".join(result.reason for result in results[:3])
         raise StudyError(f"None of the {len(results)} patients could be used. The first reasons: {reasons}")
-
-
-def _on_cores(attempt: Callable[[Case], Result], cases: Sequence[Case], workers: int) -> Iterator[Result]:
-    return Parallel(n_jobs=workers or -1, return_as="generator")(delayed(attempt)(case) for case in cases)
 
 
 def _attempt(function: Callable[[Case], Any], case: Case) -> Result:

@@ -6,7 +6,6 @@ under the same paths (a shared file system). A worker that dies is replaced: wha
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import StudyError
+from helpers.study.content_hash import content_hash
 from helpers.study.study_file import Study
 
 # dask's own variable; `radbook run --scheduler` sets it, and the notebooks inherit it.
@@ -88,10 +88,7 @@ def on_cluster(function: Callable[[Any], Any], items: Sequence, address: str) ->
 def code_version() -> str:
     """Hash of this package's source and of the versions of the packages that compute with it."""
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
-    digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+    return content_hash(*map(version, _PACKAGES), *sources)
 
 
 def _with_the_same_code(function: Callable[[Any], Any], expected: str, item: Any) -> Any:

@@ -7,7 +7,6 @@ sums and reads JSON: no code comes from a bundle.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Container
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
+from helpers.study.content_hash import content_hash
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
@@ -196,7 +196,7 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
     with replacing(run.bundle / "extraction.yml") as path:
         path.write_bytes(study.path(study.extraction).read_bytes() if study.extraction else UNKNOWN_SETTINGS)
     _write_json(
-        run.bundle / "manifest.json", {"sha256": {name: _sha256(run.bundle / name) for name in FROZEN}}
+        run.bundle / "manifest.json", {"sha256": {name: content_hash(run.bundle / name) for name in FROZEN}}
     )
     return run.bundle
 
@@ -215,7 +215,7 @@ def load_bundle(folder: Path | str) -> Bundle:
             raise StudyError(f"The bundle '{folder.name}' has no {name}: copy the whole folder again.")
     expected = _read_json(folder / "manifest.json").get("sha256", {})
     for name in FROZEN:
-        if expected.get(name) != _sha256(folder / name):
+        if expected.get(name) != content_hash(folder / name):
             raise StudyError(
                 f"{name} of the bundle '{folder.name}' is not the file that was frozen (its SHA-256 differs "
                 "from manifest.json). Get the bundle again from its makers; do not edit it."
@@ -267,7 +267,3 @@ def _read_json(path: Path) -> dict:
     if not isinstance(content, dict):
         raise StudyError(f"'{path.name}' of the bundle is damaged: copy the whole folder again.")
     return content
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

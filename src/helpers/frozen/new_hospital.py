@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from helpers.frozen.bundle import Bundle, load_bundle, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
 from helpers.study import small_counts
+from helpers.study.content_hash import content_hash
 from helpers.study.places import resolve
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study, load_study
@@ -79,7 +79,7 @@ def _exported(run: Run, bundle: Bundle, patients: int) -> Path:
     seed = int(run.study.rng("new hospital").integers(2**31))
     hospital = VirtualSite(run.study.path(virtual.protocol), "external", patients, seed)
     parts = [hospital.simulator(), seed, patients, bundle.extraction.read_text(encoding="utf-8")]
-    folder = run.handed_over / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    folder = run.handed_over / content_hash(json.dumps(parts))[:12]
     if not folder.is_dir():
         shutil.rmtree(run.handed_over, ignore_errors=True)  # of an earlier simulator, or unfinished
         unfinished = folder.with_suffix(".part")

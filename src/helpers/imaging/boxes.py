@@ -21,3 +21,13 @@ def roi_box(layers: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     window = bounding_box(sitk.GetArrayViewFromImage(layers))[::-1]
     start = np.array([part.start for part in window])
     return start, np.array([part.stop for part in window]) - start
+
+
+def around(labels: sitk.Image, margin_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """First voxel, and the one behind the last (x, y, z), of the box around all labels and a margin (mm).
+
+    As far as the image goes.
+    """
+    start, size = roi_box(labels)
+    margin = np.ceil(margin_mm / np.array(labels.GetSpacing())).astype(int)
+    return np.maximum(start - margin, 0), np.minimum(start + size + margin, labels.GetSize())

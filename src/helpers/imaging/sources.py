@@ -6,7 +6,6 @@ the same grid. Nothing behind this module knows where a patient came from.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +20,7 @@ from helpers.imaging.regions import check_regions, six_layers
 from helpers.imaging.segmenters import TOOLS
 from helpers.imaging.volumes import read_volume
 from helpers.study import pseudonyms
+from helpers.study.content_hash import content_hash
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site
 
@@ -140,7 +140,7 @@ class FileImages:
         masks = self._masks(patient_id, reader)
         parts = [self._image_state(patient_id), self.site.series]
         parts += [masks.labels, masks.bodies_name, masks.erode_mm]
-        parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in masks.paths]
+        parts += [content_hash(file) for file in masks.paths]
         return _hash(*parts, *masks.files)
 
     def _image(self, patient_id: str) -> tuple[sitk.Image, dict[str, str | float]]:
@@ -202,7 +202,7 @@ class FileImages:
 
 
 def _hash(*parts: object) -> str:
-    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+    return content_hash(*map(repr, parts))
 
 
 def whole_hu(image: sitk.Image) -> sitk.Image:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from helpers.features.rules import typical_patient
 from helpers.imaging import slices
+from helpers.imaging.boxes import around
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import Scan, image_source
 from helpers.pages.rendering import rendered
@@ -71,15 +72,9 @@ def _virtual_scan(run: Run) -> tuple[Scan, bool]:
 
 def _small(scan: Scan) -> Scan:
     """The scan around its regions, in cubic voxels of 1 mm: small enough for a page."""
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(scan.mask > 0)
-    box = shape.GetBoundingBox(1)
-    spacing, size = np.array(scan.image.GetSpacing()), np.array(scan.image.GetSize())
-    margin = np.ceil(MARGIN_MM / spacing).astype(int)
-    low = np.maximum(np.array(box[:3]) - margin, 0)
-    high = np.minimum(np.array(box[:3]) + box[3:] + margin, size)
+    low, high = around(scan.mask, MARGIN_MM)
     start = scan.image.TransformIndexToPhysicalPoint(low.tolist())
-    steps = np.floor((high - low) * spacing / VIEWER_SPACING_MM).astype(int).tolist()
+    steps = np.floor((high - low) * scan.image.GetSpacing() / VIEWER_SPACING_MM).astype(int).tolist()
 
     def resampled(volume: sitk.Image, method: int) -> sitk.Image:
         cubic = [VIEWER_SPACING_MM] * 3

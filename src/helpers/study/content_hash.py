@@ -1,0 +1,23 @@
+"""One way to tell content from content: by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def content_hash(*parts: bytes | str | Path) -> str:
+    """SHA-256 of one text, of bytes, or of a file's content; of several, that of their hashes in a row.
+
+    Parts are hashed first, so that none runs into the next.
+    """
+    digests = [hashlib.sha256(_content(part)) for part in parts]
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+
+def _content(part: bytes | str | Path) -> bytes:
+    if isinstance(part, Path):
+        return part.read_bytes()
+    return part.encode() if isinstance(part, str) else part
