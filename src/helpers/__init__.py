@@ -8,7 +8,7 @@ commands         run, apply, check; parameters, memory, record
 pages            a run becomes pages: staging, build, one file a page, leak scan      all
 plots            every figure, named after what it draws                              all
 frozen           the frozen model: bundle, drift, recalibration, a new hospital       06, 11
-chapters         what only one chapter needs                                          10, 12, 14
+chapters         what only one chapter needs: its tables, words and controls          all
 paper            what the paper prints: its values, audit, comparison                 09, 13
 features         a scan and its regions become 1688 numbers; engine/ counts           02, 03
 patients         a hospital's table becomes patients, Figure 1, Table 1               01
