@@ -16,6 +16,7 @@ from helpers.study.run_folder import open_run
 SLOW = {"finished", "broken_hospital", "chromium"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Keep a file's tests together in one worker; mark those that wait for whole runs or for a browser."""
     for item in items:

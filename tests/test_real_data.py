@@ -215,6 +215,7 @@ def virtual_bundle(real, tmp_path_factory):
     return load_bundle(make_bundle(tmp_path_factory.mktemp("bundle"), PAPER).bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "masks", "keys"),
     [

@@ -1,5 +1,6 @@
 """Noise, sharpness and voltage lie in the published ranges; another scanner shifts features."""
 
+import pytest
 from published_ranges import SITES, assert_within
 
 from helpers.chapters import scanner_tests, virtual_evidence
@@ -19,6 +20,7 @@ def test_noise_power_sharpness_and_voltage():
     )
 
 
+@pytest.mark.slow
 def test_other_scanner_shifts_features_more_than_the_same_one():
     settings = read_settings(REPOSITORY / "tests" / "data" / "coarse.yml")
     home, away = SITES["development"], SITES["external"]

@@ -39,6 +39,7 @@ def procedure(signal):
     return strict_validation.Procedure(dict.fromkeys(signal[0], 1.0), SETTINGS)
 
 
+@pytest.mark.slow
 def test_nested_predictions_do_not_depend_on_the_number_of_workers(signal, procedure):
     one, two = (
         strict_validation.nested_predictions(procedure, *signal, 3, 2, 5, workers) for workers in (1, 2)
@@ -95,6 +96,7 @@ def test_optimism_shrinks_the_apparent_performance(signal, procedure):
     np.testing.assert_allclose(table["apparent"] - table["optimism"], table["corrected"])
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_nothing_strictly_and_much_when_leaky():
     """Noise with many features: the strict AUC holds 0.5, selection and SMOTE beforehand do not."""
     features, y = patients(features=400, signal=0)
@@ -129,6 +131,7 @@ def test_stability_counts_models_and_shared_features():
     assert np.isnan(strict_validation.pairwise_overlap([["a"]]))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("RADBOOK_REAL_DATA" not in os.environ, reason="needs RADBOOK_REAL_DATA")
 def test_permuted_labels_of_real_radiomics():
     table = pd.read_csv(Path(os.environ["RADBOOK_REAL_DATA"]) / "tables" / "Hosny2018A.csv.gz")

@@ -35,14 +35,17 @@ def test_density_by_age_sex_and_t_score(people):
     assert_within(virtual_evidence.bone_laws(people))
 
 
+@pytest.mark.slow
 def test_texture_follows_the_bone_and_measured_hu_the_truth(measured):
     assert_within(virtual_evidence.texture_laws(measured["development"]))
 
 
+@pytest.mark.slow
 def test_readers_agree_as_readers_do(measured):
     assert_within(virtual_evidence.reader_laws(pd.concat(measured.values())))
 
 
+@pytest.mark.slow
 def test_noise_spacing_and_pixels(measured):
     together = pd.concat(measured.values())
     found = {f"noise_{role}": rows["noise"].mean() for role, rows in measured.items()}

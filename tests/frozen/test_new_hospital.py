@@ -27,6 +27,8 @@ from helpers.study.run_folder import Run, open_run
 from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
 
+pytestmark = pytest.mark.slow  # measures sixteen patients and applies a model to files
+
 COARSE = REPOSITORY / "tests" / "data" / "coarse.yml"
 RNG = np.random.default_rng(2)
 

@@ -5,13 +5,22 @@ import json
 import pandas as pd
 import pytest
 
+from helpers.pages import viewer_page
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 
 
+@pytest.fixture(scope="session")
+def viewer_files(tmp_path_factory):
+    """The viewer's files for `run`, which take seconds to make and are the same each time."""
+    study = REPOSITORY / "data" / "studies" / "quick.yml"
+    return viewer_page.staged_files(open_run(study, tmp_path_factory.mktemp("viewer")))
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch, viewer_files):
     """A run of which the first chapter was executed and one table shared."""
+    monkeypatch.setattr(viewer_page, "staged_files", lambda run: viewer_files)
     run = open_run(REPOSITORY / "data" / "studies" / "quick.yml", tmp_path / "run")
     cell = {"cell_type": "code", "metadata": {"execution": {"iopub.execute_input": "now"}}, "source": ["1"]}
     cell |= {"outputs": [], "execution_count": 1, "id": "0"}

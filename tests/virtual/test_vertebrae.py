@@ -81,6 +81,7 @@ def test_a_patient_is_the_same_in_any_company_and_order():
         np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
 
 
+@pytest.mark.slow
 def test_a_patient_is_the_same_in_another_process():
     code = (
         "import hashlib, sys, SimpleITK as sitk\n"
