@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
 from helpers.errors import KINDS, StudyError, naming
+from helpers.study.study_file import load_study
 
 
 @given(st.text(), st.sampled_from(KINDS), st.integers(0, pickle.HIGHEST_PROTOCOL))
@@ -45,3 +46,12 @@ def test_errors_that_are_not_for_users_go_through_as_they_are():
     with pytest.raises(ZeroDivisionError) as error, naming("P1", "mask"):
         raise broken
     assert error.value is broken
+
+
+@pytest.mark.parametrize("content", ["", "{name: a", "{name: a, colour: red}"])
+def test_a_study_file_that_cannot_be_used_is_a_matter_of_settings(tmp_path, content):
+    (tmp_path / "study.yml").write_text(content)
+    for file in ("study.yml", "absent.yml"):
+        with pytest.raises(StudyError) as error:
+            load_study(tmp_path / file)
+        assert error.value.kind == "setting"

@@ -17,6 +17,8 @@ Kind = Literal[
     "metal",
     "contrast",
     "features",  # none in a ready table, or none that can be used
+    "table",  # of patients
+    "setting",  # of the study file, of the extraction, of a notebook
     "other",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -17,7 +17,7 @@ def chosen_steps(first: str, last: str) -> list[str]:
     """Notebook numbers from ``first`` to ``last``, in order."""
     for number in {first, last} - {"99"}:
         if number not in STEPS:
-            raise StudyError(f"There is no notebook '{number}'; there are {', '.join(STEPS)}.")
+            raise StudyError(f"There is no notebook '{number}'; there are {', '.join(STEPS)}.", "setting")
     return [number for number in STEPS if first <= number <= last]
 
 
@@ -37,17 +37,19 @@ def notebook_parameters(
         number, dot, name = target.partition(".")
         if not (equals and dot):
             raise StudyError(
-                f"'-p {text}' is not of the form NN.name=value, for example 04.mrmr_features=30."
+                f"'-p {text}' is not of the form NN.name=value, for example 04.mrmr_features=30.", "setting"
             )
         asked.setdefault(number, {})[name] = yaml.safe_load(value)
     declared = {number: _declared(number) for number in STEPS}
     for number, values in asked.items():
         if number not in declared:
-            raise StudyError(f"Parameters are given for notebook '{number}'; there are {', '.join(STEPS)}.")
+            raise StudyError(
+                f"Parameters are given for notebook '{number}'; there are {', '.join(STEPS)}.", "setting"
+            )
         unknown = sorted(set(values) - set(declared[number]))
         if unknown:
             known = ", ".join(sorted(set(declared[number]) - set(common)))
-            raise StudyError(f"Notebook {number} has no parameter '{unknown[0]}'; it has {known}.")
+            raise StudyError(f"Notebook {number} has no parameter '{unknown[0]}'; it has {known}.", "setting")
     return {
         number: {name: value for name, value in common.items() if name in names} | asked.get(number, {})
         for number, names in declared.items()

@@ -33,19 +33,24 @@ def read_settings(path: Path) -> dict:
         When the file is missing, breaks PyRadiomics' own schema, or asks for what this project cannot do.
     """
     if not path.is_file():
-        raise StudyError(f"There are no extraction settings '{path.name}' (key 'extraction' of the study).")
+        raise StudyError(
+            f"There are no extraction settings '{path.name}' (key 'extraction' of the study).", "setting"
+        )
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         RadiomicsFeatureExtractor(settings)
     except (yaml.YAMLError, PyKwalifyException, TypeError) as error:
         raise StudyError(
-            f"'{path.name}' is no valid PyRadiomics parameter file: {' '.join(str(error).split())}"
+            f"'{path.name}' is no valid PyRadiomics parameter file: {' '.join(str(error).split())}",
+            "setting",
         ) from None
     lacking = {"resampledPixelSpacing", "interpolator", "padDistance"} - set(settings.get("setting") or {})
     if lacking:
-        raise StudyError(f"'{path.name}' must state {', '.join(sorted(lacking))} under 'setting'.")
+        raise StudyError(f"'{path.name}' must state {', '.join(sorted(lacking))} under 'setting'.", "setting")
     if settings["setting"].get("normalize"):
-        raise StudyError(f"'{path.name}' asks to normalise, which would undo the meaning of HU: remove it.")
+        raise StudyError(
+            f"'{path.name}' asks to normalise, which would undo the meaning of HU: remove it.", "setting"
+        )
     return settings
 
 

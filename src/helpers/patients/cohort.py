@@ -31,7 +31,7 @@ def load_screened(run: Run) -> pd.DataFrame:
         Listing everything that is wrong in all tables at once.
     """
     if problems := check_tables(run.study):
-        raise StudyError("\n".join(problems))
+        raise StudyError("\n".join(problems), "table")
     return read_screened(run)
 
 

@@ -224,17 +224,19 @@ def load_study(path: Path | str) -> Study:
     """
     shown, path = path, resolve(path)
     if not path.is_file():
-        raise StudyError(f"There is no study file '{shown}'. Start from data/studies/template.yml.")
+        raise StudyError(
+            f"There is no study file '{shown}'. Start from data/studies/template.yml.", "setting"
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise StudyError(f"'{shown}' is not valid YAML: {' '.join(str(error).split())}") from error
+        raise StudyError(f"'{shown}' is not valid YAML: {' '.join(str(error).split())}", "setting") from error
     if not isinstance(content, dict):
-        raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.")
+        raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.", "setting")
     try:
         return Study(**content, file=path.parent.resolve() / path.name)
     except ValidationError as error:
-        raise StudyError(_explain(shown, error)) from None
+        raise StudyError(_explain(shown, error), "setting") from None
 
 
 def _explain(shown: Path | str, error: ValidationError) -> str:
