@@ -15,6 +15,7 @@ from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
 from helpers.commands.run import execute, other_problems, run_folder, run_study
 from helpers.errors import StudyError
+from helpers.learning.classifiers import MODELS
 from helpers.patients.table import check_tables
 from helpers.study import small_counts
 from helpers.study.places import REPOSITORY, STEPS, shown_path
@@ -84,10 +85,7 @@ def test_predictions_cover_every_patient_and_model(finished):
     predictions = finished.read("predictions")
     patients = finished.read("features")["patient_id"]
     counts = predictions.groupby("model")["patient_id"].nunique()
-    assert set(counts.index) == {
-        *("LR", "KNN", "SVM", "XGBoost", "RF", "LightGBM"),
-        *("clinical", "radiomics", "nomogram"),
-    }
+    assert set(counts.index) == {*MODELS, "clinical", "radiomics", "nomogram"}
     assert (counts == len(patients)).all()
 
 
@@ -99,8 +97,8 @@ def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
         execute(other, step, parameters[step])
     for name in ("cohort", "features", "features_reader2", "icc", "rad_score"):
         assert other.artifact_path(name).read_bytes() == finished.artifact_path(name).read_bytes(), name
-    six = finished.read("predictions").query("model in ['LR', 'KNN', 'SVM', 'XGBoost', 'RF', 'LightGBM']")
-    pd.testing.assert_frame_equal(other.read("predictions"), six.reset_index(drop=True), check_exact=True)
+    single = finished.read("predictions").query("model in @MODELS").reset_index(drop=True)
+    pd.testing.assert_frame_equal(other.read("predictions"), single, check_exact=True)
 
 
 def common(run, workers):

@@ -24,7 +24,7 @@ def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]
     if missing:
         raise StudyError(
             f"There are no predictions of {', '.join(missing)} in the {cohort} set: run the notebook that "
-            "fits them (05 for the six models, 06 for clinical, radiomics and nomogram)."
+            "fits them (05 for the single models, 06 for clinical, radiomics and nomogram)."
         )
     patient = ["patient_id", "osteoporosis"]
     wide = part.pivot(index=patient, columns="model", values="probability")[models]
