@@ -1,5 +1,6 @@
 """What is promised about installing and about the notebooks in the repository."""
 
+import ast
 import json
 import re
 import tomllib
@@ -61,3 +62,26 @@ def test_every_notebook_has_one_parameter_cell(path):
     source = "".join(tagged[0]["source"])
     assert 'study = "data/studies/virtual.yml"' in source
     assert 'run_dir = "runs/virtual"' in source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_cell_reads_like_a_sentence(path):
+    """At most 15 lines; chapter 10 is the longest, with fewer than 150 lines of code in all."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]).splitlines() for cell in cells if cell["cell_type"] == "code"]
+    assert max(map(len, code)) <= 15
+    assert sum(bool(line.strip()) for lines in code for line in lines) < 150
+
+
+def test_a_module_and_a_function_can_be_taken_in():
+    """At most 420 and 50 lines. The simulator's shapes are longer: its hash holds the ten seeds of chapter 12."""
+    package = REPOSITORY / "src" / "helpers"
+    for path in [path for path in package.rglob("*.py") if path.name != "shapes.py"]:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 420, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 50, (path, node.name)
+    entries = [path for path in package.iterdir() if path.name != "__pycache__"]
+    assert sum(path.is_dir() for path in entries) <= 14
+    assert sum(path.suffix == ".py" for path in entries) <= 4
