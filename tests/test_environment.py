@@ -74,7 +74,7 @@ def test_a_cell_reads_like_a_sentence(path):
 
 
 def test_a_module_and_a_function_can_be_taken_in():
-    """At most 420 and 50 lines; the simulator's shapes are longer, and their hash holds chapter 12's ten seeds."""
+    """At most 420 and 50 lines; but for the simulator's shapes, whose hash holds chapter 12's ten seeds."""
     package = REPOSITORY / "src" / "helpers"
     for path in [path for path in package.rglob("*.py") if path.name != "shapes.py"]:
         text = path.read_text(encoding="utf-8")
