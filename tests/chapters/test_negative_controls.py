@@ -65,6 +65,7 @@ def test_cases_are_drawn_within_each_outcome_and_all_where_there_are_fewer():
     assert [case.patient_id for case in everyone] == people.index.tolist()
 
 
+@pytest.mark.slow
 def test_a_region_of_noise_adds_nothing_and_too_few_patients_are_told():
     rng = np.random.default_rng(2)
     y = np.repeat([0, 1], [60, 40])

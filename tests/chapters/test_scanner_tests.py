@@ -8,6 +8,7 @@ from helpers.features.blocks import read_settings
 from helpers.study.places import REPOSITORY
 
 
+@pytest.mark.slow
 def test_noise_power_sharpness_and_voltage():
     tested = {
         role: scanner_tests.scanner_physics(site, virtual_evidence.included(site)[0])

@@ -84,6 +84,7 @@ def test_what_is_outside_is_named():
     assert virtual_evidence.evidence_in_words(table[:1]) == "1 quantities, 0 outside the published range."
 
 
+@pytest.mark.slow
 def test_a_sample_is_measured_patient_by_patient_of_each_hospital():
     sample = {role: virtual_evidence.included(site)[:1] for role, site in SITES.items()}
     table = virtual_evidence.measure_sample(SITES, sample, workers=1)

@@ -34,6 +34,7 @@ def die(case):
     os._exit(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_order_is_that_of_the_cases_and_a_bad_case_stops_nobody(workers):
     results = map_cases(square_unless_seven, CASES, workers, "squares")
@@ -52,6 +53,7 @@ def test_reason_of_an_unexpected_error_shows_no_path():
     assert "Zhang" not in result.reason
 
 
+@pytest.mark.slow
 def test_a_worker_that_the_system_ends_is_told_in_plain_words():
     with pytest.raises(StudyError, match="fewer workers"):
         map_cases(die, CASES, 2, "dying")

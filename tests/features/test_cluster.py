@@ -17,6 +17,8 @@ from helpers.features.cases import Case, map_cases
 from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.study.study_file import load_study
 
+pytestmark = pytest.mark.slow
+
 CASES = [Case(f"D{number:04d}", "here") for number in range(12)]
 
 

@@ -282,6 +282,7 @@ def selected(run):
     return chosen.as_dict(), people, values.loc[people["patient_id"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_real_tables_are_read_and_selected(real_study, tmp_path, name):
     run = open_run(real_study(name), tmp_path / "run")
@@ -293,6 +294,7 @@ def test_real_tables_are_read_and_selected(real_study, tmp_path, name):
     assert np.isfinite(selection.rad_score(chosen, values)).all()
 
 
+@pytest.mark.slow
 def test_a_real_table_is_modelled(real_study, tmp_path):
     run = open_run(real_study("Hosny2018A"), tmp_path / "run")
     brought(run)
@@ -304,6 +306,7 @@ def test_a_real_table_is_modelled(real_study, tmp_path):
     assert (predictions.groupby("model").size() == len(people)).all()
 
 
+@pytest.mark.slow
 def test_a_real_table_goes_through_all_notebooks_it_needs(real_study, tmp_path):
     """01 and 04 to 08 by papermill: no image, no age, no sex, no second reader."""
     light = {

@@ -19,6 +19,8 @@ from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
 
+pytestmark = pytest.mark.slow
+
 KILLS, PATIENTS = 20, 12
 # Children start in milliseconds from a server that has imported everything.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -16,6 +16,8 @@ from helpers.learning.selection import SelectionSettings, rad_score, select_feat
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -160,6 +160,7 @@ def codes_of(tmp_path, rois, image=SPINE.image, labels=ROIS):
     return voxels(mask_files.read_rtstruct(tmp_path / "rt.dcm", labels, image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", ["LPS", "LAI"])
 def test_rtstruct_fills_the_voxels_whose_centre_is_inside(tmp_path, orientation):
     pytest.importorskip("plastimatch", reason="the optional RTSTRUCT reader is not installed")

@@ -136,6 +136,7 @@ def real_patient(image, mask):
     return sitk.Cast(image, sitk.sitkInt16), mask > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "patient",
     [

@@ -269,6 +269,7 @@ def test_official_baseline_of_pyradiomics():
     assert np.mean(np.array(deviations) < 1e-6) > 0.995
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_equals_pyradiomics_on_a_real_ct():
     folder = REAL / "ct" / "tptbox_L3"
