@@ -89,6 +89,7 @@ def test_icc_is_computed_from_the_training_parts_second_readings(signal):
         assert agreement[name] == pytest.approx(icc(ratings).icc[0])
 
 
+@pytest.mark.slow
 def test_optimism_shrinks_the_apparent_performance(signal, procedure):
     table = strict_validation.bootstrap_optimism(procedure, *signal, 10, 1, 1).table
     assert table.loc["c_index", "corrected"] < table.loc["c_index", "apparent"]

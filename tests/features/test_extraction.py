@@ -96,6 +96,7 @@ def test_settings_file_explains_every_setting():
             assert before.startswith("#"), f"'{line}' has no comment"
 
 
+@pytest.mark.slow
 def test_table_is_the_same_for_any_workers_and_after_a_broken_run(hospital, tmp_path):
     run, cases = run_of(hospital, tmp_path)
     alone, refused = extraction.features_table(run, cases, workers=1)

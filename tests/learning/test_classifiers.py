@@ -13,6 +13,8 @@ from helpers.learning import classifiers
 from helpers.learning.classifiers import MODELS
 from helpers.study.contracts import check
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def patients():
@@ -30,7 +32,6 @@ def fitted(patients):
     return classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=1)
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_workers(patients, fitted):
     table, people = patients
     again = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=2)
@@ -67,7 +68,6 @@ def test_smote_and_scaling_see_training_folds_only(patients, fitted):
     np.testing.assert_allclose(again, scores)
 
 
-@pytest.mark.slow
 def test_smote_can_be_left_out(patients):
     table, people = patients
     fitted = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=False, seed=5, workers=1)
@@ -91,7 +91,6 @@ def test_every_chosen_value_was_tried(fitted):
         assert 0 <= model.cv_auc <= 1
 
 
-@pytest.mark.slow
 def test_four_cases_in_twelve_patients_are_enough_for_three_folds(patients):
     table, _ = patients
     rows = np.r_[0:8, 60:64]

@@ -23,6 +23,7 @@ def make_run(tmp_path):
     return partial(predicted_run, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_viewers_volumes_are_small_whole_and_the_same_each_time(make_run, tmp_path):
     run = make_run(VIRTUAL)
     name = "extra/interactive/virtual_patient.js"
