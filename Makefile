@@ -12,11 +12,11 @@ book: $(READY)
 	$(BIN)/radbook run $(STUDY) $(if $(WORKERS),--workers $(WORKERS))
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # For work in progress: every room, but no whole run and no browser.
 test-quick: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check src tests notebooks benchmarks

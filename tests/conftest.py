@@ -12,19 +12,15 @@ from helpers.pages.printing import BROWSERS
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
-# Tests that need one of these are slow; those that need the same hospital stay in one worker.
+# Tests that need one of these are slow.
 SLOW = {"finished", "broken_hospital", "chromium"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Keep a file's tests together in one worker; mark those that wait for whole runs or for a browser."""
+    """Mark the tests that wait for whole runs or for a browser."""
     for item in items:
-        needed = set(item.fixturenames)
-        if needed & SLOW:
+        if SLOW & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        shares = "broken_hospital" in needed
-        item.add_marker(pytest.mark.xdist_group("broken_hospital" if shares else item.path.as_posix()))
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from helpers.study.run_folder import open_run
 
 
 @pytest.fixture(scope="module")
-def hospital(broken_hospital):
+def hospital(broken_hospital, tmp_path_factory):
     """Run notebooks 01 to 03; give the run and what was broken, by pseudonym."""
     folder, broken = broken_hospital
-    run = open_run(folder / "study.yml", folder / "run")
+    run = open_run(folder / "study.yml", tmp_path_factory.mktemp("broken_run"))
     common = {"study": str(folder / "study.yml"), "run_dir": str(run.folder), "workers": 1}
     parameters = notebook_parameters(run.study.parameters, (), common)
     for step in ("01", "02", "03"):
