@@ -19,13 +19,14 @@ def hospital(folder, images="{patient_id}_ct.nii"):
 
     site = {"name": "here", "role": "development", "table": {"path": "dxa.csv"}}
     site |= {"images": images, "masks": "{patient_id}_layers.nii"}
-    return Study(name="files", title="Files", seed=1, extraction="settings.yml", sites=[site], folder=folder)
+    return Study(
+        name="files", title="Files", seed=1, extraction="settings.yml", sites=[site], file=folder / "s.yml"
+    )
 
 
 def radbook(folder, images="{patient_id}_ct.nii"):
     """This project: its image loader with all checks, preprocessing, features."""
-    from helpers.features.blocks import preprocess
-    from helpers.features.blocks import read_settings
+    from helpers.features.blocks import preprocess, read_settings
     from helpers.features.extraction import extract
     from helpers.imaging.sources import FileImages
     from helpers.study.run_folder import Run
