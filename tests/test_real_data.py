@@ -6,6 +6,7 @@ The data lie outside the repository, in the folder that RADBOOK_REAL_DATA names.
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Rules, Site, Study
+from helpers.study.study_file import Plausibility, Rules, Site, Study
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 CT = {
@@ -72,11 +73,15 @@ def hospital(real, tmp_path):
     return make
 
 
-def measured(run, case, **rules):
-    """Quality control after the rules, and the features."""
+# Whoever breaks a rule is kept and marked.
+ASKED = Plausibility(**dict.fromkeys(Plausibility.model_fields, "ask"))
+
+
+def measured(run, case, **settings):
+    """Quality control after the rules that ``settings`` of the study file make, and the features."""
     quality = prepare.quality_table(run, [case], workers=1)
     cohort = pd.DataFrame({"patient_id": [case.patient_id]})
-    quality = apply_rules(quality, cohort, Rules(**rules))
+    quality = apply_rules(quality, cohort, run.study.model_copy(update=settings))
     run.write("preprocessing", quality)
     features, refused = extraction.features_table(run, [case], workers=1)
     assert refused.empty
@@ -88,8 +93,12 @@ def measured(run, case, **rules):
 
 def test_abdominal_ct_with_one_label_a_vertebra(hospital):
     masks = "ct/crlm1006_GE/crlm1006_trabecular_approx_mask.nii.gz"
-    quality = measured(*hospital(CT["abdomen"], masks, labels="verse"))
-    assert quality["status"] == "warned"
+    run, case = hospital(CT["abdomen"], masks, labels="verse")
+    with pytest.raises(StudyError, match="leave none of 1 usable patients.*voxels of 5.0 mm"):
+        measured(run, case)
+    quality = measured(run, case, plausibility=ASKED)
+    # End plates drown in slices of 5 mm; nothing else is wrong.
+    assert (quality["status"], quality["broken"]) == ("warned", "shell, thickness")
     assert "voxels of 5.0 mm" in quality["reason"]
     assert quality["missing_vertebra"] == ""
     assert 170 < quality["trabecular_hu"] < 185
@@ -111,8 +120,9 @@ def test_abdominal_ct_with_one_label_a_vertebra(hospital):
 )
 def test_automatic_masks_with_t12_at_the_edge(hospital, masks, keys):
     erode = {"erode_mm": 3.0} if "bodies" in keys else {}
-    quality = measured(*hospital(CT["spine"], f"{EXAMPLE}/{masks}", **keys, **erode))
-    assert quality["status"] == "warned"
+    quality = measured(*hospital(CT["spine"], f"{EXAMPLE}/{masks}", **keys, **erode), plausibility=ASKED)
+    # A part of T12 is missing; nothing else is wrong with these masks.
+    assert (quality["status"], quality["broken"]) == ("warned", "cut_off" if erode else "")
     assert "the region ends" in quality["reason"]
     assert ("T12 is cut off by the edge of the scan" in quality["reason"]) == ("bodies" in keys)
     assert 100 < quality["trabecular_hu"] < 130
@@ -158,7 +168,7 @@ def test_a_lone_vertebra_with_sub_regions_is_measured_when_the_rules_include_it(
     masks = TPTBOX + "seg-vert_label-22_msk.nii.gz"
     # L3 stands in for L1: the axes of this file run front to back, head to foot, and across.
     run, case = hospital(CT["cube"], masks, body, labels={22: "L1"}, erode_mm=3.0)
-    quality = measured(run, case, missing_vertebra="include")
+    quality = measured(run, case, rules=Rules(missing_vertebra="include"))
     assert quality["status"] == "warned"
     assert "T12 is missing" in quality["reason"]
     assert 20 < quality["trabecular_hu"] < 80
@@ -187,7 +197,10 @@ def test_compressed_dicom_of_part_of_the_spine(hospital, real, tmp_path):
     sitk.WriteImage(in_front_of_the_canal(real / DICOM_MASK, 32), tmp_path / "body.nii.gz")
     keys = {"labels": "totalsegmentator", "erode_mm": 3.0}
     run, case = hospital(DICOM, DICOM_MASK, str(tmp_path / "body.nii.gz"), **keys)
-    quality = measured(run, case, missing_vertebra="sensitivity", contrast="include")
+    rules = Rules(missing_vertebra="sensitivity", contrast="include")
+    quality = measured(run, case, rules=rules, plausibility=ASKED)
+    # The stand-in for a body holds end plates, and the lower end of T12 is not in the scan.
+    assert quality["broken"] == "shell, tissue, cut_off"
     for reason in (
         "mask axes reordered by its header",
         "T12 is cut off by the edge of the scan",
@@ -236,6 +249,8 @@ def test_a_virtual_model_scores_real_patients_and_tells_how_far_they_lie(
     hospital, virtual_bundle, image, masks, keys
 ):
     run, case = hospital(image, masks, **keys)
+    # Slices of 5 mm, and T12 cut off: kept and marked here, to see how far such patients lie.
+    run = replace(run, study=run.study.model_copy(update={"plausibility": ASKED}))
     people = pd.DataFrame({"patient_id": [case.patient_id], "site": "here", "age": 64.0, "sex": "female"})
     new_hospital.require_same(new_hospital.origins(virtual_bundle, run), accept_differences=False)
     measured = new_hospital.measure(run, people, virtual_bundle.features, workers=1)

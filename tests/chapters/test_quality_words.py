@@ -3,10 +3,8 @@
 import pandas as pd
 
 from helpers.chapters import quality_words
-from helpers.features.quality import LIMITS
-from helpers.imaging.regions import REFUSED_BEYOND
 from helpers.study.places import REPOSITORY
-from helpers.study.study_file import load_study
+from helpers.study.study_file import Limits, Plausibility, Rules, load_study
 
 
 def test_few_refused_patients_are_not_told():
@@ -15,11 +13,17 @@ def test_few_refused_patients_are_not_told():
     assert words == {"ok-patients": "30", "warned-patients": "0", "refused-patients": "<10"}
 
 
-def test_every_limit_and_rule_has_a_line():
+def test_every_rule_and_limit_of_a_study_file_is_in_the_table():
     study = load_study(REPOSITORY / "data" / "studies" / "virtual.yml")
-    lines = quality_words.limits_in_words(study).splitlines()
-    named = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert {*LIMITS, *REFUSED_BEYOND, *dict(study.rules)} <= set(named)
+    table = quality_words.plausibility_table(study)
+    assert table["rule"].tolist() == list(Plausibility.model_fields)
+    named = {limit.split()[0] for limits in table["limits"] for limit in limits.split("; ") if limit}
+    assert named == set(Limits.model_fields)
+    row = table.set_index("rule").loc["thickness"]
+    assert (row["limits"], row["a breach is"]) == ("slice_mm 3", "refused")
+    rules = quality_words.rules_table(study)
+    assert dict(rules.to_numpy())["missing vertebra"] == "exclude"
+    assert len(rules) == len(Rules.model_fields)
 
 
 def test_the_densest_layer_is_named_for_a_reader():

@@ -28,7 +28,7 @@ def relabelled(**changes):
 
 def layers_of(found, erode_mm=3.0, bodies="own", labels="verse"):
     bodies = found.bodies if bodies == "own" else bodies
-    return six_layers(label_codes(found.vertebrae, labels), bodies, erode_mm)
+    return six_layers(label_codes(found.vertebrae, labels), bodies, erode_mm)[:2]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_labels_of_the_study_file_are_translated_and_others_left_out():
     mask = relabelled(_1=31, _2=32, _3=33)
     mask[0, 0, 0] = 77
     table = {31: 1, 32: 2, 33: 3, 4: 4, 5: 5, 6: 6}
-    layers, notes = six_layers(label_codes(mask, table), None, 0)
+    layers, notes, _ = six_layers(label_codes(mask, table), None, 0)
     np.testing.assert_array_equal(voxels(layers), voxels(SCAN.mask))
     assert notes == []
 
@@ -101,7 +101,7 @@ def test_whole_vertebrae_become_thirds_of_their_shrunken_bodies(name, tilt):
     # Shrunk by 3 mm from bodies of 15 mm radius and 24 mm height, to half a voxel's diagonal.
     assert np.hypot(x, y)[inside].max() <= 12.0 + 0.7 * step
     assert (12 - np.abs(np.abs(z) - 16))[inside].min() >= 3.0 - 0.7 * step
-    assert check_regions(layers, found.image) == []
+    check_regions(layers, found.image)
     for layer in range(1, 7):
         middle = z[drawn == layer].mean()
         assert middle == pytest.approx({1: 22, 2: 16, 3: 10, 4: -10, 5: -16, 6: -22}[layer], abs=step)
@@ -113,7 +113,7 @@ def test_erosion_is_in_millimetres_in_every_direction():
     region = np.zeros((21, 41, 41), np.uint8)
     region[3:18, 5:36, 5:36] = 19
     volume = grid((41, 41, 21), (0.5, 1.0, 2.0))
-    kept, _ = six_layers(label_codes(like(region, volume), "verse"), None, 3.0)
+    kept, *_ = six_layers(label_codes(like(region, volume), "verse"), None, 3.0)
     # No centre outside within 3 mm: 6 voxels of 0.5 mm, 3 of 1 mm, 1 of 2 mm are taken off at each side.
     box = [(part.min(), part.max()) for part in np.nonzero(voxels(kept))]
     assert box == [(4, 16), (8, 32), (11, 29)]
@@ -124,7 +124,7 @@ def test_one_vertebra_alone_is_divided_along_the_patient():
     layers, _ = layers_of(SPINE._replace(vertebrae=alone))
     assert missing_vertebrae(layers) == ["T12"]
     assert set(np.unique(voxels(layers))) == {0, 4, 5, 6}
-    assert check_regions(layers, SPINE.image) == []
+    check_regions(layers, SPINE.image)
 
 
 def test_a_vertebra_at_the_edge_keeps_its_last_slice_and_is_noted():
@@ -139,6 +139,9 @@ def test_specks_are_left_out_and_noted():
     drawn[2:12, 30:40, 20:40] = 19
     layers, notes = layers_of(SPINE._replace(vertebrae=like(drawn, SPINE.image)), 0.0, None)
     assert "T12 is in 2 pieces" in notes[0]
+    whole = np.count_nonzero(drawn == 19)
+    lost = six_layers(label_codes(like(drawn, SPINE.image), "verse"), None, 0.0)[2]
+    assert lost == pytest.approx(100 * 2000 / whole)
     assert not voxels(layers)[2:12, 30:40, 20:40].any()
 
 
@@ -180,16 +183,10 @@ def test_masks_flipped_in_their_content_are_refused(name):
             check_regions(flipped(padded, axis), image)
 
 
-def test_regions_in_air_tiny_ones_and_wrong_neighbours():
+def test_regions_in_air_and_tiny_ones_are_refused():
     layers, _ = layers_of(SPINE)
     lung = sitk.Cast(SPINE.image * 0 - 800, sitk.sitkInt16)
     with pytest.raises(StudyError, match="100 % of the region is air"):
         check_regions(layers, lung)
-    flat = SPINE.image * 0 + 60
-    assert "no cortex around the region" in check_regions(layers, flat)[0]
     with pytest.raises(StudyError, match="T12 has only .* mm3"):
         check_regions(layers_of(SPINE, 9.5)[0], SPINE.image)
-    apart = voxels(layers)
-    apart[45:] = np.roll(apart[45:], 12, axis=0)
-    apart[:40] = np.roll(apart[:40], -12, axis=0)
-    assert "56 mm apart" in check_regions(like(apart, layers), SPINE.image)[0]

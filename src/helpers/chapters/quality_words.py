@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.features.quality import LIMITS
-from helpers.imaging.regions import DOUBTFUL_BEYOND, REFUSED_BEYOND
+from helpers.features.plausibility import RULES
 from helpers.study.small_counts import shown_count
 from helpers.study.study_file import Study
 
@@ -27,18 +26,37 @@ def counts_in_words(quality: pd.DataFrame, min_cell: int) -> dict[str, str]:
     }
 
 
-def limits_in_words(study: Study) -> str:
-    """The limits of the quality control and the study's rules, one a line."""
-    limits = {
-        "refused beyond": REFUSED_BEYOND,
-        "doubtful beyond": DOUBTFUL_BEYOND,
-        "warned about beyond": LIMITS,
-    }
-    lines = []
-    for title, values in limits.items():
-        lines += [title, *(f"  {name:<18}{limit:8.0f}" for name, limit in values.items())]
-    lines += ["rules of the study file", *(f"  {name:<18}{choice:>12}" for name, choice in study.rules)]
-    return "\n".join(lines)
+def plausibility_table(study: Study) -> pd.DataFrame:
+    """The rules on regions and scans, with the study's choices and limits.
+
+    Returns
+    -------
+    DataFrame
+        rule, what is asked, limits, a breach is (refused, marked, or accepted), source of the limits.
+    """
+    choices = {"refuse": "refused", "ask": "marked", "accept": "accepted"}
+    rows = [
+        (
+            name,
+            rule.meaning,
+            "; ".join(f"{limit} {_shown(getattr(study.limits, limit))}" for limit in rule.limits),
+            choices[getattr(study.plausibility, name)],
+            rule.source,
+        )
+        for name, rule in RULES.items()
+    ]
+    return pd.DataFrame(rows, columns=["rule", "what is asked", "limits", "a breach is", "source"])
+
+
+def _shown(limit: float | tuple[float, float]) -> str:
+    return " to ".join(f"{end:g}" for end in limit) if isinstance(limit, tuple) else f"{limit:g}"
+
+
+def rules_table(study: Study) -> pd.DataFrame:
+    """The study file's rules on unusual scans: rule, choice."""
+    return pd.DataFrame(
+        [(name.replace("_", " "), str(choice)) for name, choice in study.rules], columns=["rule", "choice"]
+    )
 
 
 def layers_in_words(quality: pd.DataFrame) -> dict[str, str]:

@@ -195,7 +195,7 @@ def look_at_images(
     if (quality["status"] == "refused").all():
         problems.append(f"None of the {len(quality)} patients could be used; each one's reason is below.")
     try:
-        quality = apply_rules(quality, cohort, run.study.rules)
+        quality = apply_rules(quality, cohort, run.study)
     except StudyError as error:
         problems.append(str(error))
     people = cohort[["patient_id", "site", "cohort"]].merge(quality, on="patient_id")

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from helpers.features.blocks import Block
 from helpers.features.engine.resampling import crop
-from helpers.imaging.boxes import roi_box
-from helpers.imaging.regions import AIR_HU, LAYERS, missing_vertebrae
+from helpers.imaging.boxes import around, roi_box
+from helpers.imaging.regions import AIR_HU, LAYERS, VERTEBRAE, missing_vertebrae, vertebra_centre
 from helpers.imaging.sources import Scan
+from helpers.imaging.surroundings import surroundings
+from helpers.imaging.tissues import slice_noise, tissue_peaks
 
-# What is out of the ordinary, and warned about.
-LIMITS = {
-    "layer_volume_mm3": 500.0,  # smaller layers hold too few voxels for texture
-    "hu_low": -100.0,  # mean HU of a layer below fat: not bone
-    "hu_high": 400.0,  # above: cement, sclerosis or cortex in the layer
-    "air_percent": 1.0,  # voxels below -200 HU: lung or bowel drawn in
-    "cortex_percent": 5.0,  # voxels above 400 HU: end plate or cortex drawn in
-    "spacing_mm": 3.0,  # thicker slices: texture along the spine is interpolated
-    "kvp": 120.0,  # paper 2.2
-}
+# Smaller layers hold too few voxels for texture (mm3).
+_LAYER_MM3 = 500.0
+_PAPER_KVP = 120.0  # paper 2.2
+# As bright as cortex, and as dark as fat (HU): means of 3 x 3 x 3 voxels, so that noise is neither.
+CORTEX_HU, FAT_HU = 400.0, -50.0
 
 
 def layer_column(quantity: str, layer: int) -> str:
@@ -29,7 +27,7 @@ def layer_column(quantity: str, layer: int) -> str:
 
 
 def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str | float]:
-    """Measure a scan's regions and say what is out of the ordinary.
+    """Measure a scan's regions and what lies around them.
 
     Returns
     -------
@@ -37,65 +35,76 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
         ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount);
         spacing (mm) and size (voxels); volume (mm3) and mean HU of each layer and of all, on the voxels as
         scanned (missing for a vertebra that is not there, whose name is in ``missing_vertebra``);
-        ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` and ``cortex_percent`` (voxels below
-        -200 and above 400 HU); ``block_max_abs_hu`` and ``block_voxels`` after resampling.
+        ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` (voxels below -200 HU),
+        ``fat_percent`` and ``cortex_percent`` (below ``FAT_HU`` and above ``CORTEX_HU``, means of 27 voxels);
+        ``levels_mm`` and ``tilt_degrees`` (from T12's centre to L1's, against the patient's axis);
+        ``at_edge`` (the region touches the edge of the scan), ``lost_percent`` (of a vertebra's mask, apart
+        from its body); what `helpers.imaging.surroundings` and `helpers.imaging.tissues` measure;
+        ``block_max_abs_hu`` and ``block_voxels`` after resampling.
     """
     facts = {name: scan.facts.get(name) for name in ("scanner", "kvp", "kernel", "contrast")}
     facts["missing_vertebra"] = ", ".join(missing_vertebrae(scan.mask))
     for name, values in (("spacing", scan.image.GetSpacing()), ("size", scan.image.GetSize())):
         facts |= {f"{name}_{axis}": value for axis, value in zip("xyz", values, strict=True)}
-    facts |= _layer_statistics(scan)
+    facts |= _layer_statistics(scan) | _levels(scan.mask) | {"lost_percent": scan.lost_percent}
+    facts |= surroundings(scan.image, scan.mask)
+    facts |= tissue_peaks(scan.image) | slice_noise(scan.image, scan.mask)
     facts["block_max_abs_hu"] = float(np.abs(sitk.GetArrayViewFromImage(block.image).astype(float)).max())
     facts["block_voxels"] = int(np.count_nonzero(sitk.GetArrayViewFromImage(block.layers)))
-    notes = [*scan.notes, *_notes(facts)] + _edge_note(scan, settings["setting"]["padDistance"])
+    to_edge = _to_edge(scan)
+    facts["at_edge"] = float(to_edge <= 0)
+    notes = [*scan.notes, *_notes(facts)] + _edge_note(to_edge, settings["setting"]["padDistance"])
     return {"status": "warned" if notes else "ok", "reason": "; ".join(notes), **facts}
 
 
 def _layer_statistics(scan: Scan) -> dict[str, float]:
-    start, size = roi_box(scan.mask)
-    image, mask = (crop(volume, start, start + size) for volume in (scan.image, scan.mask))
-    layers = sitk.GetArrayViewFromImage(mask).ravel()
-    hu = sitk.GetArrayViewFromImage(image).ravel()
-    voxels = np.bincount(layers, minlength=len(LAYERS) + 1)[1:]
-    sums = np.bincount(layers, weights=hu, minlength=len(LAYERS) + 1)[1:]
+    first, stop = around(scan.mask, 0)
+    image, mask = (crop(volume, first, stop) for volume in (scan.image, scan.mask))
+    drawn, hu = sitk.GetArrayViewFromImage(mask), sitk.GetArrayViewFromImage(image)
+    voxels = np.bincount(drawn.ravel(), minlength=len(LAYERS) + 1)[1:]
+    sums = np.bincount(drawn.ravel(), weights=hu.ravel(), minlength=len(LAYERS) + 1)[1:]
     voxel_mm3 = float(np.prod(scan.image.GetSpacing()))
     facts = {"volume": voxels.sum() * voxel_mm3, "trabecular_hu": sums.sum() / voxels.sum()}
-    inside = hu[layers > 0]
-    facts["air_percent"] = 100 * np.mean(inside < AIR_HU)
-    facts["cortex_percent"] = 100 * np.mean(inside > LIMITS["hu_high"])
+    inside = drawn > 0
+    smooth = ndimage.uniform_filter(hu.astype(np.float32), 3)[inside]
+    facts["air_percent"] = 100 * np.mean(hu[inside] < AIR_HU)
+    facts["fat_percent"] = 100 * np.mean(smooth < FAT_HU)
+    facts["cortex_percent"] = 100 * np.mean(smooth > CORTEX_HU)
     for layer in LAYERS:
-        drawn = voxels[layer - 1]
-        facts[layer_column("volume", layer)] = drawn * voxel_mm3 if drawn else np.nan
-        facts[layer_column("hu", layer)] = sums[layer - 1] / drawn if drawn else np.nan
+        own = voxels[layer - 1]
+        facts[layer_column("volume", layer)] = own * voxel_mm3 if own else np.nan
+        facts[layer_column("hu", layer)] = sums[layer - 1] / own if own else np.nan
     return {name: float(value) for name, value in facts.items()}
+
+
+def _levels(mask: sitk.Image) -> dict[str, float]:
+    """Distance (mm) from T12's centre to L1's, and its angle with the patient's axis (degrees)."""
+    upper, lower = (vertebra_centre(mask, vertebra) for vertebra in VERTEBRAE)
+    apart = lower - upper
+    length = float(np.linalg.norm(apart))
+    tilt = np.degrees(np.arccos(np.clip(-apart[2] / length, -1, 1)))
+    return {"levels_mm": length, "tilt_degrees": float(tilt)}
 
 
 def _notes(facts: dict) -> list[str]:
     notes = []
     for layer, name in LAYERS.items():
-        volume, hu = facts[layer_column("volume", layer)], facts[layer_column("hu", layer)]
-        if np.isnan(volume):
-            continue
-        if volume < LIMITS["layer_volume_mm3"]:
-            notes.append(f"{name}: only {volume:.0f} mm3 (limit {LIMITS['layer_volume_mm3']:.0f})")
-        if not LIMITS["hu_low"] <= hu <= LIMITS["hu_high"]:
-            notes.append(f"{name}: mean {hu:.0f} HU, not plain cancellous bone")
-    shares = {"air_percent": "is air or lung", "cortex_percent": "is as bright as cortex"}
-    for name, meaning in shares.items():
-        if facts[name] > LIMITS[name]:
-            notes.append(f"{facts[name]:.1f} % of the region {meaning} (limit {LIMITS[name]:.0f} %)")
-    thickest = max(facts[f"spacing_{axis}"] for axis in "xyz")
-    if thickest > LIMITS["spacing_mm"]:
-        notes.append(f"voxels of {thickest:.1f} mm (limit {LIMITS['spacing_mm']:.1f} mm)")
-    if facts["kvp"] is not None and facts["kvp"] != LIMITS["kvp"]:
-        notes.append(f"{facts['kvp']:.0f} kV instead of {LIMITS['kvp']:.0f} kV shifts HU")
+        volume = facts[layer_column("volume", layer)]
+        if volume < _LAYER_MM3:
+            notes.append(f"{name}: only {volume:.0f} mm3 (limit {_LAYER_MM3:.0f})")
+    if facts["kvp"] is not None and facts["kvp"] != _PAPER_KVP:
+        notes.append(f"{facts['kvp']:.0f} kV instead of {_PAPER_KVP:.0f} kV shifts HU")
     return notes
 
 
-def _edge_note(scan: Scan, pad: float) -> list[str]:
+def _to_edge(scan: Scan) -> float:
+    """Distance of the region from the nearest face of the scan (mm)."""
     start, size = roi_box(scan.mask)
-    spacing = np.array(scan.image.GetSpacing())
-    margin = np.minimum(start, np.array(scan.image.GetSize()) - start - size) * spacing
-    if margin.min() >= pad:
+    margin = np.minimum(start, np.array(scan.image.GetSize()) - start - size) * scan.image.GetSpacing()
+    return float(margin.min())
+
+
+def _edge_note(to_edge: float, pad: float) -> list[str]:
+    if to_edge >= pad:
         return []
-    return [f"the region ends {margin.min():.1f} mm from the edge of the scan; filters need {pad} mm"]
+    return [f"the region ends {to_edge:.1f} mm from the edge of the scan; filters need {pad} mm"]

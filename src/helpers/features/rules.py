@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.errors import Kind, StudyError
+from helpers.features.plausibility import judge
 from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Rules
+from helpers.study.study_file import Rules, Study
 
 # What a refusal by each rule is about, in the order in which they count: the first that excludes.
 _KINDS: dict[str, Kind] = {
@@ -18,7 +19,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Include, exclude or set aside usable scans that are out of the ordinary, as the study file says.
 
     Works on measured facts alone: another rule needs no image again.
@@ -30,23 +31,24 @@ def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> pd
     cohort : DataFrame
         ``patient_id``, and where the hospital's table has them ``fracture`` and ``contrast`` (booleans; the
         latter counts instead of what DICOM headers say).
-    rules : Rules
+    study : Study
+        Its ``rules``, ``plausibility`` and ``limits``.
 
     Returns
     -------
     DataFrame
         ``quality`` with ``status`` refused where a rule excludes and warned where it does not, the finding
         in ``reason``, the ``kind`` of the first rule that excludes, and in ``sensitivity`` the findings
-        without which the main results are repeated.
+        without which the main results are repeated; and what `helpers.features.plausibility.judge` adds.
 
     Raises
     ------
     StudyError
         When the rules leave nobody.
     """
-    table = quality.copy()
-    usable = table["status"] != "refused"
-    found = _findings(table, cohort, rules)
+    usable, rules = quality["status"] != "refused", study.rules
+    found = _findings(quality, cohort, rules)
+    table = judge(quality, cohort, found["contrast"] != "", study)
     for rule, kind in _KINDS.items():
         findings, choice = found[rule], getattr(rules, rule)
         hit = usable & (findings != "")

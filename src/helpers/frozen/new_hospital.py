@@ -143,7 +143,7 @@ def measure(new: Run, people: pd.DataFrame, names: list[str], workers: int) -> M
     if new.study.has_features:
         features, refused = features_for(new, people, names)
         return Measured(features, None, refused)
-    quality = apply_rules(quality_table(new, cases_of(people), workers), people, new.study.rules)
+    quality = apply_rules(quality_table(new, cases_of(people), workers), people, new.study)
     unusable = quality["status"] == "refused"
     usable = people[people["patient_id"].isin(quality.loc[~unusable, "patient_id"])]
     features, failed = features_table(new, cases_of(usable), workers)

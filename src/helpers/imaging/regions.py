@@ -36,12 +36,11 @@ REFUSED_BEYOND = {
     "air_percent": 10.0,  # voxels below AIR_HU: the region lies in lung, bowel or outside the patient
     "canal_mm2": 40.0,  # hole seen along the spine: the region surrounds the canal, so it is no body
 }
-# Regions beyond these are warned about.
-DOUBTFUL_BEYOND = {
-    "shell_hu": 80.0,  # bone lies in a brighter shell (95th percentile around it over median inside)
-    "levels_mm": 55.0,  # T12 and L1 are neighbours: 25 to 40 mm from centre to centre
-    "lost_percent": 1.0,  # of a vertebra, in pieces apart from its body
-}
+# Of a vertebra, in pieces apart from its body: more is noted.
+_LOST_PERCENT = 1.0
+# Bone lies in a brighter shell: where the brightest 5 % around a region exceed its median by less (HU), flips
+# are tried.
+_SHELL_HU = 80.0
 AIR_HU = -200
 FLIPS = ("left to right", "front to back", "top to bottom")
 _SHELL_MM = 6.0
@@ -116,7 +115,9 @@ def _check_numbers(found: np.ndarray, numbers: dict[int, int]) -> None:
         )
 
 
-def six_layers(codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float) -> tuple[sitk.Image, list[str]]:
+def six_layers(
+    codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float
+) -> tuple[sitk.Image, list[str], float]:
     """Divide whole vertebrae into layers; layers that are drawn already stay as they are.
 
     Parameters
@@ -133,6 +134,8 @@ def six_layers(codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float) ->
     layers : sitk.Image
         8 bits: 0 outside, 1 to 6 as in ``LAYERS``.
     notes : list of str
+    lost_percent : float
+        Of the worse vertebra's voxels, how many lie apart from its body and were left out.
 
     Raises
     ------
@@ -148,22 +151,28 @@ def six_layers(codes: sitk.Image, bodies: sitk.Image | None, erode_mm: float) ->
         )
     _check_layers(found)
     if not found & set(WHOLE.values()):
-        return codes, []
+        return codes, [], 0.0
     drawn = sitk.GetArrayFromImage(codes)
     whole = {vertebra: drawn == code for vertebra, code in WHOLE.items() if code in found}
     drawn[drawn > max(LAYERS)] = 0
-    notes, kept = [], {}
+    notes, kept, losses = [], {}, []
     for vertebra, region in whole.items():
-        kept[vertebra], remarks = _trabecular(region, codes, bodies, erode_mm, vertebra)
+        kept[vertebra], remarks, lost = _trabecular(region, codes, bodies, erode_mm, vertebra)
         notes += [f"{vertebra} {remark}" for remark in remarks]
-    axis = _spine_axis([_points(region, codes) for region in kept.values()])
-    for vertebra, region in kept.items():
+        losses.append(lost)
+    _divide(kept, codes, drawn)
+    return _like(drawn, codes), notes, max(losses)
+
+
+def _divide(bodies: dict[str, np.ndarray], codes: sitk.Image, drawn: np.ndarray) -> None:
+    """Write three layers of equal height along the spine into ``drawn`` for each vertebra's body."""
+    axis = _spine_axis([_points(region, codes) for region in bodies.values()])
+    for vertebra, region in bodies.items():
         heights = _points(region, codes) @ axis
         edges = np.linspace(heights.max(), heights.min(), 4)[1:3]
         drawn[region] = np.choose(np.sum(heights[:, None] < edges, axis=1), VERTEBRAE[vertebra])
         if not set(VERTEBRAE[vertebra]) <= set(drawn[region].tolist()):
             raise StudyError(f"{vertebra} is too flat for three layers; look at its mask.")
-    return _like(drawn, codes), notes
 
 
 def _check_layers(found: set[int]) -> None:
@@ -181,8 +190,8 @@ def _check_layers(found: set[int]) -> None:
 
 def _trabecular(
     region: np.ndarray, grid: sitk.Image, bodies: sitk.Image | None, erode_mm: float, vertebra: str
-) -> tuple[np.ndarray, list[str]]:
-    """Cut a whole vertebra down to its body, shrunk, in one piece."""
+) -> tuple[np.ndarray, list[str], float]:
+    """Cut a whole vertebra down to its body, shrunk, in one piece; what was done, and lost (%)."""
     window = bounding_box(region)
     notes = ["is cut off by the edge of the scan"] if _at_end(window, region.shape, grid) else []
     # One voxel of background around, except at the edge of the scan, where nobody knows what follows.
@@ -198,15 +207,16 @@ def _trabecular(
         if not part.any():
             raise StudyError(f"{vertebra}: nothing is left after shrinking by {erode_mm:g} mm (erode_mm).")
     pieces, count = ndimage.label(part)
+    lost = 0.0
     if count > 1:
         sizes = np.bincount(pieces.ravel())[1:]
         lost = 100 * (1 - sizes.max() / sizes.sum())
         part = pieces == 1 + sizes.argmax()
-        if lost > DOUBTFUL_BEYOND["lost_percent"]:
+        if lost > _LOST_PERCENT:
             notes.append(f"is in {count} pieces; the largest is kept, without {lost:.0f} % of the voxels")
     kept = np.zeros_like(region)
     kept[window] = part
-    return kept, notes
+    return kept, notes, float(lost)
 
 
 def _at_end(window: tuple[slice, ...], shape: tuple[int, ...], grid: sitk.Image) -> bool:
@@ -246,16 +256,16 @@ def missing_vertebrae(layers: sitk.Image) -> list[str]:
     return [vertebra for vertebra, own in VERTEBRAE.items() if not found & set(own)]
 
 
-def check_regions(layers: sitk.Image, image: sitk.Image) -> list[str]:
-    """Look whether regions lie where T12 and L1 can lie.
+def vertebra_centre(layers: sitk.Image, vertebra: str) -> np.ndarray:
+    """Centre (mm, LPS) of a vertebra's region; NaN where it is not drawn."""
+    window = bounding_box(sitk.GetArrayViewFromImage(layers) > 0)
+    box = layers[tuple(window[::-1])]
+    region = np.isin(sitk.GetArrayViewFromImage(box), VERTEBRAE[vertebra])
+    return _points(region, box).mean(axis=0) if region.any() else np.full(3, np.nan)
 
-    What this cannot see: a mask one slice off in its content (not in its header), and a left-right flip
-    of a spine that lies in the middle of the image; the HU are plausible there.
 
-    Returns
-    -------
-    list of str
-        What is doubtful.
+def check_regions(layers: sitk.Image, image: sitk.Image) -> None:
+    """Stop where regions cannot be measured at all; what is merely unlikely is judged by rules later.
 
     Raises
     ------
@@ -279,7 +289,7 @@ def check_regions(layers: sitk.Image, image: sitk.Image) -> list[str]:
                 "are needed). Draw the region again."
             )
         _check_canal(region, box, vertebra)
-    return _check_levels(centres) + _check_tissue(everything, image)
+    _check_tissue(everything, image)
 
 
 def _check_order(centres: dict[int, np.ndarray]) -> None:
@@ -290,15 +300,6 @@ def _check_order(centres: dict[int, np.ndarray]) -> None:
             "flipped top to bottom when saved (ITK-SNAP 4.0 did this), or labels were mixed up: open it over "
             "the image, correct it, save it again."
         )
-
-
-def _check_levels(centres: dict[int, np.ndarray]) -> list[str]:
-    if len(centres) < len(LAYERS):
-        return []
-    apart = float(np.linalg.norm(centres[2] - centres[5]))
-    if apart <= DOUBTFUL_BEYOND["levels_mm"]:
-        return []
-    return [f"T12 and L1 lie {apart:.0f} mm apart, too far for neighbours: are the levels right?"]
 
 
 def _check_canal(region: np.ndarray, grid: sitk.Image, vertebra: str) -> None:
@@ -313,15 +314,14 @@ def _check_canal(region: np.ndarray, grid: sitk.Image, vertebra: str) -> None:
         )
 
 
-def _check_tissue(region: np.ndarray, image: sitk.Image) -> list[str]:
+def _check_tissue(region: np.ndarray, image: sitk.Image) -> None:
     hu, spacing = sitk.GetArrayViewFromImage(image), image.GetSpacing()[::-1]
     air, shell = _air_and_shell(region, hu, spacing)
-    doubtful = shell < DOUBTFUL_BEYOND["shell_hu"]
-    if not doubtful and air <= REFUSED_BEYOND["air_percent"]:
-        return []
+    if shell >= _SHELL_HU and air <= REFUSED_BEYOND["air_percent"]:
+        return
     for axis in range(3):
         flipped = _air_and_shell(np.flip(region, axis), hu, spacing)
-        if flipped[0] < 1 and flipped[1] >= DOUBTFUL_BEYOND["shell_hu"]:
+        if flipped[0] < 1 and flipped[1] >= _SHELL_HU:
             raise StudyError(
                 "the region does not lie on bone, but would if it were flipped "
                 f"{FLIPS[_patient_axes(image)[axis]]}. The mask was flipped when saved: open it over the "
@@ -332,7 +332,6 @@ def _check_tissue(region: np.ndarray, image: sitk.Image) -> list[str]:
             f"{air:.0f} % of the region is air or lung (below {AIR_HU} HU). The mask belongs to "
             "another scan, or was shifted: open it over the image."
         )
-    return ["no cortex around the region (its surroundings are hardly brighter): does it lie on the bone?"]
 
 
 def _air_and_shell(region: np.ndarray, hu: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float]:

@@ -45,13 +45,16 @@ class Scan:
         What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; unknown ones
         are absent.
     notes : tuple of str
-        What was done to the mask, and what is doubtful about it.
+        What was done to the mask.
+    lost_percent : float
+        Of a whole vertebra's mask, how much was left out, as it lies apart from the body.
     """
 
     image: sitk.Image
     mask: sitk.Image
     facts: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lost_percent: float = 0.0
 
 
 class ImageSource(Protocol):
@@ -128,9 +131,9 @@ class FileImages:
         codes, moved = read_codes(masks, image, patient_id)
         bodies = read_bodies(masks, image, patient_id)
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
-            layers, cut = six_layers(codes, bodies, masks.erode_mm)
-            doubts = check_regions(layers, image)
-        return Scan(image, layers, facts, (*moved, *cut, *doubts))
+            layers, cut, lost = six_layers(codes, bodies, masks.erode_mm)
+            check_regions(layers, image)
+        return Scan(image, layers, facts, (*moved, *cut), lost)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of the masks' bytes and of the image files' names, sizes and times of change.

@@ -23,7 +23,8 @@ def load_screened(run: Run) -> pd.DataFrame:
     DataFrame
         As the contract "screened": patient_id (pseudonym), site, age (years), sex, exclusion (the written
         reason or ""), and where known t_score, osteoporosis, interval_days, scanner, allocation, fracture,
-        contrast (both missing for a site whose table does not say), and further predictors.
+        contrast (both missing for a site whose table does not say), accepted (why a patient is let in against
+        a rule on regions), and further predictors.
 
     Raises
     ------
@@ -38,7 +39,7 @@ def load_screened(run: Run) -> pd.DataFrame:
 def read_screened(run: Run) -> pd.DataFrame:
     """As `load_screened`, of tables that `check_tables` has passed."""
     screened = pd.concat([_people(run, site) for site in run.study.sites], ignore_index=True)
-    blanks = {column: "" for column in ("exclusion", "allocation") if column in screened}
+    blanks = {name: "" for name in ("exclusion", "accepted", "allocation") if name in screened}
     answers = {column: "boolean" for column in YES_NO if column in screened}
     return screened.fillna(blanks).astype(answers)
 

@@ -14,7 +14,7 @@ REQUIRED = ["patient_id", "age", "sex"]
 T_SCORES = ["t_score", "t_score_lumbar", "t_score_femoral_neck", "t_score_total_hip"]
 DATES = ["ct_date", "dxa_date"]
 YES_NO = ["fracture", "contrast"]
-OPTIONAL = ["interval_days", *DATES, "scanner", "exclusion", "allocation", *YES_NO]
+OPTIONAL = ["interval_days", *DATES, "scanner", "exclusion", "accepted", "allocation", *YES_NO]
 LIMITS = {"age": (0, 120), "t_score": (-8, 8), "interval_days": (0, 3650)}  # years, SD, days
 _NOT_EXCLUDED = {"no", "none", "0", "否", "无", "不排除"}
 _EXCLUDED = {"yes", "1", "是", "排除"}
@@ -25,6 +25,7 @@ _REMEDIES = {
     "sex": "write female or male, F or M, 女 or 男 (numbers such as 1 and 2 mean different things)",
     "yes_no": "write yes or no, 是 or 否",
     "osteoporosis": "write 1 (osteoporosis) or 0",
+    "accepted": "write the reason why this patient is let in, not only yes",
     "allocation": "write training or internal, or leave the cell empty",
 }
 
@@ -56,6 +57,8 @@ def values(texts: pd.Series, name: str) -> pd.Series:
         return _mapped(texts, spellings.yes_no, float)
     if kind == "exclusion":
         return _mapped(texts, _reason, object)
+    if kind == "accepted":
+        return _mapped(texts, _written, object)
     if kind == "patient_id":
         # A number that passed through a statistics package may carry an empty decimal place.
         return texts.str.replace(r"^(\d+)\.0$", r"\1", regex=True)
@@ -102,6 +105,12 @@ def _reason(text: str) -> str:
     return "reason not stated" if said.casefold() in _EXCLUDED else said
 
 
+def _written(text: str) -> str:
+    """Why somebody is let in; "" where the cell says nothing, or no."""
+    said = spellings.plain(text)
+    return "" if spellings.is_missing(text) or said.casefold() in _NOT_EXCLUDED else said
+
+
 def _predictor(texts: pd.Series) -> pd.Series:
     """Numbers where most cells are numbers, yes and no in whatever spelling, else words."""
     if _is_numeric(texts):
@@ -129,6 +138,8 @@ def _unreadable(texts: pd.Series, name: str) -> pd.Series:
         return read.isna()
     if kind == "allocation":
         return ~texts.isin(["", *COHORTS])
+    if kind == "accepted":
+        return _mapped(texts, lambda text: spellings.yes_no(text) is True, bool)
     if kind in ("scanner", "exclusion"):
         return pd.Series(False, index=texts.index)
     if _is_numeric(texts):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from helpers.errors import Kind
@@ -9,6 +11,7 @@ from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
 
 OTHER_REASONS = "other reasons"
+LET_IN = "let in"
 # Reasons for refusing a patient name patient and file: a chart shows a category by their kind.
 CATEGORIES: dict[Kind, str] = {
     "missing file": "image or mask missing",
@@ -29,7 +32,8 @@ def final_flow_chart(run: Run) -> pd.DataFrame:
     cohort, features = run.read("cohort"), run.read("features")
     quality = None if run.study.has_features else run.read("preprocessing")
     unusable = unusable_patients(cohort, features, quality)
-    return flow_chart(run.read("screened"), cohort, unusable, run.study.min_cell)
+    accepted = [] if quality is None else quality.loc[quality["accepted"] != "", "patient_id"]
+    return flow_chart(run.read("screened"), cohort, unusable, run.study.min_cell, accepted)
 
 
 def unusable_patients(
@@ -58,7 +62,11 @@ def unusable_patients(
 
 
 def flow_chart(
-    screened: pd.DataFrame, cohort: pd.DataFrame, unusable: pd.DataFrame | None = None, min_cell: int = 0
+    screened: pd.DataFrame,
+    cohort: pd.DataFrame,
+    unusable: pd.DataFrame | None = None,
+    min_cell: int = 0,
+    accepted: Collection[str] = (),
 ) -> pd.DataFrame:
     """Counts of Figure 1.
 
@@ -70,13 +78,15 @@ def flow_chart(
         From `unusable_patients`; without it images have not been looked at yet.
     min_cell : int
         Reasons of fewer patients are taken together as "other reasons".
+    accepted : collection of str
+        Whom the hospital has let in although a rule on regions would refuse them.
 
     Returns
     -------
     DataFrame
         One row a box or reason, in reading order: site, stage ("screened", "excluded", "included",
-        "unusable", "analysed", or a cohort), reason (of an exclusion), patients, osteoporosis (how many of
-        them; of those included and after).
+        "unusable", "analysed", "let in" where there are such, or a cohort), reason (of an exclusion),
+        patients, osteoporosis (how many of them; of those included and after).
     """
     rows = []
     for site, people in screened.groupby("site", sort=False):
@@ -90,6 +100,8 @@ def flow_chart(
             rows += _reason_rows(site, "unusable", reasons, min_cell)
             stayed = stayed[~lost]
             rows.append((site, "analysed", "", len(stayed), stayed["osteoporosis"].sum()))
+            let_in = int(stayed["patient_id"].isin(accepted).sum())
+            rows += [(site, LET_IN, "although a rule refuses", let_in, pd.NA)] if let_in else []
         for name in [name for name in COHORTS if name in set(stayed["cohort"])]:
             members = stayed.loc[stayed["cohort"] == name, "osteoporosis"]
             rows.append((site, name, "", len(members), members.sum()))

@@ -151,7 +151,15 @@ class _HospitalTable:
 
     def people(self) -> pd.DataFrame:
         """The table in our words; patient numbers are still raw."""
-        carried = [*REQUIRED, "scanner", "allocation", *YES_NO, "osteoporosis", *_extra(self.study)]
+        carried = [
+            *REQUIRED,
+            "scanner",
+            "accepted",
+            "allocation",
+            *YES_NO,
+            "osteoporosis",
+            *_extra(self.study),
+        ]
         people = pd.DataFrame({name: self.values(name) for name in carried if name in self.texts})
         people["exclusion"] = self.reasons
         for name, values in (("t_score", self._t_scores()), ("interval_days", self._intervals())):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from helpers.patients.flow_chart import OTHER_REASONS
+from helpers.patients.flow_chart import LET_IN, OTHER_REASONS
 from helpers.patients.table_1 import by_cohort
 from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families
 from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
@@ -39,7 +39,7 @@ def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
     count = flow.set_index("stage")["patients"]
     steps = [("Included", "excluded", "Excluded", count["included"])]
     if "analysed" in count:
-        steps.append(("Analysed", "unusable", "Image, mask or features unusable", count["analysed"]))
+        steps.append(("Analysed", "unusable", "Image, mask or features unusable", _analysed(count)))
     top = 4 + 6 * len(steps)
     axis.set(xlim=(0, 10), ylim=(0, top))
     axis.axis("off")
@@ -52,6 +52,11 @@ def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
         _arrow(axis, axis.text(2.3, height, ""), gone)
         box = stayed
     _draw_cohorts(axis, box, flow[flow["stage"].isin(COHORTS)])
+
+
+def _analysed(count: pd.Series) -> str:
+    let_in = f"\nlet in against a rule: {count[LET_IN]}" if LET_IN in count else ""
+    return f"{count['analysed']}{let_in}"
 
 
 def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:

@@ -23,6 +23,8 @@ _known = {
     "contrast": pa.Column("boolean", required=False, nullable=True, coerce=True),
     "interval_days": pa.Column(float, pa.Check.in_range(0, 3650), coerce=True, required=False, nullable=True),
     "scanner": pa.Column(str, required=False, nullable=True),
+    # Why the hospital lets a patient in whom a rule on regions would refuse; empty for the others.
+    "accepted": pa.Column(str, required=False),
 }
 _person = {
     **_known,
@@ -61,6 +63,9 @@ CONTRACTS = {
             "reason": pa.Column(str),
             # What a refusal is about; empty for the others.
             "kind": pa.Column(str, pa.Check.isin(["", *KINDS])),
+            # The rules of plausibility that are broken; and the hospital's reason to let the patient in.
+            "broken": pa.Column(str, required=False),
+            "accepted": pa.Column(str, required=False),
             # What sets a patient aside in the sensitivity analysis; empty for the others.
             "sensitivity": pa.Column(str, required=False),
             "trabecular_hu": pa.Column(float, nullable=True),

@@ -17,6 +17,7 @@ Vertebra = Literal["T12", "L1"]
 Layer = Annotated[int, Field(ge=1, le=6)]
 Masks = str | dict[Vertebra, str]
 Choice = Literal["include", "exclude", "sensitivity"]
+Action = Literal["refuse", "ask", "accept"]
 
 
 class Strict(BaseModel):
@@ -148,6 +149,51 @@ class Rules(Strict):
     metal_hu: float = 2000.0
 
 
+class Plausibility(Strict):
+    """What happens to a patient whose region or scan breaks a rule of `helpers.features.plausibility`.
+
+    ``refuse`` leaves the patient out unless the table's column ``accepted`` gives a reason not to, ``ask``
+    keeps and marks the patient, ``accept`` says nothing.
+    """
+
+    edge: Action = "refuse"
+    shell: Action = "refuse"
+    centred: Action = "refuse"
+    tissue: Action = "refuse"
+    size: Action = "refuse"
+    pair: Action = "refuse"
+    cut_off: Action = "refuse"
+    hounsfield: Action = "refuse"
+    series: Action = "refuse"
+    thickness: Action = "refuse"
+    pieces: Action = "refuse"
+
+
+class Limits(Strict):
+    """Limits of the rules of `Plausibility`; `helpers.features.plausibility` says where each comes from."""
+
+    edge_mm: float = 0.75
+    off_centre_mm: float = 0.75
+    off_centre_front_back_mm: float = 1.5
+    layer_hu: tuple[float, float] = (-50.0, 350.0)
+    cortex_percent: float = 5.0
+    fat_percent: float = 5.0
+    air_percent: float = 1.0
+    body_height_mm: tuple[float, float] = (12.0, 34.0)
+    body_width_mm: tuple[float, float] = (22.0, 52.0)
+    region_mm3: tuple[float, float] = (2000.0, 45000.0)
+    levels_mm: tuple[float, float] = (20.0, 50.0)
+    tilt_degrees: float = 40.0
+    pair_hu: float = 60.0
+    pair_ratio: float = 1.4
+    fat_hu: tuple[float, float] = (-125.0, -75.0)
+    soft_hu: tuple[float, float] = (10.0, 80.0)
+    noise_alternates: float = 1.2
+    noise_jumps: float = 1.8
+    slice_mm: float = 3.0
+    lost_percent: float = 10.0
+
+
 class Study(Strict):
     """A study file, read and checked.
 
@@ -164,6 +210,8 @@ class Study(Strict):
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
     rules: Rules = Rules()
+    plausibility: Plausibility = Plausibility()
+    limits: Limits = Limits()
     predictors: list[str] = ["age", "sex"]
     second_reader_cases: Annotated[int, Field(ge=4)] = 40
     min_cell: Annotated[int, Field(ge=0)] = 0
