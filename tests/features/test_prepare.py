@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 from radiomics import imageoperations
+from radiomics.featureextractor import RadiomicsFeatureExtractor
 from synthetic_scan import CASE, OBLIQUE, PAPER, SETTINGS, OneScan, synthetic_scan
 
 from helpers.errors import StudyError
-from helpers.features.blocks import preprocess, read_settings
+from helpers.features.blocks import of_pyradiomics, preprocess, read_settings
 from helpers.features.cache import CaseCache
 from helpers.features.prepare import prepare
 from helpers.features.quality import quality_control
@@ -79,6 +80,16 @@ def test_what_is_out_of_the_ordinary_is_warned_about():
     quality = quality_of(Scan(lung, ordinary.mask))
     assert quality["air_percent"] == pytest.approx(100 * share)
     assert "is air or lung" in quality["reason"]
+
+
+def test_a_cut_scan_is_warned_about_where_the_grid_begins_at_its_corner():
+    scan = synthetic_scan(size=(70, 60, 110), radius_mm=(16, 14, 19))
+    cut = Scan(scan.image, scan.mask, whole=False)
+    quality = quality_of(cut)
+    assert quality["status"] == "warned"
+    assert quality["reason"].startswith("the image (49 x 42 x 55 mm) is cut out of a larger scan")
+    region = SETTINGS | {"resampling_grid": "region"}
+    assert quality_control(cut, preprocess(cut, region), region)["status"] == "ok"
 
 
 def test_one_vertebra_alone_is_measured_and_named():
@@ -182,6 +193,16 @@ def test_rules_that_leave_nobody_are_told():
         apply_rules(only, TABLE, Rules())
 
 
+def test_another_grid_is_another_block(tmp_path):
+    source = OneScan(synthetic_scan())
+    blocks = [
+        prepare(CASE, {"here": source}, SETTINGS | {"resampling_grid": grid}, CaseCache(tmp_path)).block
+        for grid in ("volume", "region", "region")
+    ]
+    assert source.loads == 2
+    assert blocks[0].fingerprint() != blocks[1].fingerprint() == blocks[2].fingerprint()
+
+
 def quality_of(scan):
     return quality_control(scan, preprocess(scan, SETTINGS), SETTINGS)
 
@@ -198,6 +219,14 @@ def test_prepared_case_comes_back_from_the_cache_as_it_was(tmp_path):
     assert source.loads == 2
 
 
+def test_the_grid_is_ours_and_pyradiomics_the_default(tmp_path):
+    path, text = tmp_path / "mine.yml", PAPER.read_text(encoding="utf-8")
+    path.write_text(f"resampling_grid: region\n{text}", encoding="utf-8")
+    assert read_settings(path) == SETTINGS | {"resampling_grid": "region"}
+    assert SETTINGS["resampling_grid"] == "volume"
+    RadiomicsFeatureExtractor(of_pyradiomics(read_settings(path)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -206,6 +235,12 @@ def test_prepared_case_comes_back_from_the_cache_as_it_was(tmp_path):
         ("setting: [", "no valid PyRadiomics parameter file"),
         ("", "must state"),
         (PAPER.read_text(encoding="utf-8").replace("label: 1", "normalize: true"), "normalise"),
+        (f"resampling_grid: corner\n{PAPER.read_text(encoding='utf-8')}", "'corner'. Write volume or region"),
+        (
+            "resampling_grid: region\n"
+            + PAPER.read_text(encoding="utf-8").replace("sitkBSpline", "sitkLinear"),
+            "works with the interpolator sitkBSpline",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_plain_words(tmp_path, content, message):

@@ -28,6 +28,7 @@ from helpers.imaging import (
     dicom,
     dicom_headers,
     dicom_pixels,
+    fields,
     grids,
     mask_files,
     regions,
@@ -39,7 +40,7 @@ from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
 _SOURCES = (
-    *(boxes, dicom, dicom_headers, dicom_pixels, grids, mask_files, regions, sources, volumes),
+    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, volumes),
     *(region_grid, resampling, blocks, quality, sys.modules[__name__]),
 )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from helpers.features.blocks import Block
+from helpers.features.blocks import GRID_KEY, Block
 from helpers.features.engine.resampling import crop
 from helpers.imaging.boxes import roi_box
+from helpers.imaging.fields import sides_mm
 from helpers.imaging.regions import AIR_HU, LAYERS, missing_vertebrae
 from helpers.imaging.sources import Scan
 
@@ -48,6 +49,7 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     facts["block_max_abs_hu"] = float(np.abs(sitk.GetArrayViewFromImage(block.image).astype(float)).max())
     facts["block_voxels"] = int(np.count_nonzero(sitk.GetArrayViewFromImage(block.layers)))
     notes = [*scan.notes, *_notes(facts)] + _edge_note(scan, settings["setting"]["padDistance"])
+    notes += _cut_note(scan, settings)
     return {"status": "warned" if notes else "ok", "reason": "; ".join(notes), **facts}
 
 
@@ -99,3 +101,13 @@ def _edge_note(scan: Scan, pad: float) -> list[str]:
     if margin.min() >= pad:
         return []
     return [f"the region ends {margin.min():.1f} mm from the edge of the scan; filters need {pad} mm"]
+
+
+def _cut_note(scan: Scan, settings: dict) -> list[str]:
+    """PyRadiomics' grid begins at the corner of the scan, so that a cut moves every feature."""
+    if scan.whole or settings[GRID_KEY] != "volume":
+        return []
+    sides = " x ".join(f"{side:.0f}" for side in sides_mm(scan.image))
+    return [
+        f"the image ({sides} mm) is cut out of a larger scan; features depend on where: use the whole one"
+    ]

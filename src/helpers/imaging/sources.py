@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from helpers.errors import StudyError, naming
 from helpers.imaging import segmenters
 from helpers.imaging.dicom import read_dicom
+from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
 from helpers.imaging.regions import check_regions, six_layers
 from helpers.imaging.segmenters import TOOLS
@@ -46,12 +47,15 @@ class Scan:
         are absent.
     notes : tuple of str
         What was done to the mask, and what is doubtful about it.
+    whole : bool
+        Nothing tells that the image was cut out of a larger one.
     """
 
     image: sitk.Image
     mask: sitk.Image
     facts: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 class ImageSource(Protocol):
@@ -130,7 +134,8 @@ class FileImages:
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
             layers, cut = six_layers(codes, bodies, masks.erode_mm)
             doubts = check_regions(layers, image)
-        return Scan(image, layers, facts, (*moved, *cut, *doubts))
+        whole = is_whole(image, self.run.study.simulated)
+        return Scan(image, layers, facts, (*moved, *cut, *doubts), whole)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of the masks' bytes and of the image files' names, sizes and times of change.
@@ -138,7 +143,7 @@ class FileImages:
         Masks are what people edit; hashing every image would read the whole archive on each run.
         """
         masks = self._masks(patient_id, reader)
-        parts = [self._image_state(patient_id), self.site.series]
+        parts = [self._image_state(patient_id), self.site.series, self.run.study.simulated]
         parts += [masks.labels, masks.bodies_name, masks.erode_mm]
         parts += [content_hash(file) for file in masks.paths]
         return _hash(*parts, *masks.files)

@@ -1,9 +1,9 @@
 """Resampling on a grid that the region lays down: the same voxels however the scan was cut and stored.
 
 PyRadiomics' new grid begins at the corner of the scan's first voxel, so that the same bone falls between
-other new voxels when slices or margins are cut away or axes are stored in another order. Here the axes are put
-in the patient's order first, and the new grid has its middle in the middle of the box around the region (as
-IBSI aligns grids: by their centres).
+other new voxels when slices or margins are cut away or axes are stored in another order. Here the axes are
+put in the patient's order first, and the new grid has its middle in the middle of the box around the region
+(as IBSI aligns grids: by their centres).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _upright(
 ) -> tuple[sitk.Image, sitk.Image]:
     """What the spline can see of image and layers, axes in the patient's order and direction."""
     start, size = box
-    # Along the coarsest new axis, as axes are in no known order yet; a new voxel and four old ones for rounding.
+    # Of the coarsest new axis, as axes are in no known order yet; a new voxel and four old ones for rounding.
     margin = np.ceil((pad + 1) * np.maximum(spacing.max() / image.GetSpacing(), 1)) + SPLINE_MARGIN + 4
     parts = (crop(volume, start - margin, start + size + margin) for volume in (image, layers))
     return tuple(sitk.DICOMOrient(part, "LPS") for part in parts)
