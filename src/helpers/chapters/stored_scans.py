@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from helpers.features.blocks import GRID_KEY, GRIDS, preprocess
 from helpers.features.extraction import extract
 from helpers.imaging.sources import Scan
 from helpers.learning.selection import rad_score
-from helpers.virtual import VirtualSite
+
+if TYPE_CHECKING:
+    from helpers.virtual import VirtualSite
 
 WHOLE = "as scanned"
 # What hospitals and their programs do to a scan that changes none of its voxels.

@@ -1,7 +1,8 @@
 """From a scan to the block that features are computed on, and quality control on the way.
 
-The block is the box around the regions, resampled as PyRadiomics would resample it; only the part of the
-scan that the B-spline can see is resampled, so that a whole chest CT costs hardly more than its spine.
+The block is the box around the regions, resampled as PyRadiomics would resample it, or on the region's own
+grid; only the part of the scan that the B-spline can see is resampled, so that a whole chest CT costs hardly
+more than its spine.
 """
 
 from __future__ import annotations
