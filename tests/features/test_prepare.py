@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from dicom_series import dicom_slices, write_slices
 from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from synthetic_scan import CASE, OBLIQUE, PAPER, SETTINGS, OneScan, synthetic_scan
@@ -16,9 +17,10 @@ from helpers.features.cache import CaseCache
 from helpers.features.prepare import prepare
 from helpers.features.quality import quality_control
 from helpers.features.rules import apply_rules, quality_summary, scanner_summary, typical_patient
-from helpers.imaging.sources import Scan
+from helpers.imaging.sources import FileImages, Scan
 from helpers.patients.flow_chart import CATEGORIES
-from helpers.study.study_file import Rules
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Rules, Site, Study
 
 GRIDS = {
     "thin slices": {},
@@ -201,6 +203,35 @@ def test_another_grid_is_another_block(tmp_path):
     ]
     assert source.loads == 2
     assert blocks[0].fingerprint() != blocks[1].fingerprint() == blocks[2].fingerprint()
+
+
+def test_dicom_nifti_and_nrrd_of_one_scan_give_one_block_on_the_region_s_grid(tmp_path):
+    """Each format rounds the header in its own way, and each file here is another cut in another order."""
+    pixel = 305 / 512
+    scan = synthetic_scan(size=(116, 110, 150), spacing=(pixel, pixel, 0.3333), radius_mm=(8, 8, 9))
+    ways = {"dicom": ("LPS", 0, ""), "nifti": ("RAS", 3, ".nii.gz"), "nrrd": ("PIR", 5, ".nrrd")}
+    for name, (axes, margin, suffix) in ways.items():
+        image, mask = (
+            sitk.DICOMOrient(volume, axes)[margin:, margin:, margin:] for volume in (scan.image, scan.mask)
+        )
+        sitk.WriteImage(mask, tmp_path / f"{name}_mask.nrrd")
+        if suffix:
+            sitk.WriteImage(image, tmp_path / f"{name}{suffix}")
+        else:
+            write_slices(tmp_path / name, dicom_slices(image))
+    settings = SETTINGS | {"resampling_grid": "region"}
+    blocks = []
+    for name, (_, _, suffix) in ways.items():
+        keys = {"images": f"{{patient_id}}{suffix}", "masks": "{patient_id}_mask.nrrd"}
+        site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
+        study = Study(
+            name="own", title="Own", seed=1, extraction=PAPER, sites=[site], file=tmp_path / "study.yml"
+        )
+        source = FileImages(Run(study=study, folder=tmp_path), site, {"D0001": name})
+        blocks.append(preprocess(source.load("D0001"), settings))
+    for block in blocks[1:]:
+        for ours, first in ((block.image, blocks[0].image), (block.layers, blocks[0].layers)):
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(first))
 
 
 def quality_of(scan):
