@@ -57,7 +57,7 @@ CUT = st.tuples(*[st.integers(0, 6)] * 3)
 
 
 @pytest.mark.parametrize("name", GRIDS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(axes=st.sampled_from(AXES), first=CUT, last=CUT)
 def test_every_cut_and_every_order_of_axes_gives_the_same_voxels(name, axes, first, last):
     scan = SCANS[name]
