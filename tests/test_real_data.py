@@ -18,12 +18,15 @@ from small_bundle import make_bundle
 
 from helpers.errors import StudyError
 from helpers.features import extraction, names, prepare
+from helpers.features.blocks import preprocess, read_settings
 from helpers.features.cases import Case
 from helpers.features.rules import apply_rules
 from helpers.frozen import drift, new_hospital
 from helpers.frozen.bundle import load_bundle, score
 from helpers.frozen.drift import RAD_SCORE
-from helpers.imaging.sources import image_source
+from helpers.imaging.dicom import read_dicom
+from helpers.imaging.fields import is_whole
+from helpers.imaging.sources import Scan, image_source, whole_hu
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Plausibility, Rules, Site, Study
@@ -213,6 +216,25 @@ def test_compressed_dicom_of_part_of_the_spine(hospital, real, tmp_path):
     assert quality["scanner"].startswith("SIEMENS")
     with pytest.raises(StudyError, match="L1 is missing .excluded.*; contrast-enhanced scan .excluded"):
         measured(run, case)
+
+
+def test_every_real_scan_here_is_known_to_be_cut(real):
+    images = [sitk.ReadImage(str(real / name)) for name in CT.values()] + [read_dicom(real / DICOM)[0]]
+    assert [is_whole(image, simulated=False) for image in images] == [False] * 4
+
+
+@pytest.mark.parametrize("axes", ["RAS", "SPL"])
+def test_a_real_scan_cut_and_stored_otherwise_has_the_same_features_on_the_region_s_grid(real, axes):
+    image, mask = (
+        sitk.ReadImage(str(real / name))
+        for name in (CT["abdomen"], "ct/crlm1006_GE/crlm1006_trabecular_approx_mask.nii.gz")
+    )
+    scan = Scan(whole_hu(image), sitk.Cast(mask > 0, sitk.sitkUInt8))
+    # The region lies 60 voxels and more from these edges, and near the first and last of the thick slices.
+    cut = Scan(*(sitk.DICOMOrient(volume[31:-40, 20:-7, :], axes) for volume in (scan.image, scan.mask)))
+    settings = read_settings(PAPER) | {"resampling_grid": "region"}
+    whole, part = (extraction.extract(preprocess(one, settings), settings) for one in (scan, cut))
+    assert whole == part
 
 
 def test_whole_vertebrae_on_dicom_are_refused_without_the_raw_number(hospital):

@@ -6,18 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from dicom_series import dicom_slices, write_slices
 from plausible_facts import PLAUSIBLE, study
 from radiomics import imageoperations
+from radiomics.featureextractor import RadiomicsFeatureExtractor
 from synthetic_scan import CASE, OBLIQUE, PAPER, SETTINGS, OneScan, synthetic_scan
 
 from helpers.errors import StudyError
-from helpers.features.blocks import preprocess, read_settings
+from helpers.features.blocks import of_pyradiomics, preprocess, read_settings
 from helpers.features.cache import CaseCache
 from helpers.features.prepare import prepare
 from helpers.features.quality import quality_control
 from helpers.features.rules import apply_rules, quality_summary, scanner_summary, typical_patient
-from helpers.imaging.sources import Scan
+from helpers.imaging.sources import FileImages, Scan
 from helpers.patients.flow_chart import CATEGORIES
+from helpers.study.run_folder import Run
+from helpers.study.study_file import Site, Study
 
 GRIDS = {
     "thin slices": {},
@@ -90,6 +94,16 @@ def test_levels_and_edges_are_measured_in_millimetres():
     first = np.flatnonzero((layers > 0).any(axis=(1, 2)))[0]
     cut = Scan(scan.image[:, :, int(first) :], scan.mask[:, :, int(first) :])
     assert quality_of(cut)["at_edge"] == 1
+
+
+def test_a_cut_scan_is_warned_about_where_the_grid_begins_at_its_corner():
+    scan = synthetic_scan(size=(70, 60, 110), radius_mm=(16, 14, 19))
+    cut = Scan(scan.image, scan.mask, whole=False)
+    quality = quality_of(cut)
+    assert quality["status"] == "warned"
+    assert quality["reason"].startswith("the image (49 x 42 x 55 mm) is cut out of a larger scan")
+    region = SETTINGS | {"resampling_grid": "region"}
+    assert quality_control(cut, preprocess(cut, region), region)["status"] == "ok"
 
 
 def test_one_vertebra_alone_is_measured_and_named():
@@ -193,6 +207,45 @@ def test_rules_that_leave_nobody_are_told():
         apply_rules(only, TABLE, study())
 
 
+def test_another_grid_is_another_block(tmp_path):
+    source = OneScan(synthetic_scan())
+    blocks = [
+        prepare(CASE, {"here": source}, SETTINGS | {"resampling_grid": grid}, CaseCache(tmp_path)).block
+        for grid in ("volume", "region", "region")
+    ]
+    assert source.loads == 2
+    assert blocks[0].fingerprint() != blocks[1].fingerprint() == blocks[2].fingerprint()
+
+
+def test_dicom_nifti_and_nrrd_of_one_scan_give_one_block_on_the_region_s_grid(tmp_path):
+    """Each format rounds the header in its own way, and each file here is another cut in another order."""
+    pixel = 305 / 512
+    scan = synthetic_scan(size=(116, 110, 150), spacing=(pixel, pixel, 0.3333), radius_mm=(8, 8, 9))
+    ways = {"dicom": ("LPS", 0, ""), "nifti": ("RAS", 3, ".nii.gz"), "nrrd": ("PIR", 5, ".nrrd")}
+    for name, (axes, margin, suffix) in ways.items():
+        image, mask = (
+            sitk.DICOMOrient(volume, axes)[margin:, margin:, margin:] for volume in (scan.image, scan.mask)
+        )
+        sitk.WriteImage(mask, tmp_path / f"{name}_mask.nrrd")
+        if suffix:
+            sitk.WriteImage(image, tmp_path / f"{name}{suffix}")
+        else:
+            write_slices(tmp_path / name, dicom_slices(image))
+    settings = SETTINGS | {"resampling_grid": "region"}
+    blocks = []
+    for name, (_, _, suffix) in ways.items():
+        keys = {"images": f"{{patient_id}}{suffix}", "masks": "{patient_id}_mask.nrrd"}
+        site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
+        hospital = Study(
+            name="own", title="Own", seed=1, extraction=PAPER, sites=[site], file=tmp_path / "study.yml"
+        )
+        source = FileImages(Run(study=hospital, folder=tmp_path), site, {"D0001": name})
+        blocks.append(preprocess(source.load("D0001"), settings))
+    for block in blocks[1:]:
+        for ours, first in ((block.image, blocks[0].image), (block.layers, blocks[0].layers)):
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(first))
+
+
 def quality_of(scan):
     return quality_control(scan, preprocess(scan, SETTINGS), SETTINGS)
 
@@ -209,6 +262,14 @@ def test_prepared_case_comes_back_from_the_cache_as_it_was(tmp_path):
     assert source.loads == 2
 
 
+def test_the_grid_is_ours_and_pyradiomics_the_default(tmp_path):
+    path, text = tmp_path / "mine.yml", PAPER.read_text(encoding="utf-8")
+    path.write_text(f"resampling_grid: region\n{text}", encoding="utf-8")
+    assert read_settings(path) == SETTINGS | {"resampling_grid": "region"}
+    assert SETTINGS["resampling_grid"] == "volume"
+    RadiomicsFeatureExtractor(of_pyradiomics(read_settings(path)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -217,6 +278,12 @@ def test_prepared_case_comes_back_from_the_cache_as_it_was(tmp_path):
         ("setting: [", "no valid PyRadiomics parameter file"),
         ("", "must state"),
         (PAPER.read_text(encoding="utf-8").replace("label: 1", "normalize: true"), "normalise"),
+        (f"resampling_grid: corner\n{PAPER.read_text(encoding='utf-8')}", "'corner'. Write volume or region"),
+        (
+            "resampling_grid: region\n"
+            + PAPER.read_text(encoding="utf-8").replace("sitkBSpline", "sitkLinear"),
+            "works with the interpolator sitkBSpline",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_plain_words(tmp_path, content, message):

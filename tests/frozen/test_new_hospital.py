@@ -145,6 +145,19 @@ def test_other_settings_engines_and_outcome_rules_are_refused_unless_accepted(bu
     assert "3.0.1 in the model" in new_hospital.in_words(bundle, new, checks)["differences"]
 
 
+def test_the_resampling_grid_is_compared_and_left_out_is_pyradiomics(bundle, exported, tmp_path):
+    new = exported[0]
+
+    def grids(grid):
+        (tmp_path / "mine.yml").write_text(f"resampling_grid: {grid}\n{COARSE.read_text()}")
+        study = new.study.model_copy(update={"extraction": tmp_path / "mine.yml"})
+        checks = new_hospital.origins(bundle, Run(study, new.folder))
+        return checks[~checks["same"]][["what", "model", "here"]].to_numpy().tolist()
+
+    assert grids("volume") == []
+    assert grids("region") == [["extraction: resampling_grid", "volume", "region"]]
+
+
 def test_outcome_rules_are_compared_as_values_not_as_words(bundle, exported):
     """A limit of the T-score that is not used is no difference; any other limit is one."""
     new = exported[0]

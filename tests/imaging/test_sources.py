@@ -72,6 +72,15 @@ def test_fingerprint_follows_image_mask_and_reader(hospital):
     assert len(set(prints)) == 4
 
 
+def test_a_cut_image_is_noticed_unless_the_simulator_made_no_more_of_it(hospital):
+    run, site, patient, _ = hospital
+    assert not image_source(run, site).load(patient).whole
+    simulated = Run(study=run.study.model_copy(update={"simulated": True}), folder=run.folder)
+    assert not image_source(simulated, site).load(patient).whole  # smaller than any virtual patient
+    prints = {image_source(one, site).fingerprint(patient) for one in (run, simulated)}
+    assert len(prints) == 2
+
+
 @pytest.mark.parametrize("victim", ["ct", "masks"])
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
 def test_missing_or_damaged_files_are_told_without_the_raw_number(hospital, victim, harm):

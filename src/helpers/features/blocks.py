@@ -13,19 +13,24 @@ from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from helpers.errors import StudyError
+from helpers.features.engine.region_grid import resample_around_region
 from helpers.features.engine.resampling import resample_roi
 from helpers.imaging.boxes import roi_box
 from helpers.imaging.sources import Scan
 from helpers.study.content_hash import content_hash
 
+# Our own key of the extraction settings: what the resampled grid is laid down by. The first is PyRadiomics'.
+GRID_KEY = "resampling_grid"
+GRIDS = ("volume", "region")
+
 
 def read_settings(path: Path) -> dict:
-    """Read a PyRadiomics parameter file.
+    """Read a PyRadiomics parameter file, which may state ``resampling_grid`` beside PyRadiomics' keys.
 
     Returns
     -------
     dict
-        With the keys ``setting``, ``imageType`` and ``featureClass``.
+        With the keys ``setting``, ``imageType``, ``featureClass`` and ``resampling_grid`` (of ``GRIDS``).
 
     Raises
     ------
@@ -38,7 +43,8 @@ def read_settings(path: Path) -> dict:
         )
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        RadiomicsFeatureExtractor(settings)
+        settings = {GRID_KEY: GRIDS[0]} | settings
+        RadiomicsFeatureExtractor(of_pyradiomics(settings))
     except (yaml.YAMLError, PyKwalifyException, TypeError) as error:
         raise StudyError(
             f"'{path.name}' is no valid PyRadiomics parameter file: {' '.join(str(error).split())}",
@@ -51,7 +57,27 @@ def read_settings(path: Path) -> dict:
         raise StudyError(
             f"'{path.name}' asks to normalise, which would undo the meaning of HU: remove it.", "setting"
         )
+    _check_grid(settings, path.name)
     return settings
+
+
+def _check_grid(settings: dict, name: str) -> None:
+    grid, interpolator = settings[GRID_KEY], settings["setting"]["interpolator"]
+    if grid not in GRIDS:
+        raise StudyError(
+            f"'{name}': {GRID_KEY} is '{grid}'. Write {' or '.join(GRIDS)}, or leave it out for {GRIDS[0]}.",
+            "setting",
+        )
+    if grid == "region" and interpolator != "sitkBSpline":
+        raise StudyError(
+            f"'{name}': {GRID_KEY}: region works with the interpolator sitkBSpline, not {interpolator}.",
+            "setting",
+        )
+
+
+def of_pyradiomics(settings: dict) -> dict:
+    """Settings without our own key, as PyRadiomics takes them."""
+    return {key: value for key, value in settings.items() if key != GRID_KEY}
 
 
 @dataclass(frozen=True)
@@ -83,18 +109,16 @@ class Block:
 def preprocess(scan: Scan, settings: dict) -> Block:
     """Resample the box around the regions: cubic B-spline for HU, nearest neighbour for labels.
 
-    Equal, bit by bit, to ``radiomics.imageoperations.resampleImage`` on the whole scan.
+    With ``resampling_grid: volume`` equal, bit by bit, to ``radiomics.imageoperations.resampleImage`` on the
+    whole scan; with ``region`` equal for every part of the scan and every order of its axes.
     """
     setting = settings["setting"]
-    image, layers = resample_roi(
-        scan.image,
-        scan.mask,
-        roi_box(scan.mask),
-        np.array(setting["resampledPixelSpacing"], dtype=float),
-        getattr(sitk, setting["interpolator"]),
-        setting["padDistance"],
-    )
-    return Block(image, layers)
+    box, pad = roi_box(scan.mask), setting["padDistance"]
+    spacing = np.array(setting["resampledPixelSpacing"], dtype=float)
+    if settings[GRID_KEY] == "region":
+        return Block(*resample_around_region(scan.image, scan.mask, box, spacing, pad))
+    interpolator = getattr(sitk, setting["interpolator"])
+    return Block(*resample_roi(scan.image, scan.mask, box, spacing, interpolator, pad))
 
 
 def geometry(image: sitk.Image) -> list[tuple[float, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import StudyError
-from helpers.features.blocks import Block, read_settings
+from helpers.features.blocks import Block, of_pyradiomics, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, map_cases, require_some
 from helpers.features.cluster import scheduler_address
@@ -32,7 +32,7 @@ def extractor(settings: dict) -> texture.FastExtractor:
     settings : dict
         As :func:`helpers.features.blocks.read_settings` gives them.
     """
-    return _extractor(json.dumps(settings))
+    return _extractor(json.dumps(of_pyradiomics(settings)))
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,8 @@
 """From a scan to the block that features are computed on, and quality control on the way.
 
-The block is the box around the regions, resampled as PyRadiomics would resample it; only the part of the
-scan that the B-spline can see is resampled, so that a whole chest CT costs hardly more than its spine.
+The block is the box around the regions, resampled as PyRadiomics would resample it, or on the region's own
+grid; only the part of the scan that the B-spline can see is resampled, so that a whole chest CT costs hardly
+more than its spine.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import pandas as pd
 import SimpleITK as sitk
 
 from helpers.features import blocks, quality
-from helpers.features.blocks import Block, geometry, preprocess, read_settings
+from helpers.features.blocks import GRID_KEY, Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, Result, map_cases, require_some
 from helpers.features.cluster import scheduler_address
-from helpers.features.engine import resampling
+from helpers.features.engine import region_grid, resampling
 from helpers.features.quality import quality_control
 from helpers.imaging import (
     boxes,
     dicom,
     dicom_headers,
     dicom_pixels,
+    fields,
     grids,
     mask_files,
     regions,
@@ -39,8 +41,8 @@ from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
 _SOURCES = (
-    *(boxes, dicom, dicom_headers, dicom_pixels, grids, mask_files, regions, sources, volumes),
-    *(resampling, blocks, quality, sys.modules[__name__]),
+    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, volumes),
+    *(region_grid, resampling, blocks, quality, sys.modules[__name__]),
 )
 
 
@@ -55,7 +57,8 @@ class Prepared:
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
-    key = cache.key("block", fingerprint, settings["setting"], source_hash(*_SOURCES))
+    grid = settings[GRID_KEY], settings["setting"]
+    key = cache.key("block", fingerprint, grid, source_hash(*_SOURCES))
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)

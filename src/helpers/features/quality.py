@@ -6,9 +6,10 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from helpers.features.blocks import Block
+from helpers.features.blocks import GRID_KEY, Block
 from helpers.features.engine.resampling import crop
 from helpers.imaging.boxes import around, roi_box
+from helpers.imaging.fields import sides_mm
 from helpers.imaging.regions import AIR_HU, LAYERS, VERTEBRAE, missing_vertebrae, vertebra_centre
 from helpers.imaging.sources import Scan
 from helpers.imaging.surroundings import surroundings
@@ -54,6 +55,7 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     to_edge = _to_edge(scan)
     facts["at_edge"] = float(to_edge <= 0)
     notes = [*scan.notes, *_notes(facts)] + _edge_note(to_edge, settings["setting"]["padDistance"])
+    notes += _cut_note(scan, settings)
     return {"status": "warned" if notes else "ok", "reason": "; ".join(notes), **facts}
 
 
@@ -108,3 +110,13 @@ def _edge_note(to_edge: float, pad: float) -> list[str]:
     if to_edge >= pad:
         return []
     return [f"the region ends {to_edge:.1f} mm from the edge of the scan; filters need {pad} mm"]
+
+
+def _cut_note(scan: Scan, settings: dict) -> list[str]:
+    """PyRadiomics' grid begins at the corner of the scan, so that a cut moves every feature."""
+    if scan.whole or settings[GRID_KEY] != "volume":
+        return []
+    sides = " x ".join(f"{side:.0f}" for side in sides_mm(scan.image))
+    return [
+        f"the image ({sides} mm) is cut out of a larger scan; features depend on where: use the whole one"
+    ]

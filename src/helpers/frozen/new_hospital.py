@@ -19,6 +19,7 @@ from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.performance import with_intervals
 from helpers.evaluation.predictions import probabilities_wide
+from helpers.features.blocks import GRID_KEY, GRIDS
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
 from helpers.features.ready import check_feature_tables, engine_of, features_for
@@ -185,7 +186,8 @@ def _settings_file(study: Study) -> Path | None:
 
 
 def _settings(path: Path | None) -> dict:
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) if path else None) or {}
+    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) if path else None) or {}
+    return settings and {GRID_KEY: GRIDS[0]} | settings  # a file that leaves it out has the first
 
 
 def _flat(settings: Mapping, prefix: str = "") -> dict[str, object]:

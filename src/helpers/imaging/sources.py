@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from helpers.errors import StudyError, naming
 from helpers.imaging import segmenters
 from helpers.imaging.dicom import read_dicom
+from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
 from helpers.imaging.regions import check_regions, six_layers
 from helpers.imaging.segmenters import TOOLS
@@ -48,6 +49,8 @@ class Scan:
         What was done to the mask.
     lost_percent : float
         Of a whole vertebra's mask, how much was left out, as it lies apart from the body.
+    whole : bool
+        Nothing tells that the image was cut out of a larger one.
     """
 
     image: sitk.Image
@@ -55,6 +58,7 @@ class Scan:
     facts: dict[str, str | float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     lost_percent: float = 0.0
+    whole: bool = True
 
 
 class ImageSource(Protocol):
@@ -133,7 +137,8 @@ class FileImages:
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
             layers, cut, lost = six_layers(codes, bodies, masks.erode_mm)
             check_regions(layers, image)
-        return Scan(image, layers, facts, (*moved, *cut), lost)
+        whole = is_whole(image, self.run.study.simulated)
+        return Scan(image, layers, facts, (*moved, *cut), lost, whole)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of the masks' bytes and of the image files' names, sizes and times of change.
@@ -141,7 +146,7 @@ class FileImages:
         Masks are what people edit; hashing every image would read the whole archive on each run.
         """
         masks = self._masks(patient_id, reader)
-        parts = [self._image_state(patient_id), self.site.series]
+        parts = [self._image_state(patient_id), self.site.series, self.run.study.simulated]
         parts += [masks.labels, masks.bodies_name, masks.erode_mm]
         parts += [content_hash(file) for file in masks.paths]
         return _hash(*parts, *masks.files)

@@ -119,12 +119,35 @@ def _spline(image: sitk.Image, grid: sitk.Image) -> sitk.Image | None:
     stop += 4
     if (first < 0).any() or (stop > image.GetSize()).any() or min(image.GetSize()) <= _HORIZON:
         return None
-    coefficients = _coefficients(sitk.GetArrayViewFromImage(image), first, stop)
-    weights = [_weights(place - (low + 1)) for place, low in zip(places, before, strict=True)]
-    offsets = [low - begin for low, begin in zip(before, first, strict=True)]
-    resampled = sitk.GetImageFromArray(_interpolate(coefficients, *offsets, *weights))
+    voxels = interpolated(sitk.GetArrayViewFromImage(image), places, before)
+    # ITK cuts decimals off.
+    resampled = sitk.GetImageFromArray(np.clip(voxels, -32768, 32767).astype(np.int16))
     resampled.CopyInformation(grid)
     return resampled
+
+
+def interpolated(voxels: np.ndarray, places: list[np.ndarray], before: list[np.ndarray]) -> np.ndarray:
+    """Cubic B-spline through ``voxels`` (z, y, x) at a grid of places.
+
+    Parameters
+    ----------
+    voxels : ndarray
+        At least as long in every direction as ITK looks for a line's first coefficient (18).
+    places : list of ndarray
+        For x, y, z, in voxels: shape (1, x), (y, x), (z, x).
+    before : list of ndarray
+        The first of the four voxels around each place, shapes as ``places``; all four exist.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x)
+        float64.
+    """
+    first, stop = (np.array([f(low) for low in before]) for f in (np.min, np.max))
+    coefficients = _coefficients(voxels, first, stop + 4)
+    weights = [_weights(place - (low + 1)) for place, low in zip(places, before, strict=True)]
+    offsets = [low - begin for low, begin in zip(before, first, strict=True)]
+    return _interpolate(coefficients, *offsets, *weights)
 
 
 def _places(image: sitk.Image, grid: sitk.Image) -> list[np.ndarray]:
@@ -205,8 +228,8 @@ def _filter_lines(values, gain, pole, horizon):
 
 @njit(cache=True, nogil=True)
 def _interpolate(coefficients, x, y, z, weights_x, weights_y, weights_z):
-    """Sum the 64 weighted coefficients around each place in ITK's order; decimals are cut off, as there."""
-    result = np.empty((z.shape[0], y.shape[0], x.shape[1]), np.int16)
+    """Sum the 64 weighted coefficients around each place in ITK's order."""
+    result = np.empty((z.shape[0], y.shape[0], x.shape[1]))
     for c in range(z.shape[0]):
         for b in range(y.shape[0]):
             for a in range(x.shape[1]):
@@ -217,5 +240,5 @@ def _interpolate(coefficients, x, y, z, weights_x, weights_y, weights_z):
                         for i in range(4):
                             weight = weights_x[0, a, i] * weights_y[b, a, j] * weights_z[c, a, k]
                             total += weight * line[x[0, a] + i]
-                result[c, b, a] = int(min(max(total, -32768.0), 32767.0))
+                result[c, b, a] = total
     return result
