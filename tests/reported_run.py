@@ -65,3 +65,5 @@ def freeze(run):
     (run.bundle / "model.json").write_text(json.dumps(MODEL))
     sums = {name: content_hash(run.bundle / name) for name in FROZEN}
     (run.bundle / "manifest.json").write_text(json.dumps({"sha256": sums}))
+    for name in ("manifest.json", *FROZEN):
+        run.enter(run.bundle / name)

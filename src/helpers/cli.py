@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -18,20 +17,31 @@ from helpers.errors import StudyError
 from helpers.features.cache import CaseCache
 from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.pages.build import book_page, build_book
-from helpers.study.places import REPOSITORY
-from helpers.study.run_folder import Run, open_run
+from helpers.pages.doubts import require_own
+from helpers.study.lock import locked
+from helpers.study.places import REPOSITORY, UNWRITABLE, unwritable
+from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import load_study
 
+AcceptForeign = Annotated[
+    bool,
+    typer.Option("--accept-foreign", help="Succeed although files are not the run's own; the pages tell."),
+]
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 
 @contextmanager
 def _readable_errors() -> Iterator[None]:
-    """A mendable error is a message and exit status 1, not a traceback."""
+    """A mendable error, or a disk that takes no more, is a message and exit status 1, not a traceback."""
     try:
         yield
     except StudyError as error:
         typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        typer.echo(str(unwritable(error.filename or "the run folder", error)), err=True)
         raise typer.Exit(1) from None
 
 
@@ -48,38 +58,48 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="Measure patients on the dask cluster at this address.")
     ] = None,
+    accept_foreign: AcceptForeign = False,
 ) -> None:
     """Execute the notebooks on a study and render its book."""
     if scheduler:
         os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
-        run, results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers)
+        run, results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers, accept_foreign)
         typer.echo(summary(results))
         typer.echo(f"The book: {book_page(run)}")
 
 
 @app.command()
-def build(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
+def build(
+    run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")],
+    accept_foreign: AcceptForeign = False,
+) -> None:
     """Render the book of a run again, without executing anything."""
-    with _readable_errors():
-        typer.echo(f"The book: {build_book(_finished(run_dir))}")
+    with _readable_errors(), locked((run := _finished(run_dir)).folder):
+        typer.echo(f"The book: {build_book(run)}")
+        if not accept_foreign:
+            require_own(run)
 
 
 @app.command("print")
-def print_pdf(run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")]) -> None:
+def print_pdf(
+    run_dir: Annotated[Path, typer.Argument(help="Run folder, for example runs/virtual.")],
+    accept_foreign: AcceptForeign = False,
+) -> None:
     """Print the book of a run as PDF; needs Chromium."""
     from helpers.pages import printing
 
-    with _readable_errors():
-        typer.echo(f"The book as PDF: {printing.print_book(_finished(run_dir))}")
+    with _readable_errors(), locked((run := _finished(run_dir)).folder):
+        typer.echo(f"The book as PDF: {printing.print_book(run)}")
+        if not accept_foreign:
+            require_own(run)
 
 
 def _finished(run_dir: Path) -> Run:
-    record = run_dir / "run.json"
-    if not record.is_file():
+    record = read_record(run_dir)
+    if not record:
         raise StudyError(f"'{run_dir}' is not a run folder (it has no run.json): start with radbook run.")
-    study = REPOSITORY / Path(json.loads(record.read_text(encoding="utf-8"))["study_file"]).expanduser()
-    return open_run(study, run_dir)
+    return open_run(REPOSITORY / Path(record["study_file"]).expanduser(), run_dir)
 
 
 @app.command()
@@ -137,9 +157,11 @@ def check(
 
     with _readable_errors():
         folder = run_folder(load_study(study), run_dir)
-        report = check_study(folder, workers)
+        with locked(folder.folder):
+            report = check_study(folder, workers)
+            page = check_page.write_page(report, folder)
         typer.echo(as_text(report))
-        typer.echo(f"As a page, with pictures of the regions: {check_page.write_page(report, folder)}")
+        typer.echo(f"As a page, with pictures of the regions: {page}")
     if report.problems:
         raise typer.Exit(1)
 

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.commands.memory import Memory
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
 from helpers.commands.run import execute, other_problems, run_folder, run_study
@@ -107,16 +106,10 @@ def common(run, workers):
 
 @pytest.fixture
 def own_run(finished, tmp_path, monkeypatch):
-    """A copy of the finished run that may be changed, as if its notebooks had been executed here."""
+    """A copy of the finished run that may be changed."""
     shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("book", "cache"))
     monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
-    own = open_run(TINY, tmp_path / "tiny")
-    parameters = notebook_parameters(own.study.parameters, (), common(own, workers=0))
-    memory = Memory.of(own)
-    for step in STEPS:
-        memory = memory.after(step, parameters[step])
-    memory.keep()
-    return own
+    return open_run(TINY, tmp_path / "tiny")
 
 
 def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run):
@@ -135,10 +128,12 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run
 
 
 def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
-    """After a failure the notebook with the error is executed, however little changed."""
-    write_record(own_run, StepResult(STEPS["04"], "failed", 1.0))
+    """Although the run was moved here. After a failure its notebook is executed, however little changed."""
+    asked = ("04.mrmr_scheme=nonsense",)
+    with pytest.raises(StudyError, match="nonsense"):
+        run_study(TINY, own_run.folder, "04", "04", asked)
     _, mended = run_study(TINY, own_run.folder, last="05")
-    assert mended[3].status == "ok"
+    assert [result.status for result in mended[:5]] == [*["as before"] * 3, "ok", "as before"]
     again = [result.status for result in run_study(TINY, own_run.folder, last="05")[1]]
     assert again == [*["as before"] * 5, "ok"]  # the last one is the book
     asked = ("04.spearman_threshold=0.8",)

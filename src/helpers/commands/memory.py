@@ -1,10 +1,10 @@
-"""What the last run was made of, to tell which notebooks would only repeat what is there."""
+"""What the notebooks of a run were made of, to tell which of them would only repeat what is there."""
 
 from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,69 +15,72 @@ import nbformat
 from grimp import ImportGraph, build_graph
 
 from helpers.commands.parameters import notebook_source
-from helpers.commands.record import RECORDED, read_record
+from helpers.commands.record import RECORDED
 from helpers.plots.style import STYLE
-from helpers.study.content_hash import content_hash
-from helpers.study.places import REPOSITORY, STEPS, replacing
+from helpers.study.content_hash import content_hash, file_hash
+from helpers.study.ledger import Entry
+from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import Run
 
 # These read a hospital's own files: then they run each time, and take from the cache what did not change.
 PER_CASE_STEPS = ("01", "02", "03")
-# A notebook's results follow from the artifacts of those before it, but for these:
-READS_NOTHING = ("09", "14")
-READS_TABLES = ("13",)  # the tables of share/ too
+# Where the results lie, and who computes, changes none.
+_NOT_IN_RESULTS = {"study", "run_dir", "workers"}
+# What a chapter shows; what it no longer shows must go.
+_SHOWN = ("share/", "private/tables/", "private/figures/")
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What the last run of a run folder was made of, to tell which notebooks would give the same again.
+def holds(run: Run, step: str, parameters: dict[str, Any]) -> bool:
+    """Whether executing the notebook ``step`` would only repeat what is there.
 
-    Attributes
-    ----------
-    origins : dict of str to str
-        For each notebook number the hash of its source, its parameters, the study, the modules it uses, and
-        versions.
-    results : dict of str to str
-        Hashes of the artifacts, and of the tables and figures, as they are now.
+    It would not when it failed or was stopped, when something that it has written, or that this was made of,
+    is not what it was, or when its code, the study or its parameters have changed.
     """
-
-    run: Run
-    origins: dict[str, str]
-    results: dict[str, str]
-
-    @classmethod
-    def of(cls, run: Run) -> Memory:
-        """Read what the last run left in the run folder; when a result differs, nothing is trusted."""
-        path, now = run.private / "memory.json", _result_hashes(run)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return cls(run, known["origins"] if known.get("results") == now else {}, now)
-
-    def holds(self, step: str, parameters: dict[str, Any]) -> bool:
-        """Whether executing ``step`` would only repeat what is there."""
-        # A notebook that failed leaves its results as they were, but is itself the one with the error.
-        there = (self.run.notebooks / f"{STEPS[step]}.ipynb").is_file() and not _failed(self.run, step)
-        same = self.origins.get(step) == _origin(self.run, step, parameters)
-        virtual = all(site.virtual is not None for site in self.run.study.sites)
-        looks_at_files = (step in PER_CASE_STEPS and not virtual) or bool(parameters.get("new_study"))
-        return not looks_at_files and there and same
-
-    def after(self, step: str, parameters: dict[str, Any]) -> Memory:
-        """Memory after ``step`` was executed; later notebooks that read what it changed are forgotten."""
-        now = _result_hashes(self.run)
-        changed = {kind for kind, digest in now.items() if digest != self.results[kind]}
-        outdated = {number for number in STEPS if number > step and changed & _read_by(number)}
-        kept = {number: origin for number, origin in self.origins.items() if number not in outdated}
-        return Memory(self.run, kept | {step: _origin(self.run, step, parameters)}, now)
-
-    def keep(self) -> None:
-        """Leave the memory in the run folder; what a notebook wrote before it was cut off is not trusted."""
-        content = {"origins": self.origins, "results": self.results}
-        with replacing(self.run.private / "memory.json") as path:
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    virtual = all(site.virtual is not None for site in run.study.sites)
+    if (step in PER_CASE_STEPS and not virtual) or parameters.get("new_study"):
+        return False
+    entries, notebook = run.ledger.entries(), _notebook(run, step)
+    known = entries.get(run.place(notebook))
+    if known is None or known.origin != _origin(run, step, parameters):
+        return False
+    return not run.misfits(notebook, *(run.folder / name for name in _written_by(step, entries)))
 
 
-def _failed(run: Run, step: str) -> bool:
-    return read_record(run).get("notebooks", {}).get(STEPS[step], {}).get("status") != "ok"
+def begin(run: Run, step: str) -> None:
+    """Trust nothing that the chapter shows until it has come to its end."""
+    entries = run.ledger.entries()
+    names = [name for name in _written_by(step, entries) if name.startswith((*_SHOWN, "notebooks/"))]
+    run.ledger.keep(entries | {name: replace(entries[name], sha256="") for name in names})
+
+
+def finish(run: Run, step: str, parameters: dict[str, Any]) -> None:
+    """Put down what the executed notebook was made of; remove what the chapter showed before and no more."""
+    entries, path = run.ledger.entries(), _notebook(run, step)
+    mine = {name: entries[name] for name in _written_by(step, entries) if run.folder / name != path}
+    for name in [name for name, entry in mine.items() if not entry.sha256]:
+        (run.folder / name).unlink(missing_ok=True)
+        del entries[name], mine[name]
+    read = {name: digest for entry in mine.values() for name, digest in entry.read.items()}
+    read = {name: digest for name, digest in read.items() if name not in mine}
+    read |= {name: entry.sha256 for name, entry in mine.items() if name.startswith("share/")}
+    place = run.place(path)
+    settings, origin = {step: run.made_with(step, place)}, _origin(run, step, parameters)
+    run.ledger.keep(entries | {place: Entry(file_hash(path), settings, read, origin)})
+
+
+def repeat_from(run: Run, step: str) -> str:
+    """The chapter from which to go on when ``step`` failed: an earlier one, whose results do not fit."""
+    paths = [*run.private.glob("*.parquet"), *map(run.json_path, ("selection", "models"))]
+    misfits = run.misfits(*(path for path in paths if path.is_file()))
+    return min([step, *(one.chapter for one in misfits)])
+
+
+def _written_by(step: str, entries: dict[str, Entry]) -> list[str]:
+    return [name for name, entry in entries.items() if step in entry.settings]
+
+
+def _notebook(run: Run, step: str) -> Path:
+    return run.notebooks / f"{STEPS[step]}.ipynb"
 
 
 def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
@@ -88,10 +91,9 @@ def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     ]
     protocols = [run.study.path(site.virtual.protocol) for site in run.study.sites if site.virtual]
     files = [notebook_source(step), STYLE, *settings, *printed, *protocols, *_code_behind(step)]
-    values = {name: value for name, value in parameters.items() if name != "workers"}
+    values = {name: value for name, value in parameters.items() if name not in _NOT_IN_RESULTS}
     values |= {
-        "study": run.study.model_dump_json(exclude={"scheduler", "file"}),
-        "folder": str(run.study.folder),
+        "of study": run.study.model_dump_json(exclude={"scheduler", "file", "parameters"}),
         "versions": {name: version(name) for name in RECORDED},
     }
     return content_hash(json.dumps(values, sort_keys=True), *files)
@@ -113,24 +115,3 @@ def _code_behind(step: str) -> list[Path]:
 def _imports() -> ImportGraph:
     """Which module of the package imports which."""
     return build_graph("helpers", exclude_type_checking_imports=True, cache_dir=None)
-
-
-def _read_by(step: str) -> set[str]:
-    if step in READS_NOTHING:
-        return set()
-    return {"artifacts", "tables"} if step in READS_TABLES else {"artifacts"}
-
-
-def _result_hashes(run: Run) -> dict[str, str]:
-    """Hashes of the artifacts and the frozen model, and of all tables and figures; not of the cache."""
-    artifacts = [*run.private.glob("*.parquet"), *run.private.glob("*.json"), *run.bundle.rglob("*")]
-    artifacts = [path for path in artifacts if path != run.private / "memory.json"]
-    shown = [run.folder / "share", run.private / "tables", run.private / "figures"]
-    tables = [path for folder in shown for path in folder.rglob("*")]
-    tables += run.new_hospital.rglob("*.parquet")
-    return {"artifacts": _files_hash(artifacts), "tables": _files_hash(tables)}
-
-
-def _files_hash(paths: list[Path]) -> str:
-    files = sorted(path for path in paths if path.is_file())
-    return content_hash(*(part for path in files for part in (str(path), path)))

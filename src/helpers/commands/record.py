@@ -9,10 +9,9 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
-from helpers.study.run_folder import Run
+from helpers.study.run_folder import Run, read_record
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
 RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermill", "jupyter-book"]
@@ -29,7 +28,7 @@ class StepResult:
 
 def write_record(run: Run, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
-    content, now = read_record(run), datetime.datetime.now(datetime.UTC)
+    content, now = read_record(run.folder), datetime.datetime.now(datetime.UTC)
     content |= {
         "study_file": shown_path(run.study.file),
         "study": run.study.name,
@@ -50,18 +49,13 @@ def write_record(run: Run, result: StepResult) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read_record(run: Run) -> dict[str, Any]:
-    """What run.json says; empty before anything was recorded."""
-    return json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
-
-
 def cache_needed_since(run: Run) -> float | None:
     """When the notebook that has stood unchanged for longest began (seconds since the epoch).
 
     Cached cases that no notebook has looked at since then are not what the run's results follow from. None
     when the last run did not finish: then it may not have come to all patients yet.
     """
-    recorded = read_record(run)["notebooks"]
+    recorded = read_record(run.folder).get("notebooks", {})
     executed = [recorded[name] for name in STEPS.values() if name in recorded]
     if not executed or any(entry["status"] != "ok" or "started" not in entry for entry in executed):
         return None

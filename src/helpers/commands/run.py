@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 
-from helpers.commands.memory import Memory
+from helpers.commands import memory
 from helpers.commands.parameters import chosen_steps, notebook_parameters, notebook_source
-from helpers.commands.record import StepResult, read_record, write_record
+from helpers.commands.record import StepResult, write_record
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
 from helpers.features.ready import check_feature_tables
 from helpers.frozen.new_hospital import check_before_applying
 from helpers.pages import leaks
 from helpers.pages.build import build_book
+from helpers.pages.doubts import require_own
 from helpers.patients.table import check_tables
-from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
-from helpers.study.run_folder import Run, open_run
+from helpers.study.lock import locked
+from helpers.study.places import REPOSITORY, STEPS, UNWRITABLE, replacing, shown_path, unwritable
+from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import Study, load_study
 
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
@@ -36,6 +39,7 @@ def run_study(
     last: str = "99",
     overrides: tuple[str, ...] = (),
     workers: int = 0,
+    accept_foreign: bool = False,
 ) -> tuple[Run, list[StepResult]]:
     """Execute the notebooks ``first`` to ``last`` and render the book.
 
@@ -54,11 +58,14 @@ def run_study(
         ``NN.name=value``, as on the command line; they win over the study file's ``parameters``.
     workers : int
         Parallel processes; 0 means one per core.
+    accept_foreign : bool
+        Succeed although the book shows what does not fit the run; its pages say so.
 
     Raises
     ------
     StudyError
-        Before anything runs when a name is unknown; afterwards when a notebook failed.
+        Before anything runs when a name is unknown, or another process has the run folder; afterwards when a
+        notebook failed, or the book shows what does not fit the run.
     """
     steps, study = chosen_steps(first, last), load_study(study_file)
     found = check_tables(study) + other_problems(study, overrides)
@@ -68,16 +75,11 @@ def run_study(
         raise StudyError("\n".join(found))
     run = run_folder(study, run_dir)
     parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
-    memory, results = Memory.of(run), []
-    for step in steps:
-        if spared := _spared(run, memory, step, parameters[step]):
-            results.append(StepResult(STEPS[step], spared, 0.0))
-            continue
-        results.append(execute(run, step, parameters[step]))
-        write_record(run, results[-1])
-        memory = memory.after(step, parameters[step])
-        memory.keep()
-    results.append(_rendered(run))
+    with locked(run.folder):
+        results = [_done(run, step, parameters[step]) for step in steps]
+        results.append(_rendered(run))
+        if not accept_foreign:
+            require_own(run, last)
     return run, results
 
 
@@ -86,11 +88,17 @@ def _common_parameters(run: Run, workers: int) -> dict[str, Any]:
     return {"study": shown_path(run.study.file), "run_dir": shown_path(run.folder), "workers": workers}
 
 
-def _spared(run: Run, memory: Memory, step: str, parameters: dict[str, Any]) -> str:
-    """Why a notebook need not be executed; empty when it must."""
+def _done(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
+    """Execute a notebook if it must be, and put down how it ended."""
     if not is_needed(run.study, step, parameters):
-        return NOT_NEEDED
-    return AS_BEFORE if memory.holds(step, parameters) else ""
+        return StepResult(STEPS[step], NOT_NEEDED, 0.0)
+    if memory.holds(run, step, parameters):
+        return StepResult(STEPS[step], AS_BEFORE, 0.0)
+    memory.begin(run, step)
+    result = execute(run, step, parameters)
+    write_record(run, result)
+    memory.finish(run, step, parameters)
+    return result
 
 
 def _rendered(run: Run) -> StepResult:
@@ -130,14 +138,20 @@ def apply_bundle(
     """
     study = load_study(study_file)
     run = open_run(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
-    check_before_applying(run, shown_path(bundle), accept_differences)
+    with locked(run.folder):
+        check_before_applying(run, shown_path(bundle), accept_differences)
+        _apply(run, shown_path(bundle), accept_differences, workers)
+    return run
+
+
+def _apply(run: Run, bundle: str, accept_differences: bool, workers: int) -> None:
     common = _common_parameters(run, workers)
     parameters = notebook_parameters({}, (), common)[APPLY_STEP]
-    parameters |= {"bundle": shown_path(bundle), "new_study": common["study"]}
+    parameters |= {"bundle": bundle, "new_study": common["study"]}
     parameters |= {"accept_differences": accept_differences}
-    write_record(run, execute(run, APPLY_STEP, parameters))
-    build_book(run)
-    return run
+    _done(run, APPLY_STEP, parameters)
+    _rendered(run)
+    require_own(run)
 
 
 def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
@@ -165,7 +179,7 @@ def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
     if run_dir is not None:
         return open_run(study, run_dir)
     run, own = open_run(study, REPOSITORY / "runs" / study.name), shown_path(study.file)
-    owner = read_record(run).get("study_file", own)
+    owner = read_record(run.folder).get("study_file", own)
     # A study file that was moved takes its results along.
     if owner != own and (REPOSITORY / Path(owner).expanduser()).is_file():
         raise StudyError(
@@ -208,12 +222,31 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
             # The kernel listens on this machine only; its note about unencrypted ports is no news.
             extra_arguments=["--log-level=50"],
         )
+    except (DeadKernelError, OSError) as error:
+        write_record(run, StepResult(name, "failed", time.perf_counter() - started))
+        raise _cut_off(step, error) from error
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
         write_record(run, failed)
         _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
     return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def _cut_off(step: str, error: DeadKernelError | OSError) -> Exception:
+    """What to tell when a notebook ended with its process, or could not be written."""
+    if isinstance(error, OSError):
+        return unwritable(f"notebooks/{STEPS[step]}.ipynb", error) if error.errno in UNWRITABLE else error
+    return StudyError(
+        f"Notebook {STEPS[step]} was cut off: its process is gone, mostly because the computer's memory was "
+        f"full. Close other programs, or take fewer --workers. {_kept(step)} Go on with: "
+        f"radbook run ... --from {step}"
+    )
+
+
+def _kept(step: str) -> str:
+    before = ", ".join(number for number in STEPS if number < step) or "none"
+    return f"Kept: the results of the notebooks before it ({before}) and every case already computed."
 
 
 def _blot(run: Run, notebook: Path) -> None:
@@ -225,13 +258,12 @@ def _blot(run: Run, notebook: Path) -> None:
 
 def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
     """Five lines: which notebook and cell, what went wrong, where to look, what is kept, how to go on."""
-    kept = ", ".join(number for number in STEPS if number < step) or "none"
     return "\n".join(
         [
             f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
             f"{error.ename}: {leaks.redacted(run, ' '.join(str(error.evalue).split()))}",
             f"The notebook with the error: {shown_path(run.notebooks / STEPS[step])}.ipynb",
-            f"Kept: the results of the notebooks before it ({kept}) and every case already computed.",
-            f"When it is mended, go on with: radbook run ... --from {step}",
+            _kept(step),
+            f"When it is mended, go on with: radbook run ... --from {memory.repeat_from(run, step)}",
         ]
     )

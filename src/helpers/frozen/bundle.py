@@ -24,12 +24,12 @@ from helpers.learning.logistic import LogisticModel
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.content_hash import content_hash
-from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
 
 FORMAT = 3
 FROZEN = ("model.json", "extraction.yml")
+MANIFEST = "manifest.json"
 MODELS = ("clinical", "radiomics", "nomogram")
 UNKNOWN_SETTINGS = b"# The features came ready-made; the settings of their extraction were not stated.\n"
 CUTOFF_RULE = "largest Youden index in the training set"
@@ -192,12 +192,10 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     run.bundle.mkdir(parents=True, exist_ok=True)
-    _write_json(run.bundle / "model.json", content)
-    with replacing(run.bundle / "extraction.yml") as path:
+    _write_json(run, "model.json", content)
+    with run.writing(run.bundle / "extraction.yml") as path:
         path.write_bytes(study.path(study.extraction).read_bytes() if study.extraction else UNKNOWN_SETTINGS)
-    _write_json(
-        run.bundle / "manifest.json", {"sha256": {name: content_hash(run.bundle / name) for name in FROZEN}}
-    )
+    _write_json(run, MANIFEST, {"sha256": {name: content_hash(run.bundle / name) for name in FROZEN}})
     return run.bundle
 
 
@@ -210,10 +208,10 @@ def load_bundle(folder: Path | str) -> Bundle:
         When a file is absent or altered, or the format is not known.
     """
     folder = Path(folder)
-    for name in ("manifest.json", *FROZEN):
+    for name in (MANIFEST, *FROZEN):
         if not (folder / name).is_file():
             raise StudyError(f"The bundle '{folder.name}' has no {name}: copy the whole folder again.")
-    expected = _read_json(folder / "manifest.json").get("sha256", {})
+    expected = _read_json(folder / MANIFEST).get("sha256", {})
     for name in FROZEN:
         if expected.get(name) != content_hash(folder / name):
             raise StudyError(
@@ -226,6 +224,20 @@ def load_bundle(folder: Path | str) -> Bundle:
             f"The bundle '{folder.name}' has format {model.get('format')}; this radbook reads {FORMAT}."
         )
     return Bundle(folder, model)
+
+
+def own_bundle(run: Run) -> Bundle:
+    """The run's own bundle, after verifying as well that it is the one that this run has frozen.
+
+    Raises
+    ------
+    StudyError
+        As `load_bundle`; or when it does not fit the run.
+    """
+    bundle = load_bundle(run.bundle)
+    for name in (MANIFEST, *FROZEN):
+        run.reading(run.bundle / name)
+    return bundle
 
 
 def _training(run: Run, features: list[str]) -> dict:
@@ -252,8 +264,8 @@ def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
     return {name: youden_cutoff(part["osteoporosis"], part["probability"]) for name, part in rows.items()}
 
 
-def _write_json(path: Path, content: dict) -> None:
-    with replacing(path) as temporary:
+def _write_json(run: Run, name: str, content: dict) -> None:
+    with run.writing(run.bundle / name) as temporary:
         temporary.write_text(
             json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
 from helpers.features.ready import check_feature_tables, engine_of, features_for
 from helpers.features.rules import apply_rules
-from helpers.frozen.bundle import Bundle, load_bundle, require_predictors
+from helpers.frozen.bundle import Bundle, load_bundle, own_bundle, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
 from helpers.study import small_counts
@@ -43,7 +43,7 @@ def open_bundle(run: Run, folder: str) -> Bundle:
     """The bundle in ``folder``, or the run's own when no folder is named."""
     if folder and not resolve(folder).is_dir():
         raise StudyError(f"There is no bundle '{folder}'. Name the folder that holds model.json.")
-    return load_bundle(resolve(folder) if folder else run.bundle)
+    return load_bundle(resolve(folder)) if folder else own_bundle(run)
 
 
 def open_hospital(run: Run, new_study: str, bundle: Bundle, patients: int) -> Run:
@@ -62,7 +62,7 @@ def open_hospital(run: Run, new_study: str, bundle: Bundle, patients: int) -> Ru
         How many virtual patients.
     """
     if new_study:
-        return Run(_all_external(load_study(new_study)), run.folder)
+        return replace(run, study=_all_external(load_study(new_study)), owner=run.study)
     study = load_study(_exported(run, bundle, patients))
     return Run(_all_external(study), run.new_hospital)
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.errors import StudyError
 from helpers.pages import leaks
 from helpers.pages.staging import stage
+from helpers.study.places import unwritable
 from helpers.study.run_folder import Run
 
 # Themes bring source maps, translations that were used when the pages were made, fonts for old browsers.
 BALLAST = {".map", ".mo", ".po", ".ttf"}
+_LITTLE_ROOM = 1_000_000  # bytes
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
 def build_book(run: Run) -> Path:
     """Render the run's book to book/html and return its index page; unchanged pages are not made again.
+
+    When the last build did not come to its end (killed, disk full, a warning), all pages are made anew:
+    Sphinx may have left half-written ones, and would trust them.
 
     Raises
     ------
@@ -28,24 +36,42 @@ def build_book(run: Run) -> Path:
         private/ (`helpers.pages.leaks.find_leaks`): then there is no book.
     """
     printed_book(run).unlink(missing_ok=True)  # of the book as it was
-    source, html, doctrees = (run.book / name for name in ("source", "html", "doctrees"))
+    source, html = run.book / "source", run.book / "html"
     stage(run, source)
-    try:
+    if _mark(run).exists():
+        _remove_pages(run)
+    with _to_its_end(run):
         _python("-c", JUPYTER_BOOK, "config", "sphinx", str(source))
         _sphinx(run, "html", html)
-    except StudyError:
-        # Sphinx warns of a page only when it reads it: without this, the next build would pass.
-        shutil.rmtree(doctrees, ignore_errors=True)
-        raise
-    _tidy(html)
-    try:
+        _tidy(html)
         leaks.require_no_leaks(run)
-    except StudyError:
-        # The pages go, and with them what Sphinx would leave lying when the leak is mended.
-        for folder in (html, doctrees):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
     return book_page(run)
+
+
+@contextmanager
+def _to_its_end(run: Run) -> Iterator[None]:
+    """Leave a mark while Sphinx works; when it fails, or a page shows an identifier, all pages go."""
+    _mark(run).touch()
+    try:
+        yield
+    except StudyError as error:
+        # Sphinx warns of a page only when it reads it, and would leave lying what showed an identifier.
+        is_full = shutil.disk_usage(run.book).free < _LITTLE_ROOM
+        _remove_pages(run)
+        if is_full:
+            raise unwritable(run.book, OSError(errno.ENOSPC, "")) from error
+        raise
+    _mark(run).unlink()
+
+
+def _mark(run: Run) -> Path:
+    return run.book / "unfinished"
+
+
+def _remove_pages(run: Run) -> None:
+    """Remove the rendered pages and Sphinx's memory of them."""
+    for name in ("html", "doctrees"):
+        shutil.rmtree(run.book / name, ignore_errors=True)
 
 
 def _tidy(html: Path) -> None:
@@ -67,7 +93,8 @@ def build_single_page(run: Run, folder: Path) -> Path:
     StudyError
         When Sphinx warns or fails.
     """
-    _sphinx(run, "singlehtml", folder)
+    with _to_its_end(run):
+        _sphinx(run, "singlehtml", folder)
     return folder / "index.html"
 
 

@@ -126,7 +126,7 @@ def _page(run: Run) -> str:
     # Stricter than Study.is_virtual: one real site among virtual ones is enough for groups.
     grouped = not (study.simulated or all(site.virtual is not None for site in study.sites))
     smallest = max(SMALLEST_GROUP, study.min_cell)
-    made = run.artifact_path("predictions").is_file()
+    made = run.has(run.artifact_path("predictions"))
     return rendered(
         "cutoff_explorer.md",
         data=cutoff_data(run.read("predictions"), grouped, smallest) if made else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.frozen.bundle import FROZEN
 from helpers.pages.rendering import rendered
 from helpers.study.places import REPOSITORY, STEPS
-from helpers.study.run_folder import Run
+from helpers.study.run_folder import Run, read_record
 
 BUNDLE_FILES = (*FROZEN, "manifest.json")
 
@@ -35,13 +35,12 @@ def archives(run: Run) -> dict[str, bytes]:
 
 def page(run: Run) -> str:
     """The computed part of the page, in MyST."""
-    record = json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
     return rendered(
         "downloads.md",
         virtual=run.study.is_virtual,
         archives=archives(run),
         chapters=_chapters(run),
-        record=record,
+        record=read_record(run.folder),
         steps=STEPS.values(),
     )
 

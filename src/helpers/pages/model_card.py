@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
-from helpers.frozen.bundle import Bundle, load_bundle
+from helpers.frozen.bundle import Bundle, own_bundle
 from helpers.pages.rendering import rendered
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
@@ -28,7 +28,7 @@ def page(run: Run) -> str:
     if not (run.bundle / "manifest.json").is_file():
         return rendered("model_card.md", model=None, problem="")
     try:
-        bundle = load_bundle(run.bundle)
+        bundle = own_bundle(run)
     except StudyError as error:
         return rendered("model_card.md", model=None, problem=error)
     manifest = json.loads((bundle.folder / "manifest.json").read_text(encoding="utf-8"))

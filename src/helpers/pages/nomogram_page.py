@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.errors import StudyError
-from helpers.frozen.bundle import load_bundle
+from helpers.frozen.bundle import own_bundle
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.pages.rendering import rendered
 from helpers.study.run_folder import Run
@@ -68,7 +68,7 @@ def _page(run: Run) -> str:
     data, problem = None, ""
     if (run.bundle / "manifest.json").is_file():
         try:
-            data = nomogram_data(load_bundle(run.bundle).chart)
+            data = nomogram_data(own_bundle(run).chart)
         except StudyError as error:
             problem = error
     return rendered(

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from nbformat import NotebookNode, ValidationError
 
+from helpers.errors import StudyError
 from helpers.pages import (
     benchmarks,
     checklists,
     cutoff_page,
+    doubts,
     downloads,
     landing,
     model_card,
@@ -71,7 +74,7 @@ def _notebooks(run: Run) -> dict[str, bytes]:
 
 def _page(path: Path) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = _executed(path)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
     for cell in notebook.cells:
@@ -81,6 +84,16 @@ def _page(path: Path) -> bytes:
         if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
             cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
+
+
+def _executed(path: Path) -> NotebookNode:
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, ValidationError):
+        raise StudyError(
+            f"notebooks/{path.name} of the run folder is damaged: repeat its chapter "
+            f"(radbook run ... --from {path.name[:2]}). Everything else is kept."
+        ) from None
 
 
 def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
@@ -124,6 +137,9 @@ def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
 
 def _config(run: Run) -> bytes:
     config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
-    if run.study.is_virtual:
-        config["html"]["announcement"] = VIRTUAL_BANNER
+    banners = [VIRTUAL_BANNER] if run.study.is_virtual else []
+    if doubtful := doubts.banner(run):
+        banners.append(doubtful)
+    if banners:
+        config["html"]["announcement"] = "<br>".join(banners)
     return yaml.safe_dump(config, allow_unicode=True, sort_keys=False).encode()

@@ -60,7 +60,8 @@ def staged_files(run: Run) -> dict[str, bytes]:
 def _virtual_scan(run: Run) -> tuple[Scan, bool]:
     """The virtual patient of Figure 2 (True); of a hospital's study the first of the book's own cohort."""
     virtual = [site for site in run.study.sites if site.virtual is not None]
-    if virtual and len(virtual) == len(run.study.sites) and run.artifact_path("preprocessing").is_file():
+    measured = all(run.has(run.artifact_path(name)) for name in ("preprocessing", "cohort"))
+    if measured and virtual and len(virtual) == len(run.study.sites):
         shown = typical_patient(run.read("preprocessing"))
         site = run.read("cohort").set_index("patient_id").loc[shown, "site"]
         source = image_source(run, next(one for one in virtual if one.name == site))

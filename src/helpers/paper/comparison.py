@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import PROPORTIONS, proportion
 from helpers.paper.baseline import pooled_moment, share_of
 from helpers.paper.performance import confusion_matrices, proportion_counts
@@ -138,14 +137,14 @@ def computed_values(run: Run, paper: Publication) -> tuple[dict[Key, Computed], 
     found: dict[Key, Computed] = {}
     missing = set()
     for name, (_, read) in SOURCES.items():
-        if run.table_path(name).is_file():
-            found |= read(pd.read_csv(run.table_path(name)), paper)
-        else:
+        table = run.read_table(name)
+        if table is None:
             missing.add(name)
-    try:
-        chosen = float(run.read_json(LAMBDA[0])["lambda"])
-    except StudyError:
+        else:
+            found |= read(table, paper)
+    if not run.json_path(LAMBDA[0]).is_file():
         return found, missing | {LAMBDA[0]}
+    chosen = float(run.read_json(LAMBDA[0])["lambda"])
     found["training", "LASSO", "lambda"] = Computed(chosen)
     found["training", "LASSO", "ln_lambda"] = Computed(float(np.log(chosen)))
     return found, missing

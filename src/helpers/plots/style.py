@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers.study.contracts import COHORT_TITLES
-from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 
 # Okabe & Ito: told apart by colour-blind readers.
@@ -71,10 +70,10 @@ def save_figure(
             layout.set(rect=(0, 0.03, 1, 0.97))
         figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
     private = single_patient and not run.study.is_virtual
-    with replacing(run.figure_path(name, "svg", private)) as path:
+    with run.writing(run.figure_path(name, "svg", private)) as path:
         # No date in the file: the same run gives the same bytes.
         figure.savefig(path, format="svg", metadata={"Date": None})
-    with replacing(run.figure_path(name, "png", private)) as path:
+    with run.writing(run.figure_path(name, "png", private)) as path:
         _save_png(figure, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -21,3 +22,14 @@ def _content(part: bytes | str | Path) -> bytes:
     if isinstance(part, Path):
         return part.read_bytes()
     return part.encode() if isinstance(part, str) else part
+
+
+def file_hash(path: Path) -> str:
+    """As :func:`content_hash` of a file, which is read again only when its date or size has changed."""
+    state = path.stat()
+    return _hash_of(path, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: Path, *state: int) -> str:
+    return content_hash(path)

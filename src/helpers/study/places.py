@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
+from helpers.errors import StudyError
+
 REPOSITORY = Path(__file__).resolve().parents[3]
+# What the disk or the system refuses to write, and not a mistake of the program.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNWRITABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 STEPS = {path.name[:2]: path.stem for path in sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
 
 
@@ -31,7 +37,13 @@ def resolve(path: Path | str) -> Path:
 
 
 class replacing:
-    """Write to a temporary neighbour of ``path``, which takes its place only when all went well."""
+    """Write to a temporary neighbour of ``path``, which takes its place only when all went well.
+
+    Raises
+    ------
+    StudyError
+        When the disk is full or does not let us write; what was there before is kept.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -40,11 +52,30 @@ class replacing:
     def __enter__(self) -> Path:
         return self.temporary
 
-    def __exit__(self, kind: type | None, *_) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, *_) -> None:
+        try:
+            if kind is None:
+                self.temporary.replace(self.path)
+        except OSError as refused:
+            error = refused
+        if error is None:
+            return
+        self.temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise unwritable(self.path, error) from error
         if kind is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
+            raise error
+
+
+def unwritable(path: Path | str, error: OSError) -> StudyError:
+    """What to tell when ``path`` could not be written; ``error`` says why."""
+    why, remedy = os.strerror(error.errno), "Mend that"
+    if error.errno in FULL:
+        why, remedy = "the disk is full", "Make room (radbook cache --prune removes what no run needs)"
+    return StudyError(
+        f"'{shown_path(path)}' could not be written: {why}. {remedy}, then give the same command again: it "
+        "goes on where it stopped. Results that were there before are kept."
+    )
 
 
 def made_folder(folder: Path) -> Path:

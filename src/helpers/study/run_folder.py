@@ -3,6 +3,7 @@
 It looks like this::
 
     runs/<study>/private/     patient-level artifacts, keyed by pseudonym; never leave the hospital
+                              ledger.json tells what made each file, here and below
     runs/<study>/share/       aggregate tables and figures
     runs/<study>/notebooks/   executed notebooks
     runs/<study>/book/html/   the rendered book
@@ -12,25 +13,45 @@ It looks like this::
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
+from helpers.study.content_hash import file_hash
 from helpers.study.contracts import WRITTEN_BY
-from helpers.study.places import REPOSITORY, made_folder, replacing
+from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash
+from helpers.study.places import REPOSITORY, made_folder, replacing, shown_path
 from helpers.study.study_file import Study, load_study
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the notebooks on one study: its folder, and how artifacts go in and out of it."""
+    """One run of the notebooks on one study: its folder, and how artifacts go in and out of it.
+
+    Attributes
+    ----------
+    study : Study
+    folder : Path
+    chapter : str
+        Number of the notebook that opened it; "" elsewhere.
+    owner : Study, optional
+        The study that the folder belongs to, where it is not ``study``: a new hospital's in chapter 11.
+    read_so_far : dict of str to str
+        SHA-256 of what was read, by place in the folder: what is written next was made of it.
+    """
 
     study: Study
     folder: Path
+    chapter: str = ""
+    owner: Study | None = None
+    read_so_far: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def private(self) -> Path:
@@ -96,10 +117,67 @@ class Run:
         """Where the patient-level artifact ``name`` lies."""
         return self.private / f"{name}.parquet"
 
+    @property
+    def ledger(self) -> Ledger:
+        """What made each file of the folder."""
+        return Ledger(self.private)
+
+    def place(self, path: Path) -> str:
+        """The name of a file of the run in its ledger, and for messages."""
+        return path.relative_to(self.folder).as_posix()
+
+    def misfits(self, *paths: Path) -> list[Misfit]:
+        """Why files of the run do not fit it, each reason once."""
+        misfit = self.ledger.judge(self.made_with)
+        return list(dict.fromkeys(found for path in paths if (found := misfit(self.place(path)))))
+
+    def has(self, path: Path) -> bool:
+        """Whether a file of the run is there and fits it."""
+        return path.is_file() and not self.misfits(path)
+
+    def made_with(self, chapter: str, name: str) -> str:
+        """Hash of what a chapter's file ``name`` has from the study, as the study file is now."""
+        return settings_hash(self.owner or self.study, chapter, name)
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[Path]:
+        """Give a path to write to; it takes its place, and its line in the ledger, when all went well.
+
+        Raises
+        ------
+        StudyError
+            When the disk does not take it.
+        """
+        with replacing(path) as temporary:
+            yield temporary
+        self.enter(path)
+
+    def enter(self, path: Path) -> None:
+        """Put down in the ledger what made the file that was just written."""
+        name, entries = self.place(path), self.ledger.entries()
+        settings, read = {}, {one: digest for one, digest in self.read_so_far.items() if one != name}
+        if name in self.read_so_far and name in entries:  # written on by a second chapter
+            settings, read = entries[name].settings, entries[name].read | read
+            self.read_so_far[name] = file_hash(path)
+        settings = settings | {self.chapter: self.made_with(self.chapter, name)}
+        self.ledger.keep(entries | {name: Entry(file_hash(path), settings, read)})
+
+    def reading(self, path: Path) -> Path:
+        """The path of a file of the run that is about to be read; what is written later was made of it.
+
+        Raises
+        ------
+        StudyError
+            When it does not fit the run: which file, why, and the chapter to repeat it from.
+        """
+        require_fit(self.misfits(path))
+        self.read_so_far[self.place(path)] = file_hash(path)
+        return path
+
     def write(self, name: str, frame: pd.DataFrame) -> None:
         """Check ``frame`` against the contract called ``name`` and write it (whole, or not at all)."""
         checked = contracts.check(name, frame)
-        with replacing(self.artifact_path(name)) as path:
+        with self.writing(self.artifact_path(name)) as path:
             checked.to_parquet(path, index=False)
 
     def read(self, name: str) -> pd.DataFrame:
@@ -110,21 +188,30 @@ class Run:
                 f"private/{path.name} is not in the run folder yet: run the notebook that writes it first "
                 f"({WRITTEN_BY[name]})."
             )
-        return contracts.check(name, pd.read_parquet(path))
+        return contracts.check(name, pd.read_parquet(self.reading(path)))
+
+    def json_path(self, name: str) -> Path:
+        """Where the small patient-free artifact ``name`` lies."""
+        return self.private / f"{name}.json"
 
     def write_json(self, name: str, content: dict) -> None:
         """Write a small patient-free artifact as private/<name>.json."""
-        with replacing(self.private / f"{name}.json") as path:
+        with self.writing(self.json_path(name)) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def read_json(self, name: str) -> dict:
         """Read private/<name>.json."""
-        path = self.private / f"{name}.json"
+        path = self.json_path(name)
         if not path.is_file():
             raise StudyError(
                 f"private/{path.name} is not in the run folder yet: run the earlier notebooks first."
             )
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(self.reading(path).read_text(encoding="utf-8"))
+
+    def read_table(self, name: str) -> pd.DataFrame | None:
+        """The shared table ``name`` as it was written; None while its notebook has not been run."""
+        path = self.table_path(name)
+        return pd.read_csv(self.reading(path)) if path.is_file() else None
 
     def write_table(
         self,
@@ -140,7 +227,8 @@ class Run:
         left of them. Returned is the table as it may be shown.
         """
         label = data or ("virtual" if self.study.is_virtual else self.study.name)
-        shown = small_counts.protect(name, frame, self.study.min_cell, self._sizes())
+        sizes = self._sizes() if "cohort" in frame else None
+        shown = small_counts.protect(name, frame, self.study.min_cell, sizes)
         tables = {self.table_path(name): shown}
         if shown is not frame:
             tables[made_folder(self.private / "tables") / f"{name}.csv"] = frame
@@ -149,21 +237,63 @@ class Run:
         for target, table in tables.items():
             labelled = table.copy()
             labelled.insert(0, "data", label)
-            with replacing(target) as path:
+            with self.writing(target) as path:
                 labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
         return tables[self.table_path(name)]
 
     def _sizes(self) -> pd.DataFrame | None:
         """Patients and those with the outcome in each cohort; None before features are selected."""
-        if not self.artifact_path("rad_score").is_file():
+        before = self.chapter and self.chapter < WRITTEN_BY["rad_score"]
+        if self.study.min_cell < 2 or before or not self.artifact_path("rad_score").is_file():
             return None
         return self.read("rad_score").groupby("cohort")["osteoporosis"].agg(n="size", events="sum")
 
 
-def open_run(study: Study | Path | str, run_dir: Path | str) -> Run:
-    """Open the run folder ``run_dir`` of a study, or of its file (made when it is not there)."""
+def read_record(folder: Path) -> dict[str, Any]:
+    """What run.json of a run folder says; empty before anything was recorded.
+
+    Raises
+    ------
+    StudyError
+        When it is damaged, or lacks what every record has.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        return {}
+    try:
+        return _Record.model_validate_json(path.read_bytes()).model_dump(exclude_unset=True)
+    except ValidationError:
+        raise StudyError(
+            f"'{shown_path(path)}' is damaged. Remove it, and give the study to radbook run again: results "
+            "are kept, and what has not changed is not executed again."
+        ) from None
+
+
+class _Ended(BaseModel):
+    """How a notebook, or the book, ended."""
+
+    model_config = ConfigDict(extra="allow")
+    status: str
+    seconds: float
+
+
+class _Record(BaseModel):
+    """What readers of run.json rely on; there is more in it."""
+
+    model_config = ConfigDict(extra="allow")
+    study_file: str
+    updated: str
+    versions: dict[str, str]
+    notebooks: dict[str, _Ended]
+
+
+def open_run(study: Study | Path | str, run_dir: Path | str, chapter: str = "") -> Run:
+    """Open the run folder ``run_dir`` of a study, or of its file (made when it is not there).
+
+    A notebook says by its number which ``chapter`` it is.
+    """
     folder = Path(run_dir).expanduser()
     if not folder.is_absolute() and not folder.parent.exists():
         folder = REPOSITORY / folder
     study = study if isinstance(study, Study) else load_study(study)
-    return Run(study=study, folder=made_folder(folder.resolve()))
+    return Run(study=study, folder=made_folder(folder.resolve()), chapter=chapter)

@@ -282,7 +282,11 @@ def load_study(path: Path | str) -> Study:
     if not isinstance(content, dict):
         raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.", "setting")
     try:
-        return Study(**content, file=path.parent.resolve() / path.name)
+        if "file" in content:  # ours, for where it lies
+            raise ValidationError.from_exception_data(
+                "Study", [{"type": "extra_forbidden", "loc": ("file",)}]
+            )
+        return Study.model_validate(content | {"file": path.parent.resolve() / path.name})
     except ValidationError as error:
         raise StudyError(_explain(shown, error), "setting") from None
 
