@@ -76,3 +76,22 @@ def test_separated_resamples_have_no_slope_and_bad_input_is_refused():
         resample_weights(np.ones(5), 3, np.random.default_rng(0))
     with pytest.raises(StudyError, match="Thresholds"):
         bootstrap_performance(y, p, weights, [1.0])
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_no_resample_tells_has_no_interval_and_warns_of_nothing():
+    """Few patients, whose outcomes the predictions separate in every resample."""
+    y, p = np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.9])
+    weights = np.array([[1, 1, 1, 1], [2, 1, 0, 1], [0, 2, 0, 2]])
+    intervals = performance_intervals(bootstrap_performance(y, p, weights, [0.5]))
+    assert intervals.loc["auc"].tolist() == [1, 1]
+    assert intervals.loc["slope"].isna().all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_of_few_distinct_risks_have_a_band():
+    """As those of nearest neighbours, of which most patients share one."""
+    y, p = np.array([0, 1, 0, 1, 1, 0, 1, 1]), np.array([0, 0.5, 0.75, 0.75, 0.75, 0.75, 0.75, 1])
+    weights = resample_weights(y, 200, np.random.default_rng(5))
+    band = calibration_band(y, p, weights, [0.75])
+    assert 0 <= band[0, 0] < y[p == 0.75].mean() < band[1, 0] <= 1

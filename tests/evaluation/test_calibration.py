@@ -161,3 +161,24 @@ def test_table_and_figure_work_for_small_and_large_sets(patients):
     figure = plot_calibration_panels(predictions, ["nomogram"], "nomogram")
     assert "slope" in figure.axes[0].get_title()
     plt.close(figure)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_risk_of_most_patients_has_their_observed_frequency():
+    """Their neighbourhood has no width: R takes the mean, statsmodels divides by the width."""
+    p = np.array([0.1, 0.4, *[0.75] * 7])
+    y = np.array([0, 0, 1, 1, 0, 1, 0, 1, 1])
+    curve = calibration_curve(y, p, [0.1, 0.4, 0.75, 0.9])
+    assert curve[2] == pytest.approx(5 / 7)
+    assert np.isfinite(curve[:2]).all() and np.isnan(curve[3])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(5))
+def test_few_patients_that_nearly_separate_warn_of_nothing(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(12, 2)) * [1, 300]
+    y = (x[:, 0] + 0.2 * rng.normal(size=12) > 0).astype(int)
+    rows = rng.integers(0, 12, (60, 12))
+    table = validate(x, y, rows)
+    assert table.loc["brier", "resamples"] < len(rows)  # separated ones are left out

@@ -80,9 +80,14 @@ def _areas(outcome: NDArray, risk: NDArray, weights: NDArray) -> NDArray[np.floa
 
 
 def performance_intervals(performance: BootstrapPerformance) -> pd.DataFrame:
-    """Percentile 95 % intervals: index auc, slope, intercept, in_the_large, brier; columns low, high."""
+    """Percentile 95 % intervals: index auc, slope, intercept, in_the_large, brier; columns low, high.
+
+    NaN where a measure exists in no resample: a slope, when the predictions separate the outcomes in all.
+    """
     names = ["auc", "slope", "intercept", "in_the_large", "brier"]
-    limits = [np.nanquantile(getattr(performance, name), LEVELS) for name in names]
+    resamples = [getattr(performance, name) for name in names]
+    known = [values[~np.isnan(values)] for values in resamples]
+    limits = [np.quantile(values, LEVELS) if values.size else [np.nan, np.nan] for values in known]
     return pd.DataFrame(limits, index=pd.Index(names, name="measure"), columns=["low", "high"])
 
 

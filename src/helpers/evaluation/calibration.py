@@ -20,6 +20,7 @@ from helpers.evaluation.delong import placement_values
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.logistic import maximum_likelihood
 
+SPAN = 2 / 3  # of the patients, in the neighbourhood over which the calibration curve is smoothed
 TABLE_COLUMNS = [
     *("model", "cohort", "n", "events", "slope", "slope_low", "slope_high", "intercept"),
     *("in_the_large", "in_the_large_low", "in_the_large_high", "brier", "brier_scaled"),
@@ -170,13 +171,23 @@ def calibration_curve(y: ArrayLike, p: ArrayLike, at: ArrayLike) -> NDArray[np.f
 
     Notes
     -----
-    Equals R ``approx(lowess(p, y, f = 2/3, iter = 0), xout = at)``, the curve of rms ``calibrate``.
+    Equals R ``approx(lowess(p, y, f = 2/3, iter = 0), xout = at)``, the curve of rms ``calibrate``. Where two
+    thirds of the patients have one risk, R interpolates within 1 % of the range, and this does not.
     """
     risk, outcome = np.asarray(p, dtype=float), np.asarray(y, dtype=float)
     if np.ptp(risk) == 0:
         return np.where(np.asarray(at) == risk[0], outcome.mean(), np.nan)
-    smooth = lowess(outcome, risk, frac=2 / 3, it=0, delta=0.01 * np.ptp(risk))
-    return np.interp(at, *smooth.T, left=np.nan, right=np.nan)
+    values, counts = np.unique(risk, return_counts=True)
+    common = counts.max() >= int(SPAN * risk.size + 1e-10)
+    # A risk of so many patients is its own neighbourhood, without width: statsmodels divides by it and gives
+    # NaN there, and beside it where it interpolates; R gives the mean outcome.
+    with np.errstate(invalid="ignore" if common else "warn"):
+        delta = 0.0 if common else 0.01 * np.ptp(risk)
+        x, smooth = lowess(outcome, risk, frac=SPAN, it=0, delta=delta).T
+    if common:
+        most = values[counts.argmax()]
+        smooth[x == most] = outcome[risk == most].mean()
+    return np.interp(at, x, smooth, left=np.nan, right=np.nan)
 
 
 def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFrame:
@@ -209,12 +220,15 @@ def validate(design: ArrayLike, y: ArrayLike, resamples: NDArray) -> pd.DataFram
     (own,), _ = maximum_likelihood(matrix, outcome)
     apparent = np.array([*_c_and_brier(outcome, expit(matrix @ own)), 1.0, 0.0])
     optimism = []
-    for rows, risk in zip(resamples[fitted], expit(refits[fitted] @ matrix.T), strict=True):
+    for rows, log_odds in zip(resamples[fitted], refits[fitted] @ matrix.T, strict=True):
+        risk = expit(log_odds)
         in_resample = [*_c_and_brier(outcome[rows], risk[rows]), 1.0, 0.0]
-        line = np.column_stack([np.ones_like(risk), logit(risk)])
+        line = np.column_stack([np.ones_like(risk), log_odds])
         ((intercept, slope),), _ = maximum_likelihood(line, outcome)
         optimism.append(np.subtract(in_resample, [*_c_and_brier(outcome, risk), slope, intercept]))
-    mean = np.nanmean(optimism, axis=0) if optimism else np.full(4, np.nan)
+    optimism, mean = np.array(optimism).reshape(-1, 4), np.full(4, np.nan)
+    known = np.isfinite(optimism).any(axis=0)  # no slope, where every refit separates the patients
+    mean[known] = np.nanmean(optimism[:, known], axis=0)
     return pd.DataFrame(
         {"apparent": apparent, "optimism": mean, "corrected": apparent - mean, "resamples": fitted.sum()},
         index=pd.Index(["c_index", "brier", "slope", "intercept"], name="index"),

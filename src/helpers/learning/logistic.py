@@ -30,6 +30,7 @@ MAXIMUM_LIKELIHOOD = "maximum likelihood"
 FIRTH_SEPARATED = "Firth (separated)"
 FIRTH_FEW = "Firth (fewer than 10 events)"
 FEW_EVENTS = 10
+HOPELESS = 1e100  # a coefficient that no fit which converges comes near
 
 
 def levels_of(data: pd.DataFrame, predictors: list[str]) -> dict[str, list[str]]:
@@ -266,6 +267,8 @@ def maximum_likelihood(
         step = _solve(information, gradient)
         step[converged] = 0
         coefficients += step
+        # A separated fit grows without end: it is given up before its products overflow.
+        coefficients[np.abs(coefficients).max(axis=1) > HOPELESS] = np.nan
         converged |= np.abs(step).max(axis=1) <= 1e-10 * (1 + np.abs(coefficients).max(axis=1))
         if (converged | np.isnan(coefficients).any(axis=1)).all():
             break
