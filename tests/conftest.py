@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import redirect_stderr
 
 import pytest
 from broken_hospital import write_hospital
@@ -13,7 +14,7 @@ from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
 # Tests that need one of these are slow.
-SLOW = {"finished", "broken_hospital", "chromium"}
+SLOW = {"finished", "own_run", "whole_run", "broken_hospital", "chromium"}
 
 
 def pytest_collection_modifyitems(items):
@@ -25,14 +26,33 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """The tiny study, run from the first notebook to the book. Who changes it works on a copy."""
+    """The tiny study, run from the first notebook to the book. Who changes it works on a copy.
+
+    What the terminal would have shown lies beside it.
+    """
     study = REPOSITORY / "tests" / "data" / "tiny.yml"
 
     def make(folder):
-        _, results = run.run_study(study, folder, workers=2)
+        with folder.with_suffix(".stderr").open("w", encoding="utf-8") as file, redirect_stderr(file):
+            _, results = run.run_study(study, folder, workers=2)
         assert [result.status for result in results] == ["ok"] * (len(STEPS) + 1)
 
     return open_run(study, made_once(tmp_path_factory, "tiny", make))
+
+
+@pytest.fixture
+def own_run(finished, tmp_path, monkeypatch):
+    """A copy of the finished run that may be changed; its book is not rendered."""
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("book", "cache"))
+    monkeypatch.setattr(run, "build_book", lambda run: None)
+    return open_run(finished.study, tmp_path / "tiny")
+
+
+@pytest.fixture
+def whole_run(finished, tmp_path):
+    """A copy of the finished run with its book, for commands."""
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("cache"))
+    return open_run(finished.study, tmp_path / "tiny")
 
 
 @pytest.fixture(scope="module")

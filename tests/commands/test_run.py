@@ -3,7 +3,6 @@ mistakes are told before the work starts, and a failure keeps what was computed.
 
 import json
 import re
-import shutil
 
 import pandas as pd
 import pytest
@@ -102,14 +101,6 @@ def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
 
 def common(run, workers):
     return {"study": shown_path(TINY), "run_dir": shown_path(run.folder), "workers": workers}
-
-
-@pytest.fixture
-def own_run(finished, tmp_path, monkeypatch):
-    """A copy of the finished run that may be changed."""
-    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("book", "cache"))
-    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
-    return open_run(TINY, tmp_path / "tiny")
 
 
 def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run):

@@ -3,9 +3,11 @@
 import json
 import re
 
+import pytest
 import yaml
 from predicted_run import VIRTUAL, predicted_run
 
+from helpers.errors import StudyError
 from helpers.pages import staging
 from helpers.study.places import REPOSITORY
 
@@ -86,3 +88,23 @@ def test_a_page_without_results_says_which_notebook_is_missing(tmp_path):
     files = staging.made_pages(run)
     assert "notebooks 05 and 06 make them" in files["interactive/cutoff_explorer.md"].decode()
     assert "notebook 06 makes it" in files["interactive/nomogram_calculator.md"].decode()
+
+
+@pytest.mark.parametrize("kept", [0, 40])
+def test_a_truncated_notebook_names_its_chapter(run, tmp_path, kept):
+    path = run.notebooks / "01_cohort.ipynb"
+    path.write_text(path.read_text(encoding="utf-8")[:kept], encoding="utf-8")
+    with pytest.raises(StudyError, match=r"notebooks/01_cohort\.ipynb .*damaged.*--from 01"):
+        staging.stage(run, tmp_path / "source")
+
+
+def test_what_a_run_has_not_made_is_told_at_the_head_of_every_page(run, tmp_path):
+    """With the name as text, whatever it is."""
+    run.enter(run.notebooks / "01_cohort.ipynb")
+    staging.stage(run, tmp_path / "source")
+    said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
+    assert said == staging.VIRTUAL_BANNER
+    run.table_path("<b>theirs").write_text("auc\n0.999\n", encoding="utf-8")
+    staging.stage(run, tmp_path / "source")
+    said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
+    assert "share/tables/&lt;b&gt;theirs.csv" in said and "Repeat from chapter 01" in said

@@ -1,7 +1,14 @@
 """A file is written whole or not at all."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+
+from helpers.errors import StudyError
+from helpers.study.places import replacing
+
+ALWAYS_FULL = Path("/dev/full")
 
 
 def test_a_failed_write_leaves_the_old_file(run):
@@ -10,3 +17,19 @@ def test_a_failed_write_leaves_the_old_file(run):
         run.write_table("table_1", "not a table")
     assert run.table_path("table_1").read_text(encoding="utf-8").endswith("virtual,1\n")
     assert not list(run.table_path("table_1").parent.glob(".*"))
+
+
+@pytest.mark.skipif(not ALWAYS_FULL.exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_a_sentence_and_the_old_file_stays(tmp_path):
+    (tmp_path / "scores.csv").write_text("before", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"scores\.csv' could not be written: the disk is full.*are kept"):
+        with replacing(tmp_path / "scores.csv") as path:
+            path.touch()
+            ALWAYS_FULL.write_text("after", encoding="utf-8")
+    assert [one.name for one in tmp_path.iterdir()] == ["scores.csv"]
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8") == "before"
+
+
+def test_an_error_of_the_program_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a"):
+        (tmp_path / "nowhere" / "b").touch()

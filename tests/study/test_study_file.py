@@ -33,6 +33,14 @@ def test_all_problems_are_told_at_once(tmp_path):
         load_study(written(tmp_path, seed="soon", second_reader_cases=1))
 
 
+@pytest.mark.parametrize(("key", "told"), [("file", "file: is not a key"), (1, "1: Keys should be strings")])
+def test_keys_that_python_would_trip_over_are_told_too(tmp_path, key, told):
+    path = written(tmp_path)
+    path.write_text(f"{key}: x\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(StudyError, match=told):
+        load_study(path)
+
+
 @pytest.mark.parametrize(
     ("site", "message"),
     [

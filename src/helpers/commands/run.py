@@ -244,9 +244,9 @@ def _cut_off(step: str, error: DeadKernelError | OSError) -> Exception:
     )
 
 
-def _kept(step: str) -> str:
-    before = ", ".join(number for number in STEPS if number < step) or "none"
-    return f"Kept: the results of the notebooks before it ({before}) and every case already computed."
+def _kept(start: str) -> str:
+    before = ", ".join(number for number in STEPS if number < start) or "none"
+    return f"Kept: the results of the notebooks before ({before}) and every case already computed."
 
 
 def _blot(run: Run, notebook: Path) -> None:
@@ -258,12 +258,13 @@ def _blot(run: Run, notebook: Path) -> None:
 
 def _failure(run: Run, step: str, error: papermill.PapermillExecutionError) -> str:
     """Five lines: which notebook and cell, what went wrong, where to look, what is kept, how to go on."""
+    start = memory.repeat_from(run, step)
     return "\n".join(
         [
             f"Notebook {STEPS[step]} stopped in its code cell {error.exec_count}.",
             f"{error.ename}: {leaks.redacted(run, ' '.join(str(error.evalue).split()))}",
             f"The notebook with the error: {shown_path(run.notebooks / STEPS[step])}.ipynb",
-            _kept(step),
-            f"When it is mended, go on with: radbook run ... --from {memory.repeat_from(run, step)}",
+            _kept(start),
+            f"When it is mended, go on with: radbook run ... --from {start}",
         ]
     )
