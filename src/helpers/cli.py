@@ -41,7 +41,9 @@ def _readable_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        typer.echo(str(unwritable(error.filename or "the run folder", error)), err=True)
+        typer.echo(
+            str(unwritable(Path(error.filename) if error.filename else "The run folder", error)), err=True
+        )
         raise typer.Exit(1) from None
 
 

@@ -59,6 +59,22 @@ def test_a_worker_that_the_system_ends_is_told_in_plain_words():
         map_cases(die, CASES, 2, "dying")
 
 
+def starve_at_seven(case):
+    if case.patient_id == "7":
+        with open("/dev/full", "w") as disk:
+            disk.write("block")
+    return case
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_refuses_no_patient_but_stops(workers):
+    """Else a cohort would be smaller without a word."""
+    cases = [Case(str(number), "A") for number in range(9)]
+    with pytest.raises(StudyError, match="disk is full.*goes on where it stopped"):
+        map_cases(starve_at_seven, cases, workers, "test")
+
+
 def test_cache_returns_what_was_saved_bit_by_bit(tmp_path):
     cache = CaseCache(tmp_path)
     key = cache.key("features", "fingerprint", {"binWidth": 25})

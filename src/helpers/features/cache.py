@@ -95,7 +95,12 @@ class CaseCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes may write the same entry at once: each has its own temporary file.
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(hashlib.sha256(payload).digest() + payload)
+            try:
+                file.write(hashlib.sha256(payload).digest() + payload)
+                file.flush()
+            except OSError:
+                os.unlink(file.name)
+                raise
         os.replace(file.name, path)
 
     def usage(self, since: float) -> dict[str, tuple[int, int, int]]:

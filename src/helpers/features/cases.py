@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from helpers.errors import Kind, StudyError
 from helpers.features.cluster import on_cluster
 from helpers.study.parallel import on_cores, with_progress
+from helpers.study.places import FULL, unwritable
 
 
 class Case(NamedTuple):
@@ -69,7 +70,7 @@ def map_cases(
     Raises
     ------
     StudyError
-        When workers were ended, mostly for lack of memory.
+        When workers were ended, mostly for lack of memory; when the disk is full.
     """
     attempt = partial(_attempt, function)
     results = on_cluster(attempt, cases, scheduler) if scheduler else on_cores(attempt, cases, workers)
@@ -104,6 +105,8 @@ def _attempt(function: Callable[[Case], Any], case: Case) -> Result:
         with threadpool_limits(1):
             return Result(case, function(case))
     except Exception as error:  # one bad case never stops the cohort
+        if isinstance(error, OSError) and error.errno in FULL:  # of which no patient is to blame
+            raise unwritable("The cache of measured patients", error) from None
         kind = error.kind if isinstance(error, StudyError) else "other"
         return Result(case, reason=_reason(error), kind=kind)
 

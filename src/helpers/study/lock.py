@@ -42,8 +42,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _take(path: Path, mine: dict) -> None:
     own = path.with_name(f".lock.{os.getpid()}.part")
-    own.write_text(json.dumps(mine), encoding="utf-8")
     try:
+        own.write_text(json.dumps(mine), encoding="utf-8")
         for _ in range(2):
             try:
                 os.link(own, path)  # whole, and only where there is none
@@ -51,7 +51,7 @@ def _take(path: Path, mine: dict) -> None:
             except FileExistsError:
                 _remove_if_left(path)
     finally:
-        own.unlink()
+        own.unlink(missing_ok=True)
     raise StudyError(f"Another radbook has just taken {shown_path(path.parents[1])}: wait until it is done.")
 
 

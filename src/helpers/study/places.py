@@ -67,13 +67,14 @@ class replacing:
             raise error
 
 
-def unwritable(path: Path | str, error: OSError) -> StudyError:
-    """What to tell when ``path`` could not be written; ``error`` says why."""
+def unwritable(what: Path | str, error: OSError) -> StudyError:
+    """What to tell when a file, or something with a name in words, could not be written; ``error`` says why."""
+    name = f"'{shown_path(what)}'" if isinstance(what, Path) else what
     why, remedy = os.strerror(error.errno), "Mend that"
     if error.errno in FULL:
         why, remedy = "the disk is full", "Make room (radbook cache --prune removes what no run needs)"
     return StudyError(
-        f"'{shown_path(path)}' could not be written: {why}. {remedy}, then give the same command again: it "
+        f"{name} could not be written: {why}. {remedy}, then give the same command again: it "
         "goes on where it stopped. Results that were there before are kept."
     )
 
