@@ -140,10 +140,11 @@ def apply(
         typer.Option("--accept-differences", help="Go on with other settings or versions; the page tells."),
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
+    accept_foreign: AcceptForeign = False,
 ) -> None:
     """Score new patients with a frozen model, and judge it where their outcomes are known."""
     with _readable_errors():
-        run = apply_bundle(bundle, study, run_dir, accept_differences, workers)
+        run = apply_bundle(bundle, study, run_dir, accept_differences, workers, accept_foreign)
         typer.echo(f"The book: {book_page(run)}")
 
 

@@ -115,6 +115,7 @@ def apply_bundle(
     run_dir: Path | str | None = None,
     accept_differences: bool = False,
     workers: int = 0,
+    accept_foreign: bool = False,
 ) -> Run:
     """Score the patients of a study with a frozen model: notebook 11 and its book.
 
@@ -130,17 +131,22 @@ def apply_bundle(
         Go on when settings, engine or outcome are not the bundle's; the page then tells.
     workers : int
         Parallel processes; 0 means one per core.
+    accept_foreign : bool
+        As for `run_study`.
 
     Raises
     ------
     StudyError
-        Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
+        Before anything is measured when tables, settings or engine do not fit, or another process has the
+        run folder; or when the notebook failed, or the book shows what does not fit the run.
     """
     study = load_study(study_file)
-    run = open_run(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
+    run = run_folder(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
     with locked(run.folder):
         check_before_applying(run, shown_path(bundle), accept_differences)
         _apply(run, shown_path(bundle), accept_differences, workers)
+        if not accept_foreign:
+            require_own(run)
     return run
 
 
@@ -151,7 +157,6 @@ def _apply(run: Run, bundle: str, accept_differences: bool, workers: int) -> Non
     parameters |= {"accept_differences": accept_differences}
     _done(run, APPLY_STEP, parameters)
     _rendered(run)
-    require_own(run)
 
 
 def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
@@ -174,12 +179,12 @@ def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
     Raises
     ------
     StudyError
-        When the latter holds the results of another study file of the same name.
+        When the latter holds the results of another study file of the same name, or run.json is damaged.
     """
-    if run_dir is not None:
-        return open_run(study, run_dir)
-    run, own = open_run(study, REPOSITORY / "runs" / study.name), shown_path(study.file)
+    run, own = open_run(study, run_dir or REPOSITORY / "runs" / study.name), shown_path(study.file)
     owner = read_record(run.folder).get("study_file", own)
+    if run_dir is not None:
+        return run
     # A study file that was moved takes its results along.
     if owner != own and (REPOSITORY / Path(owner).expanduser()).is_file():
         raise StudyError(

@@ -68,7 +68,7 @@ class replacing:
 
 
 def unwritable(what: Path | str, error: OSError) -> StudyError:
-    """What to tell when a file, or something with a name in words, could not be written; ``error`` says why."""
+    """What to tell when a file, or something named in words, could not be written; ``error`` says why."""
     name = f"'{shown_path(what)}'" if isinstance(what, Path) else what
     why, remedy = os.strerror(error.errno), "Mend that"
     if error.errno in FULL:
