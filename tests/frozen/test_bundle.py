@@ -117,7 +117,7 @@ def test_the_summary_is_of_the_training_patients_and_names_none(run):
 
 def test_a_bundle_without_clinical_predictors_has_two_models(run):
     run, patients, features = run
-    alone = Run(run.study.model_copy(update={"predictors": []}), run.folder)
+    alone = Run(run.study.model_copy(update={"predictors": []}), run.folder, owner=run.study)
     training = run.read("rad_score").query("cohort == 'training'")
     nomogram = fit_logistic(training, "osteoporosis", ["rad_score"])
     before = {path: path.read_bytes() for path in run.bundle.iterdir()}
