@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.errors import StudyError
-from helpers.study.places import replacing
+from helpers.study.places import replacing, visible_files
 
 ALWAYS_FULL = Path("/dev/full")
 
@@ -33,3 +33,13 @@ def test_a_full_disk_is_a_sentence_and_the_old_file_stays(tmp_path):
 def test_an_error_of_the_program_stays_what_it_is(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a"):
         (tmp_path / "nowhere" / "b").touch()
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write(run):
+    path = run.table_path("table_1")
+    left = path.with_name(".table_1.csv.99999999.part")
+    left.write_text("data,n\nvirt", encoding="utf-8")
+    assert visible_files(run.folder / "share") == []
+    run.write_table("table_1", pd.DataFrame({"n": [1]}))
+    assert visible_files(run.folder / "share") == [path]
+    assert not left.exists()

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from helpers.errors import StudyError
 from helpers.study.ledger import WORDS, Misfit
+from helpers.study.places import visible_files
 from helpers.study.run_folder import Run
 
 _FILES_TOLD = 5
@@ -15,7 +16,7 @@ _FILES_TOLD = 5
 def doubts(run: Run) -> list[Misfit]:
     """Which notebooks, shared files and parts of the frozen model do not fit, the first chapters first."""
     folders = [run.notebooks, run.folder / "share", run.bundle]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for folder in folders for path in visible_files(folder)]
     return sorted(run.misfits(*files), key=lambda one: (one.chapter, one.why, one.file))
 
 

@@ -21,7 +21,7 @@ from helpers.pages import (
     nomogram_page,
     viewer_page,
 )
-from helpers.study.places import REPOSITORY, replacing
+from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
 PAGES = (landing, nomogram_page, cutoff_page, viewer_page, checklists, model_card, downloads, benchmarks)
@@ -64,8 +64,7 @@ def made_pages(run: Run) -> dict[str, bytes]:
 
 def _files(folder: Path, top: Path) -> dict[str, bytes]:
     """Contents of the files in ``folder``, by their place in ``top``."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in visible_files(folder)}
 
 
 def _notebooks(run: Run) -> dict[str, bytes]:

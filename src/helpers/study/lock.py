@@ -41,7 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _take(path: Path, mine: dict) -> None:
-    own = path.with_name(f".lock.{os.getpid()}.part")
+    own = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         own.write_text(json.dumps(mine), encoding="utf-8")
         for _ in range(2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class replacing:
         self.temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def __enter__(self) -> Path:
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
+            left.unlink(missing_ok=True)  # of a process that was killed
         return self.temporary
 
     def __exit__(self, kind: type | None, error: BaseException | None, *_) -> None:
@@ -77,6 +80,11 @@ def unwritable(what: Path | str, error: OSError) -> StudyError:
         f"{name} could not be written: {why}. {remedy}, then give the same command again: it "
         "goes on where it stopped. Results that were there before are kept."
     )
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files in a folder and below, without hidden ones: half-written, or the system's."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
 
 
 def made_folder(folder: Path) -> Path:
