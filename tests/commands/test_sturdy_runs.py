@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 
+import nbformat
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
 from helpers.commands.record import StepResult, write_record
-from helpers.commands.run import run_study
+from helpers.commands.run import execute, run_study
 from helpers.errors import StudyError
 from helpers.pages.doubts import doubts, require_own
 from helpers.study.lock import locked
@@ -157,3 +158,16 @@ def test_each_command_waits_for_the_folder(tmp_path, command):
         done = CliRunner().invoke(cli.app, [command, *given])
     assert done.exit_code == 1
     assert f"process {os.getpid()} on" in done.output
+
+
+@pytest.mark.slow
+def test_a_notebook_whose_process_is_ended_is_told_in_plain_words(tmp_path, monkeypatch):
+    """As the system does when memory is full."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os\nos._exit(9)")])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, tmp_path / "fatal.ipynb")
+    monkeypatch.setattr("helpers.commands.run.notebook_source", lambda step: tmp_path / "fatal.ipynb")
+    run = open_run(TINY, tmp_path / "run")
+    with pytest.raises(StudyError, match=r"05_models was cut off.*--workers.*\(01, 02, 03, 04\).*--from 05"):
+        execute(run, "05", {})
+    assert json.loads(run.record.read_text(encoding="utf-8"))["notebooks"]["05_models"]["status"] == "failed"
