@@ -19,7 +19,7 @@ from helpers.features.cluster import ADDRESS_VARIABLE
 from helpers.pages.build import book_page, build_book
 from helpers.pages.doubts import require_own
 from helpers.study.lock import locked
-from helpers.study.places import REPOSITORY, UNWRITABLE, unwritable
+from helpers.study.places import FULL, REPOSITORY, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import load_study
 
@@ -39,7 +39,7 @@ def _readable_errors() -> Iterator[None]:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        if error.errno not in FULL:
             raise
         typer.echo(
             str(unwritable(Path(error.filename) if error.filename else "The run folder", error)), err=True

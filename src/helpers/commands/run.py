@@ -22,7 +22,7 @@ from helpers.pages.build import build_book
 from helpers.pages.doubts import require_own
 from helpers.patients.table import check_tables
 from helpers.study.lock import locked
-from helpers.study.places import REPOSITORY, STEPS, UNWRITABLE, replacing, shown_path, unwritable
+from helpers.study.places import FULL, REPOSITORY, STEPS, replacing, shown_path, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import Study, load_study
 
@@ -241,7 +241,7 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
 def _cut_off(step: str, error: DeadKernelError | OSError) -> Exception:
     """What to tell when a notebook ended with its process, or could not be written."""
     if isinstance(error, OSError):
-        return unwritable(f"notebooks/{STEPS[step]}.ipynb", error) if error.errno in UNWRITABLE else error
+        return unwritable(f"notebooks/{STEPS[step]}.ipynb", error) if error.errno in FULL else error
     return StudyError(
         f"Notebook {STEPS[step]} was cut off: its process is gone, mostly because the computer's memory was "
         f"full. Close other programs, or take fewer --workers. {_kept(step)} Go on with: "

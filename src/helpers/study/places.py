@@ -88,6 +88,11 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, made with all above it where it was not there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder, made with all above it where it was not there; StudyError when the disk does not let us."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            raise unwritable(folder, error) from error
+        raise
     return folder
