@@ -228,6 +228,7 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
 
     def execute(run, step, parameters):
         executed.append(step)
+        (run.notebooks / f"{STEPS[step]}.ipynb").write_text("{}", encoding="utf-8")
         return record.StepResult(STEPS[step], "ok", 0.0)
 
     monkeypatch.setattr("helpers.commands.run.execute", execute)
