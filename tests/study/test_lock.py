@@ -70,8 +70,13 @@ def test_another_machines_lock_says_how_to_remove_it(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "null"])
-def test_a_damaged_lock_keeps_nobody_out(tmp_path, content):
-    lock_of(tmp_path).write_text(content, encoding="utf-8")
+def test_a_damaged_lock_keeps_nobody_out_for_long(tmp_path, content):
+    """One without an owner may be just being written by another."""
+    path = lock_of(tmp_path)
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(StudyError, match="just begun"), locked(tmp_path):
+        pass
+    os.utime(path, (time.time() - 60,) * 2)
     with locked(tmp_path):
         pass
 

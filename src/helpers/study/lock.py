@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from helpers.study.places import made_folder, shown_path
 
 # The clock that start times are counted from may be set a little while a process runs.
 _CLOCK_SECONDS = 10
+_WRITTEN_SECONDS = 5  # after so long a lock without an owner is no longer being written
+_JUST_TAKEN = "Another radbook has just begun to work in this run folder: wait until it is done."
 
 
 @contextmanager
@@ -41,18 +44,17 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _take(path: Path, mine: dict) -> None:
-    own = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        own.write_text(json.dumps(mine), encoding="utf-8")
-        for _ in range(2):
-            try:
-                os.link(own, path)  # whole, and only where there is none
-                return
-            except FileExistsError:
-                _remove_if_left(path)
-    finally:
-        own.unlink(missing_ok=True)
-    raise StudyError(f"Another radbook has just taken {shown_path(path.parents[1])}: wait until it is done.")
+    for _ in range(2):
+        try:
+            with path.open("x", encoding="utf-8") as file:  # only where there is none, on any disk
+                file.write(json.dumps(mine))
+            return
+        except FileExistsError:
+            _remove_if_left(path)
+        except OSError:  # the disk is full
+            path.unlink(missing_ok=True)
+            raise
+    raise StudyError(_JUST_TAKEN)
 
 
 def _remove_if_left(path: Path) -> None:
@@ -67,11 +69,13 @@ def _remove_if_left(path: Path) -> None:
             f"{shown_path(path.parents[1])}: two at once would overwrite each other's results. Wait until it "
             f"is done, or name another folder with --run-dir. {'' if here else remedy}".rstrip()
         )
+    if owner is None and path.exists() and time.time() - path.stat().st_mtime < _WRITTEN_SECONDS:
+        raise StudyError(_JUST_TAKEN)
     path.unlink(missing_ok=True)
 
 
 def _owner(path: Path) -> dict | None:
-    """Whose the lock is; None when it is gone, or damaged: it appears whole."""
+    """Whose the lock is; None when it is gone, damaged, or just being written."""
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
         return owner if {"machine", "pid", "started"} <= set(owner) else None
