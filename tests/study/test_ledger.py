@@ -141,7 +141,7 @@ def test_the_earliest_chapter_is_named(runs):
     assert "private/rad_score.parquet" in refused(runs["07"]) and "--from 04" in refused(runs["07"])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"private/rad_score.parquet": {}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": {}}', '{"a": {"sha256": "0", "settings": 3}}'])
 def test_a_damaged_ledger_vouches_for_nothing(runs, content):
     runs["05"].ledger.path.write_text(content, encoding="utf-8")
     assert "no record" in refused(runs["05"], "rad_score")

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from helpers.errors import StudyError
 from helpers.study.content_hash import content_hash, file_hash
 from helpers.study.places import replacing
@@ -58,6 +60,9 @@ class Entry:
     origin: str = ""
 
 
+_ENTRIES = TypeAdapter(dict[str, Entry])
+
+
 @dataclass(frozen=True)
 class Misfit:
     """A file of the run folder that does not fit the run, why, and the chapter to repeat it from."""
@@ -88,9 +93,8 @@ class Ledger:
     def entries(self) -> dict[str, Entry]:
         """What is known of each file, by its place in the run folder."""
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            return {name: Entry(**entry) for name, entry in content.items()}
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return _ENTRIES.validate_json(self.path.read_bytes())
+        except (FileNotFoundError, ValidationError):
             return {}
 
     def keep(self, entries: dict[str, Entry]) -> None:
