@@ -131,7 +131,11 @@ def check(
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
 ) -> None:
-    """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work."""
+    """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work.
+
+    Ends with status 0 when nothing is wrong, 1 when the study cannot run, 3 when it can run but without refused
+    patients.
+    """
     from helpers.commands import check_page
     from helpers.commands.check import as_text, check_study
 
@@ -140,8 +144,7 @@ def check(
         report = check_study(folder, workers)
         typer.echo(as_text(report))
         typer.echo(f"As a page, with pictures of the regions: {check_page.write_page(report, folder)}")
-    if report.problems:
-        raise typer.Exit(1)
+    raise typer.Exit(report.exit_status)
 
 
 @app.command()

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from helpers.features import blocks, quality
+from helpers.features import blocks, identities, quality
 from helpers.features.blocks import Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, Result, map_cases, require_some
@@ -38,7 +38,7 @@ from helpers.imaging.sources import ImageSource, image_sources
 from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
-_SOURCES = (
+SOURCES = (
     *(boxes, dicom, dicom_headers, dicom_pixels, grids, mask_files, regions, sources, volumes),
     *(resampling, blocks, quality, sys.modules[__name__]),
 )
@@ -55,7 +55,7 @@ class Prepared:
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
-    key = cache.key("block", fingerprint, settings["setting"], source_hash(*_SOURCES))
+    key = cache.key("block", fingerprint, settings["setting"], source_hash(*SOURCES))
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)
@@ -114,7 +114,7 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
     scheduler = scheduler_address(run.study)
     results = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
     require_some(results)
-    return tabulated(results)
+    return identities.compared(run, tabulated(results))
 
 
 def tabulated(results: Sequence[Result]) -> pd.DataFrame:

@@ -7,7 +7,10 @@ them stay in the run's private folder.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
+import unicodedata
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -32,6 +35,18 @@ def pseudonyms(run: Run, site: str, raw_ids: list[str]) -> list[str]:
 def raw_ids(run: Run) -> dict[str, str]:
     """Raw identifier of every pseudonym: for finding files, never for showing."""
     return identifiers(run).set_index("patient_id")["raw_id"].to_dict()
+
+
+def same_number(number: str) -> str:
+    """A patient number without what systems change on the way: capitals, full width, spaces, leading zeros."""
+    plain = re.sub(r"\s", "", unicodedata.normalize("NFKC", number)).casefold()
+    return plain.lstrip("0") or plain
+
+
+def secret_numbers(run: Run, numbers: Iterable[str]) -> list[str]:
+    """Keyed hashes of patient numbers, to compare numbers that nobody may see; equal for `same_number`."""
+    key = _key(run)
+    return [hmac.new(key, f"number {same_number(one)}".encode(), "sha256").hexdigest()[:16] for one in numbers]
 
 
 def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:

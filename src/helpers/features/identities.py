@@ -1,0 +1,79 @@
+"""Whose scan is it? Patient numbers in DICOM headers against those of the table, as keyed hashes only."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.study import pseudonyms
+from helpers.study.run_folder import Run
+
+_ANOTHERS = "another's"
+_DIFFERS = "differs"
+_SAME = "same"
+
+
+def compared(run: Run, quality: pd.DataFrame) -> pd.DataFrame:
+    """Quality control with a remark on scans whose DICOM headers name somebody else.
+
+    A number that is another patient's of the table is always remarked on. One that is nobody's is remarked on
+    where most headers of the site agree with the table; elsewhere they were replaced when the images were
+    exported, and say nothing.
+
+    Parameters
+    ----------
+    run : Run
+    quality : DataFrame
+        As :func:`helpers.features.prepare.tabulated` gives it; ``header_patient`` is the keyed hash of the
+        number in the headers, missing where they have none.
+
+    Returns
+    -------
+    DataFrame
+        With ``header_number`` in place of it: "same", "differs", "another's", or "" where there is none.
+    """
+    people = pseudonyms.identifiers(run)
+    people = people.assign(number=pseudonyms.secret_numbers(run, people["raw_id"])).set_index("patient_id")
+    stated = quality.get("header_patient", pd.Series("", index=quality.index)).fillna("")
+    own, sites = (quality["patient_id"].map(people[name]) for name in ("number", "site"))
+    table = quality.drop(columns="header_patient", errors="ignore").assign(header_number="")
+    table.loc[stated != "", "header_number"] = _DIFFERS
+    table.loc[stated.isin(set(people["number"])), "header_number"] = _ANOTHERS
+    table.loc[(stated != "") & (stated == own), "header_number"] = _SAME
+    agree = (table["header_number"] == _SAME).groupby(sites).sum()
+    differ = (table["header_number"] == _DIFFERS).groupby(sites).sum()
+    unexpected = sites.map(agree > differ).fillna(False).astype(bool)
+    owners = people.reset_index().drop_duplicates("number").set_index("number")["patient_id"]
+    another = "the DICOM headers carry the patient number of " + stated.map(owners).fillna("")
+    another += ": is it that patient's scan? Look into the archive."
+    nobody = "the DICOM headers carry a patient number that is not the table's: is it this patient's scan?"
+    _remark(table, table["header_number"] == _ANOTHERS, another)
+    _remark(table, (table["header_number"] == _DIFFERS) & unexpected, pd.Series(nobody, index=table.index))
+    return table
+
+
+def _remark(table: pd.DataFrame, rows: pd.Series, text: pd.Series) -> None:
+    usable = rows & (table["status"] != "refused")
+    before = table.loc[usable, "reason"]
+    table.loc[usable, "reason"] = before + before.map(lambda said: "; " if said else "") + text[usable]
+    table.loc[usable, "status"] = "warned"
+
+
+def remarks(people: pd.DataFrame) -> list[str]:
+    """Sites whose DICOM headers carry other patient numbers than the table, a sentence each.
+
+    Parameters
+    ----------
+    people : DataFrame
+        ``site``, and ``header_number`` as :func:`compared` gives it.
+    """
+    found = []
+    for site, rows in people.groupby("site", sort=False):
+        counts = rows["header_number"].value_counts()
+        other, same = counts.get(_DIFFERS, 0), counts.get(_SAME, 0)
+        if other:
+            found.append(
+                f"Site '{site}': in {other} of {len(rows)} patients the number in the DICOM headers is not that of "
+                f"the table, in {same} it is. Where images were exported under other numbers, only the names of "
+                "files and folders say whose scan it is."
+            )
+    return found
