@@ -26,6 +26,7 @@ _AXIAL = Reach(55, 55, 45, 60)
 _RIBS_MM = range(-10, 46, 3)  # from a little before the middle of the body to behind the heads of the ribs
 _BAR_MM = 20
 _GAP = 6  # pixels
+_OUTLINE = 2  # pixels; the compression would take the colour of thinner ones
 _FONT = ImageFont.load_default(size=15)
 _QUALITY = 65  # of WebP
 
@@ -92,7 +93,7 @@ def _drawn(view: Cut, plane: str, pixel_mm: float, window: tuple[float, float] =
     colours = np.repeat(grey[..., None], 3, axis=-1)
     for layer, colour in zip(LAYERS, LAYER_COLOURS, strict=True):
         region = view.layers == layer
-        colours[region & ~binary_erosion(region)] = to_rgb(colour)
+        colours[region & ~binary_erosion(region, iterations=_OUTLINE)] = to_rgb(colour)
     picture = Image.fromarray((colours * 255).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     _mark(draw, *picture.size, PLANES[plane], pixel_mm)
@@ -122,5 +123,5 @@ def _write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, anc
 
 def _picture(title: str, drawn: Image.Image) -> Picture:
     buffer = io.BytesIO()
-    drawn.save(buffer, "WEBP", quality=_QUALITY, method=4)
+    drawn.save(buffer, "WEBP", quality=_QUALITY, method=4, use_sharp_yuv=True)
     return Picture(title, drawn.size, buffer.getvalue())
