@@ -28,9 +28,11 @@ def axes(plane):
     """Positions (mm, LPS) that rows and columns of a picture through (1, 2, 3) stand for, in pixels of 1 mm."""
     across = np.arange(-REACH.left + 0.5, REACH.right)
     down = np.arange(-REACH.up + 0.5, REACH.down)
-    return {"axial": (2 + down, 1 + across), "sagittal": (3 - down, 2 + across), "coronal": (3 - down, 1 + across)}[
-        plane
-    ]
+    return {
+        "axial": (2 + down, 1 + across),
+        "sagittal": (3 - down, 2 + across),
+        "coronal": (3 - down, 1 + across),
+    }[plane]
 
 
 @pytest.mark.parametrize("direction", [None, (-1, 0, 0, 0, -1, 0, 0, 0, 1), (0, 0, -1, 1, 0, 0, 0, -1, 0)])

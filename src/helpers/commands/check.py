@@ -208,7 +208,7 @@ def look_at_images(
         problems.append(str(error))
     people = cohort[["patient_id", "site", "cohort"]].merge(quality, on="patient_id")
     pictures = {one.case.patient_id: one.value.pictures for one in results if not one.refused}
-    return _doubtful_first(people), pictures, problems
+    return doubtful_first(people), pictures, problems
 
 
 def _quality(result: Result) -> Result:
@@ -221,13 +221,18 @@ def _quality(result: Result) -> Result:
     return replace(result, value=None, reason=str(seen.refusal), kind=seen.refusal.kind)
 
 
-def _doubtful_first(people: pd.DataFrame) -> pd.DataFrame:
-    """By status, and within each by how unlike the others a patient's measurements are."""
+def doubtful_first(people: pd.DataFrame) -> pd.DataFrame:
+    """Order patients by status, and within each by how unlike the others their measurements are.
+
+    Unlike is who lies furthest from the median of one of ``UNLIKE``, in median distances from it.
+    """
     measured = people.reindex(columns=UNLIKE).astype(float)
     apart = (measured - measured.median()).abs()
     unlike = (apart / apart.median().replace(0, np.nan)).max(axis=1).fillna(0)
     order = people.assign(place=people["status"].map(_ORDER.index), unlike=-unlike)
-    return order.sort_values(["place", "unlike"], kind="stable", ignore_index=True).drop(columns=["place", "unlike"])
+    return order.sort_values(["place", "unlike"], kind="stable", ignore_index=True).drop(
+        columns=["place", "unlike"]
+    )
 
 
 def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
@@ -235,7 +240,9 @@ def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     for name, people in (("included", cohort), ("usable", usable)):
         outcome = people.groupby("cohort")["osteoporosis"]
         columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases)}
-    counts = pd.DataFrame(columns).reindex([name for name in [*COHORT_TITLES, ""] if name in columns["included"]])
+    counts = pd.DataFrame(columns).reindex(
+        [name for name in [*COHORT_TITLES, ""] if name in columns["included"]]
+    )
     counts = counts.fillna({"usable": 0, "usable_cases": "none"}).astype({"included": int, "usable": int})
     return counts.rename(index={**COHORT_TITLES, "": "Not divided"}).rename_axis("Cohort").reset_index()
 
@@ -245,7 +252,9 @@ def _cases(outcome: pd.Series) -> str:
     known, cases = int(outcome.notna().sum()), int(outcome.sum())
     if not known:
         return "outcome not known"
-    return f"{cases} with osteoporosis" + (f" of {known} whose outcome is known" if known < len(outcome) else "")
+    return f"{cases} with osteoporosis" + (
+        f" of {known} whose outcome is known" if known < len(outcome) else ""
+    )
 
 
 def as_text(report: Report) -> str:

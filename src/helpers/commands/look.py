@@ -43,7 +43,9 @@ def look(case: Case, sources: dict[str, ImageSource], settings: dict, cache: Cas
         quality, refusal = prepare(case, {case.site: source}, settings, cache).quality, None
     except StudyError as error:
         quality, refusal = None, error
-    key = cache.key("pictures", source.fingerprint(case.patient_id, case.reader), source_hash(*SOURCES, *_DRAWING))
+    key = cache.key(
+        "pictures", source.fingerprint(case.patient_id, case.reader), source_hash(*SOURCES, *_DRAWING)
+    )
     arrays = cache.load(key)
     if arrays is not None:
         return Seen(quality, refusal, _from_arrays(arrays))

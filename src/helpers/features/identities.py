@@ -10,6 +10,10 @@ from helpers.study.run_folder import Run
 _ANOTHERS = "another's"
 _DIFFERS = "differs"
 _SAME = "same"
+_ANOTHERS_WORDS = "is this another patient's scan? The DICOM headers carry the patient number of "
+_NOBODYS_WORDS = (
+    "is this another patient's scan? The DICOM headers carry a patient number that is not the table's"
+)
 
 
 def compared(run: Run, quality: pd.DataFrame) -> pd.DataFrame:
@@ -31,24 +35,27 @@ def compared(run: Run, quality: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With ``header_number`` in place of it: "same", "differs", "another's", or "" where there is none.
     """
+    stated = quality.get("header_patient", pd.Series("", index=quality.index)).fillna("")
+    table = quality.drop(columns="header_patient", errors="ignore").assign(header_number="")
+    if (stated == "").all():
+        return table
     people = pseudonyms.identifiers(run)
     people = people.assign(number=pseudonyms.secret_numbers(run, people["raw_id"])).set_index("patient_id")
-    stated = quality.get("header_patient", pd.Series("", index=quality.index)).fillna("")
     own, sites = (quality["patient_id"].map(people[name]) for name in ("number", "site"))
-    table = quality.drop(columns="header_patient", errors="ignore").assign(header_number="")
     table.loc[stated != "", "header_number"] = _DIFFERS
     table.loc[stated.isin(set(people["number"])), "header_number"] = _ANOTHERS
     table.loc[(stated != "") & (stated == own), "header_number"] = _SAME
-    agree = (table["header_number"] == _SAME).groupby(sites).sum()
-    differ = (table["header_number"] == _DIFFERS).groupby(sites).sum()
-    unexpected = sites.map(agree > differ).fillna(False).astype(bool)
     owners = people.reset_index().drop_duplicates("number").set_index("number")["patient_id"]
-    another = "the DICOM headers carry the patient number of " + stated.map(owners).fillna("")
-    another += ": is it that patient's scan? Look into the archive."
-    nobody = "the DICOM headers carry a patient number that is not the table's: is it this patient's scan?"
-    _remark(table, table["header_number"] == _ANOTHERS, another)
-    _remark(table, (table["header_number"] == _DIFFERS) & unexpected, pd.Series(nobody, index=table.index))
+    _remark(table, table["header_number"] == _ANOTHERS, _ANOTHERS_WORDS + stated.map(owners).fillna(""))
+    strangers = (table["header_number"] == _DIFFERS) & _agree_with_table(table["header_number"], sites)
+    _remark(table, strangers, pd.Series(_NOBODYS_WORDS, index=table.index))
     return table
+
+
+def _agree_with_table(numbers: pd.Series, sites: pd.Series) -> pd.Series:
+    """Whether most headers of a patient's site carry the table's number."""
+    agree, differ = ((numbers == kind).groupby(sites).sum() for kind in (_SAME, _DIFFERS))
+    return sites.map(agree > differ).fillna(False).astype(bool)
 
 
 def _remark(table: pd.DataFrame, rows: pd.Series, text: pd.Series) -> None:

@@ -84,7 +84,9 @@ def read_dicom(
     """
     headers, damaged = read_headers(folder)
     if not headers and not damaged and any(is_archive(path) for path in folder.rglob("*") if path.is_file()):
-        raise StudyError("the folder holds an archive (a zip file or its like), no DICOM files. Unpack it there.")
+        raise StudyError(
+            "the folder holds an archive (a zip file or its like), no DICOM files. Unpack it there."
+        )
     number = _patient_number(headers)
     stack = _choose(_axial_slices(headers, damaged), series)
     _refuse(_slice_faults(stack))

@@ -319,7 +319,10 @@ def _check_arch(region: np.ndarray, grid: sitk.Image, vertebra: str) -> None:
             f"{vertebra}: the region surrounds the spinal canal, so it is the whole vertebra and not its "
             f"body. {remedy}"
         )
-    to_the_left, to_the_right = np.maximum.accumulate(seen, 1), np.maximum.accumulate(seen[:, ::-1], 1)[:, ::-1]
+    to_the_left, to_the_right = (
+        np.maximum.accumulate(seen, 1),
+        np.maximum.accumulate(seen[:, ::-1], 1)[:, ::-1],
+    )
     behind = np.arange(len(seen)) >= np.nonzero(seen)[0].mean()
     bay = np.count_nonzero((to_the_left & to_the_right & ~seen)[behind]) * pixel_mm2
     if bay > REFUSED_BEYOND["bay_mm2"]:

@@ -108,7 +108,9 @@ def brightest(
     """Highest HU of a slab of cuts, each as `sampled_cut` gives it; ``slab``: their distances from the point (mm)."""
     first = np.asarray(point) + slab.start * _AXES[plane][2]
     grid = _grid(plane, first, reach, pixel_mm, len(slab), slab.step)
-    return sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, _OUTSIDE_HU)).max(0)
+    return sitk.GetArrayFromImage(
+        sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, _OUTSIDE_HU)
+    ).max(0)
 
 
 def _grid(

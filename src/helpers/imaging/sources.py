@@ -224,8 +224,10 @@ class FileImages:
     def _path(self, pattern: str, patient_id: str, needed: bool = True) -> Path:
         path = self.run.study.path(pattern.replace("{patient_id}", self.raw_ids[patient_id]))
         if needed and not path.exists():
-            raise self._packed(patient_id, pattern) if has_archive_beside(path) else self._absent(
-                patient_id, f"'{pattern}'"
+            raise (
+                self._packed(patient_id, pattern)
+                if has_archive_beside(path)
+                else self._absent(patient_id, f"'{pattern}'")
             )
         return path
 

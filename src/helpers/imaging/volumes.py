@@ -27,7 +27,9 @@ def read_volume(path: Path) -> sitk.Image:
         whole = False
     if not whole:
         if is_archive(path):
-            raise StudyError("the file is an archive (a zip file or its like). Unpack it, and name what is in it.")
+            raise StudyError(
+                "the file is an archive (a zip file or its like). Unpack it, and name what is in it."
+            )
         # ITK's own message holds the path, and with it the raw patient number.
         raise StudyError(
             "the file cannot be read as NIfTI, NRRD or MHA. It may be damaged or of another "

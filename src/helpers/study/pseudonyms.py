@@ -46,7 +46,9 @@ def same_number(number: str) -> str:
 def secret_numbers(run: Run, numbers: Iterable[str]) -> list[str]:
     """Keyed hashes of patient numbers, to compare numbers that nobody may see; equal for `same_number`."""
     key = _key(run)
-    return [hmac.new(key, f"number {same_number(one)}".encode(), "sha256").hexdigest()[:16] for one in numbers]
+    return [
+        hmac.new(key, f"number {same_number(one)}".encode(), "sha256").hexdigest()[:16] for one in numbers
+    ]
 
 
 def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
