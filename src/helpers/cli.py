@@ -112,7 +112,9 @@ def apply(
         Path, typer.Argument(help="Folder of the frozen model, for example runs/x/private/bundle.")
     ],
     study: Annotated[Path, typer.Argument(help="Study file of the new patients.")],
-    run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study>-applied by default.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Run folder; by default runs/<study>, as of radbook check.")
+    ] = None,
     accept_differences: Annotated[
         bool,
         typer.Option("--accept-differences", help="Go on with other settings or versions; the page tells."),
@@ -133,7 +135,7 @@ def check(
 ) -> None:
     """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work.
 
-    Ends with status 0 when nothing is wrong, 1 when the study cannot run, 3 when it can run but without refused
+    Ends with status 0 when nothing is wrong, 1 when the study cannot run, 3 when it can, but without refused
     patients.
     """
     from helpers.commands import check_page

@@ -1,6 +1,5 @@
 """`radbook check` tells everything at once, shows each region, and lets no raw number out."""
 
-import html
 import re
 import shutil
 

@@ -1,4 +1,4 @@
-"""Whose scan is it: numbers in DICOM headers are compared with the table's, and none of them is ever shown."""
+"""Whose scan is it: numbers in DICOM headers are compared with the table's, and none of them is shown."""
 
 import pandas as pd
 import pytest

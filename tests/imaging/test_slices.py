@@ -25,7 +25,7 @@ def scan(direction=None):
 
 
 def axes(plane):
-    """Positions (mm, LPS) that rows and columns of a picture through (1, 2, 3) stand for, in pixels of 1 mm."""
+    """Positions (mm, LPS) of rows and columns of a picture through (1, 2, 3), in pixels of 1 mm."""
     across = np.arange(-REACH.left + 0.5, REACH.right)
     down = np.arange(-REACH.up + 0.5, REACH.down)
     return {

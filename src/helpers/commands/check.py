@@ -58,8 +58,8 @@ class Report:
     problems : list of str
         What stops the study.
     counts : DataFrame
-        A row a cohort: Cohort, included, included_cases, usable, usable_cases; patients, and in words how many of
-        them have osteoporosis.
+        A row a cohort: Cohort, included, included_cases, usable, usable_cases; patients, and in words how
+        many of them have osteoporosis.
     flow : DataFrame
         Counts of the flow chart.
     people : DataFrame
@@ -263,7 +263,8 @@ def as_text(report: Report) -> str:
     lines += [f"- {problem}" for problem in report.problems]
     lines += [f"Note: {remark}" for remark in report.remarks]
     lines += [
-        f"{row.Cohort}: {row.included} included ({row.included_cases}), {row.usable} usable ({row.usable_cases})"
+        f"{row.Cohort}: {row.included} included ({row.included_cases}), "
+        f"{row.usable} usable ({row.usable_cases})"
         for row in report.counts.itertuples()
     ]
     if len(report.people):
@@ -281,8 +282,8 @@ def verdict(report: Report) -> str:
         return f"{number} problem{'s' if number > 1 else ''} would stop this study:"
     if report.refused:
         return (
-            f"The study can run, but without {report.refused} of its {patients} patients: their images, masks or "
-            "features cannot be used."
+            f"The study can run, but without {report.refused} of its {patients} patients: their images, "
+            "masks or features cannot be used."
         )
     warned = int((report.people["status"] == "warned").sum())
     if warned:

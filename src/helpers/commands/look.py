@@ -21,7 +21,7 @@ _DRAWING = (slices, surroundings)
 
 
 class Seen(NamedTuple):
-    """What was seen of one patient: quality control, or why it is refused, and pictures where there is a scan."""
+    """What was seen of one patient: quality control, or why it is refused; and pictures."""
 
     quality: dict[str, str | float] | None
     refusal: StudyError | None

@@ -79,8 +79,8 @@ def remarks(people: pd.DataFrame) -> list[str]:
         other, same = counts.get(_DIFFERS, 0), counts.get(_SAME, 0)
         if other:
             found.append(
-                f"Site '{site}': in {other} of {len(rows)} patients the number in the DICOM headers is not that of "
-                f"the table, in {same} it is. Where images were exported under other numbers, only the names of "
-                "files and folders say whose scan it is."
+                f"Site '{site}': in {other} of {len(rows)} patients the number in the DICOM headers is not "
+                f"that of the table, in {same} it is. Where images were exported under other numbers, only the "
+                "names of files and folders say whose scan it is."
             )
     return found

@@ -213,8 +213,8 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
         )
     elif any(_without_air(header) for header in stack):
         faults.append(
-            f"The headers allow no value below {LEAST_LOWEST_HU} HU, so air and fat cannot be in the image: its "
-            "rescale intercept is wrong, or the values were shifted. Export the original CT."
+            f"The headers allow no value below {LEAST_LOWEST_HU} HU, so air and fat cannot be in the image: "
+            "its rescale intercept is wrong, or the values were shifted. Export the original CT."
         )
     if any(_is_picture(header) for header in stack):
         faults.append("The slices are 8-bit or colour pictures, not the CT itself. Export the original CT.")

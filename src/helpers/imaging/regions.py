@@ -35,8 +35,8 @@ REFUSED_BEYOND = {
     "volume_mm3": 500.0,  # a vertebra smaller than this has lost its region, or another scale
     "air_percent": 10.0,  # voxels below AIR_HU: the region lies in lung, bowel or outside the patient
     "canal_mm2": 40.0,  # hole seen along the spine: the region surrounds the canal, so it is no body
-    # Bay between left and right behind the middle, seen along the spine: up to 81 in bodies, drawn or automatic,
-    # 108 and more in vertebrae with pedicles or arch (masks of TotalSegmentator and TPTBox).
+    # Bay between left and right behind the middle, seen along the spine: up to 81 in bodies, drawn or
+    # automatic, 108 and more in vertebrae with pedicles or arch (masks of TotalSegmentator and TPTBox).
     "bay_mm2": 100.0,
 }
 # Of a vertebra, in pieces apart from its body: more is noted.
@@ -327,8 +327,8 @@ def _check_arch(region: np.ndarray, grid: sitk.Image, vertebra: str) -> None:
     bay = np.count_nonzero((to_the_left & to_the_right & ~seen)[behind]) * pixel_mm2
     if bay > REFUSED_BEYOND["bay_mm2"]:
         raise StudyError(
-            f"{vertebra}: the region reaches around the spinal canal on both sides ({bay:.0f} mm2 between them), so "
-            f"it is the whole vertebra, or a body with its pedicles or a part of the arch. {remedy}"
+            f"{vertebra}: the region reaches around the spinal canal on both sides ({bay:.0f} mm2 between "
+            f"them), so it is the whole vertebra, or a body with its pedicles or a part of the arch. {remedy}"
         )
 
 

@@ -105,7 +105,7 @@ def sampled_cut(
 def brightest(
     image: sitk.Image, plane: str, point: np.ndarray, reach: Reach, pixel_mm: float, slab: range
 ) -> np.ndarray:
-    """Highest HU of a slab of cuts, each as `sampled_cut` gives it; ``slab``: their distances from the point (mm)."""
+    """Highest HU of a slab of cuts, as of `sampled_cut`; ``slab`` are their distances from the point (mm)."""
     first = np.asarray(point) + slab.start * _AXES[plane][2]
     grid = _grid(plane, first, reach, pixel_mm, len(slab), slab.step)
     return sitk.GetArrayFromImage(

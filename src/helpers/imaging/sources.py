@@ -233,7 +233,7 @@ class FileImages:
 
     def _packed(self, patient_id: str, pattern: str) -> StudyError:
         return StudyError(
-            f"{patient_id}: in place of '{pattern}' lies an archive (a zip file or its like). Unpack it there.",
+            f"{patient_id}: an archive (a zip file or its like) lies in place of '{pattern}'. Unpack it.",
             "missing file",
         )
 
