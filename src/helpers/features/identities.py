@@ -33,12 +33,13 @@ def compared(run: Run, quality: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With ``header_number`` in place of it: "same", "differs", "another's", or "" where there is none.
+        With ``header_number`` in place of it where any scan has one: "same", "differs", "another's", or "".
     """
     stated = quality.get("header_patient", pd.Series("", index=quality.index)).fillna("")
-    table = quality.drop(columns="header_patient", errors="ignore").assign(header_number="")
+    table = quality.drop(columns="header_patient", errors="ignore")
     if (stated == "").all():
         return table
+    table["header_number"] = ""
     people = pseudonyms.identifiers(run)
     people = people.assign(number=pseudonyms.secret_numbers(run, people["raw_id"])).set_index("patient_id")
     own, sites = (quality["patient_id"].map(people[name]) for name in ("number", "site"))
@@ -71,16 +72,18 @@ def remarks(people: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     people : DataFrame
-        ``site``, and ``header_number`` as :func:`compared` gives it.
+        ``site``, and ``header_number`` where :func:`compared` gives it.
     """
     found = []
+    if "header_number" not in people:
+        return found
     for site, rows in people.groupby("site", sort=False):
         counts = rows["header_number"].value_counts()
         other, same = counts.get(_DIFFERS, 0), counts.get(_SAME, 0)
         if other:
             found.append(
                 f"Site '{site}': in {other} of {len(rows)} patients the number in the DICOM headers is not "
-                f"that of the table, in {same} it is. Where images were exported under other numbers, only the "
-                "names of files and folders say whose scan it is."
+                f"that of the table, in {same} it is. Where images were exported under other numbers, only "
+                "the names of files and folders say whose scan it is."
             )
     return found
