@@ -103,20 +103,25 @@ def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str,
     def kept(link: re.Match) -> str:
         return link[0] if f"notebooks/{link['chapter']}.ipynb" in staged else link["text"] or ""
 
-    def titled(role: re.Match) -> str:
-        return unmade[f"{role['page']}.md"]
-
     links = r"\[(?P<text>[^][]+)\]\((?:\.\./)?(?:notebooks/)?(?P<chapter>\d\d_\w+)\.ipynb\)"
     cards = r"(?P<text>):link: /notebooks/(?P<chapter>\d\d_\w+)\n:link-type: doc\n"
     text = page.decode()
     for pattern in (links, cards):
         text = re.sub(pattern, kept, text)
-    if unmade:
-        names = "|".join(name.removesuffix(".md") for name in unmade)
-        text = re.sub(rf":link: /?(?:{names})\n:link-type: doc\n", "", text)
-        text = re.sub(rf"\[([^][]+)\]\((?:\.\./)?(?:{names})\.md\)", r"\1", text)
-        text = re.sub(rf"\{{doc\}}`(?:\.\./|/)?(?P<page>{names})`", titled, text)
-    return text.encode()
+    return (_without_unmade(text, unmade) if unmade else text).encode()
+
+
+def _without_unmade(text: str, unmade: dict[str, str]) -> str:
+    """The text with titles in place of links to pages that are left out."""
+
+    def named(link: re.Match) -> str:
+        return link.groupdict().get("text") or f"{unmade[link['page'] + '.md']} (not made by this run)"
+
+    names = "|".join(name.removesuffix(".md") for name in unmade)
+    target = rf"(?:\.\./|/)?(?P<page>{names})"
+    text = re.sub(rf":link: /?(?:{names})\n:link-type: doc\n", "", text)
+    text = re.sub(rf"\[(?P<text>[^][]*)\]\({target}\.md(?:#[^)]*)?\)", named, text)
+    return re.sub(rf"\{{doc\}}`{target}`", named, text)
 
 
 def _toc(staged: dict[str, bytes]) -> bytes:
