@@ -146,7 +146,8 @@ def test_rescale_of_each_slice_signed_or_not_equals_pydicoms(tmp_path):
         header.RescaleSlope = ["1", "0.5", "2", "1.37"][number % 4]
         header.RescaleIntercept = ["-1024", "0", "-8192", "-1000.5"][number % 4]
         header.PixelRepresentation = number % 2
-        stored = rng.integers(-900, 900, (header.Rows, header.Columns)) + 900 * (1 - number % 2)
+        hu = rng.integers(-900, 900, (header.Rows, header.Columns))
+        stored = np.rint((hu - float(header.RescaleIntercept)) / float(header.RescaleSlope))
         header.PixelData = stored.astype(np.int16).tobytes()
     read, _ = read_dicom(write_slices(tmp_path, slices))
     files = [pydicom.dcmread(path) for path in tmp_path.iterdir()]
@@ -350,6 +351,10 @@ FAULTS = {
     ),
     "unsigned without intercept": (lambda: with_tags(RescaleIntercept="0"), "no value below -500 HU"),
     "one slice without intercept": (lambda: mixed(RescaleIntercept="0"), "no value below -500 HU"),
+    "scale that is wrong in some slices": (
+        lambda: mixed(PixelRepresentation=1, RescaleIntercept="0"),
+        r"change between slices, and the values jump there \(2 time\(s\)\)",
+    ),
     "two faults at once": (
         lambda: shifted(dicom_slices(IMAGE)[:4] + dicom_slices(IMAGE)[5:], 1, lambda n: 0.2 * n),
         "1 slice.*missing.*tilted",

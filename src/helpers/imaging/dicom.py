@@ -40,6 +40,8 @@ STATED_TILT_DEGREES = 1.0
 THIN_MM = 3.0
 # A CT whose pixels cannot hold less than this (HU) has lost its scale: air is -1000, fat -100.
 LEAST_LOWEST_HU = -500
+# The median HU of neighbouring slices is nearly the same.
+LARGEST_JUMP_HU = 100
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _PICTURES = {"MIP", "CSA MIP", "MAX_IP", "MIN_IP", "MINIP", "PROJECTION IMAGE", "VRT", "VOLUME_RENDER"}
 _PICTURES |= {"SURFACE_RENDER", "CURVED_MPR", "SCREEN SAVE", "SCREENSAVE"}
@@ -91,7 +93,7 @@ def read_dicom(
     stack = _choose(_axial_slices(headers, damaged), series)
     _refuse(_slice_faults(stack))
     stack, voxels = decode([stack[number] for number in np.argsort(slice_heights(stack), kind="stable")])
-    _refuse(_position_faults(stack, damaged))
+    _refuse(_position_faults(stack, damaged) + _jumps(stack, voxels))
     facts = _facts(stack)
     if secret and number:
         facts["header_patient"] = secret(number)
@@ -269,6 +271,23 @@ def _position_faults(stack: list[Dataset], damaged: int) -> list[str]:
         ]
     faults = [] if apart.all() else [_doubled(stack, int((~apart).sum()))]
     return faults + _uneven(along[apart], damaged) + _tilted(stack[0], steps[apart], along[apart])
+
+
+def _jumps(stack: list[Dataset], voxels: np.ndarray) -> list[str]:
+    """Slices whose scale differs from their neighbour's, and whose HU differ as well: one scale is wrong.
+
+    Scanners may give every slice a scale of its own; applied, it leaves no trace.
+    """
+    scale = np.array([rescaling(header) for header in stack])
+    changes = np.flatnonzero((np.diff(scale, axis=0) != 0).any(axis=1))
+    middles = {number: np.median(voxels[number]) for change in changes for number in (change, change + 1)}
+    jumps = sum(abs(middles[change + 1] - middles[change]) > LARGEST_JUMP_HU for change in changes)
+    if not jumps:
+        return []
+    return [
+        f"Rescale slope or intercept change between slices, and the values jump there ({jumps} time(s)): the "
+        "headers of some slices are wrong, or two scans were mixed. Export the original CT."
+    ]
 
 
 def _doubled(stack: list[Dataset], count: int) -> str:

@@ -160,8 +160,6 @@ def six_layers(
     drawn[drawn > max(LAYERS)] = 0
     notes, kept, losses = [], {}, []
     for vertebra, region in whole.items():
-        if bodies is None:  # shrinking breaks the arch's ring open: looked at before
-            _check_arch(region[bounding_box(region)], codes, vertebra)
         kept[vertebra], remarks, lost = _trabecular(region, codes, bodies, erode_mm, vertebra)
         notes += [f"{vertebra} {remark}" for remark in remarks]
         losses.append(lost)
@@ -202,7 +200,9 @@ def _trabecular(
     # One voxel of background around, except at the edge of the scan, where nobody knows what follows.
     window = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in window)
     part = region[window]
-    if bodies is not None:
+    if bodies is None:  # shrinking would break the arch's ring open
+        _check_arch(part, grid, vertebra)
+    else:
         part = part & (sitk.GetArrayViewFromImage(bodies)[window] != 0)
         if not part.any():
             raise StudyError(f"{vertebra} has no body in the file 'bodies'. Look at both masks.")
