@@ -33,7 +33,7 @@ from helpers.patients.cohort import (
     require_sizes,
 )
 from helpers.patients.table import check_tables, needs_outcome, table_remarks
-from helpers.plots.surroundings import Picture
+from helpers.plots.region_views import Picture
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run

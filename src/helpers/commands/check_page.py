@@ -12,8 +12,8 @@ from helpers.commands.check import Report, verdict
 from helpers.features.quality import layer_column
 from helpers.imaging.regions import LAYERS
 from helpers.pages.rendering import rendered
+from helpers.plots.region_views import Picture
 from helpers.plots.regions import LAYER_COLOURS
-from helpers.plots.surroundings import Picture
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run

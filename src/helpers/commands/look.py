@@ -14,10 +14,10 @@ from helpers.features.cases import Case
 from helpers.features.prepare import SOURCES, prepare
 from helpers.imaging import slices
 from helpers.imaging.sources import ImageSource, Scan
-from helpers.plots import surroundings
-from helpers.plots.surroundings import Picture, pictures
+from helpers.plots import region_views
+from helpers.plots.region_views import Picture, pictures
 
-_DRAWING = (slices, surroundings)
+_DRAWING = (slices, region_views)
 
 
 class Seen(NamedTuple):

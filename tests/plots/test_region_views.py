@@ -11,8 +11,8 @@ from synthetic_spine import grid, like, spine
 
 from helpers.imaging.regions import six_layers
 from helpers.imaging.sources import Scan
+from helpers.plots.region_views import FINEST_MM, TALLEST, pictures
 from helpers.plots.regions import LAYER_COLOURS
-from helpers.plots.surroundings import FINEST_MM, TALLEST, pictures
 
 SPINE = spine(grid((150, 150, 150)))
 
