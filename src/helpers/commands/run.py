@@ -19,6 +19,7 @@ from helpers.frozen.new_hospital import check_before_applying
 from helpers.pages import leaks
 from helpers.pages.build import build_book
 from helpers.patients.table import check_tables
+from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
 from helpers.study.run_folder import Run, open_run
 from helpers.study.study_file import Study, load_study
@@ -117,7 +118,8 @@ def apply_bundle(
     study_file : path
         The new patients; all their sites count as external.
     run_dir : path, optional
-        ``runs/<name of the study>-applied`` by default, beside the study's own run if there is one.
+        By default that of ``radbook check``, ``runs/<name of the study>``, so that pseudonyms and what was
+        read are the same; ``runs/<name of the study>-applied`` where that holds the study's own run.
     accept_differences : bool
         Go on when settings, engine or outcome are not the bundle's; the page then tells.
     workers : int
@@ -129,7 +131,7 @@ def apply_bundle(
         Before anything is measured when tables, settings or engine do not fit; or when the notebook failed.
     """
     study = load_study(study_file)
-    run = open_run(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
+    run = applied_folder(study, run_dir)
     check_before_applying(run, shown_path(bundle), accept_differences)
     common = _common_parameters(run, workers)
     parameters = notebook_parameters({}, (), common)[APPLY_STEP]
@@ -173,6 +175,24 @@ def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
             "name, or name another folder with --run-dir."
         )
     return run
+
+
+def applied_folder(study: Study, run_dir: Path | str | None = None) -> Run:
+    """The run folder asked for, or that of ``radbook check``.
+
+    Where that holds the study's own run, a folder beside it, with the same pseudonyms.
+
+    Raises
+    ------
+    StudyError
+        As `run_folder`.
+    """
+    run = run_folder(study, run_dir)
+    if run_dir is not None or not (run.notebooks / f"{STEPS['01']}.ipynb").is_file():
+        return run
+    beside = open_run(study, run.folder.with_name(f"{run.folder.name}-applied"))
+    pseudonyms.take_over(run, beside)
+    return beside
 
 
 def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:

@@ -44,6 +44,7 @@ _HEADER_TAGS = [
     "SeriesNumber",
     "SeriesDescription",
     "AcquisitionNumber",
+    "PatientID",
     "RescaleType",
     "LossyImageCompression",
     *GEOMETRY_TAGS,
