@@ -23,7 +23,7 @@ def script(place):
 
 def short_script(place):
     """The same in 64 characters, which a DICOM text may have."""
-    return f"<img src=x onerror=document.body.dataset.ran_{place}=1>"
+    return f"<img src=x onerror=document.body.dataset.ran{place}=1>"
 
 
 FORMULA = "=HYPERLINK(\"http://example.org\",\"more\")"
@@ -34,7 +34,7 @@ SITE_NAME = f"{FORMULA}{short_script('site')} $\\frac$"
 SCANNER = f"=1+1{short_script('scanner')}"
 KERNEL = f"@{short_script('krnl')[:14]}"
 REASON = f"-1+2{script('reason')}{MARKUP}"
-PREDICTOR = f"+bmi{short_script('predictor')}"
+PREDICTOR = f"+bmi<script>document.body.toggleAttribute('{MARK}-predictor')</script>"
 LEVELS = [f"=A1{short_script('level_a')}", f"@B{short_script('level_b')} $\\x$"]
 SETTINGS = f"# {script('settings')}\n# ```\n# ````\n# `````\n{script('settings')}: {{}}\n".replace("\n<", "\n# <")
 
@@ -110,7 +110,7 @@ def _write_study(folder):
     site |= {"images": "ct/{patient_id}", "masks": "masks/{patient_id}.nii.gz"}
     site |= {"second_reader": "masks_reader2/{patient_id}.nii.gz"}
     study = {"name": "hostile", "title": TITLE, "seed": 1, "extraction": "extraction.yml", "min_cell": 2}
-    study |= {"second_reader_cases": 4, "sites": [site], "predictors": ["age", "sex", PREDICTOR]}
+    study |= {"second_reader_cases": 9, "sites": [site], "predictors": ["age", "sex", PREDICTOR]}
     study["parameters"] = {
         "04": {"folds": 3, "mrmr_features": 10, "resamples": 4},
         "05": {"folds": 3},
