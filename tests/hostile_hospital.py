@@ -4,8 +4,6 @@ Headers, table and study file hold scripts, formulas and marks of markup whereve
 numbers and dates of patients wherever a hospital's files have them.
 """
 
-import shutil
-
 import pandas as pd
 import pydicom
 import yaml
@@ -26,17 +24,17 @@ def short_script(place):
     return f"<img src=x onerror=document.body.dataset.ran{place}=1>"
 
 
-FORMULA = "=HYPERLINK(\"http://example.org\",\"more\")"
+FORMULA = '=HYPERLINK("http://example.org","more")'
 # Ends a code fence, an inline code, a script element, a comment; opens a formula, a role, a table's cell.
 MARKUP = "``` `{raw}`x` </script><!-- $x_1$ {download}`a <b>` | [l](javascript:alert(1)) *b* \\"
 TITLE = f"{script('title')}{MARKUP}"
 SITE_NAME = f"{FORMULA}{short_script('site')} $\\frac$"
 SCANNER = f"=1+1{short_script('scanner')}"
-KERNEL = f"@{short_script('krnl')[:14]}"
+KERNEL = "@<b>$x$"  # 16 characters at most
 REASON = f"-1+2{script('reason')}{MARKUP}"
 PREDICTOR = f"+bmi<script>document.body.toggleAttribute('{MARK}-predictor')</script>"
 LEVELS = [f"=A1{short_script('level_a')}", f"@B{short_script('level_b')} $\\x$"]
-SETTINGS = f"# {script('settings')}\n# ```\n# ````\n# `````\n{script('settings')}: {{}}\n".replace("\n<", "\n# <")
+SETTINGS = f"# {script('settings')}\n# ```\n# ````\n# `````\n# {script('settings')}\n"
 
 FAMILY = ["Zhang", "Wang", "Li", "Zhao", "Chen", "Yang", "Huang", "Zhou", "Wu", "Xu"]
 HAN_FAMILY = "张王李赵陈杨黄周吴徐"
@@ -61,8 +59,8 @@ def person(number):
 INSTITUTION, PHYSICIAN = "Yuquan People Hospital", "Ouyang^Zhenhua"
 
 
-def write_hospital(folder, role="development"):
-    """Write scans, masks, table and study file; returns what is known of each patient."""
+def write_hospital(folder):
+    """Write scans, masks, table and study files."""
     screened = SITE.screened()
     people = screened[screened["allocation"] != ""].copy()
     known = [person(number) for number in range(len(people))]
@@ -75,7 +73,6 @@ def write_hospital(folder, role="development"):
     settings = (REPOSITORY / "tests" / "data" / "coarse.yml").read_text(encoding="utf-8")
     (folder / "extraction.yml").write_text(SETTINGS + settings, encoding="utf-8")
     _write_study(folder)
-    return known
 
 
 def _tell(path, one):
@@ -100,7 +97,7 @@ def _write_table(folder, people, known):
     private = pd.DataFrame(known)[["han", "birth", "phone"]]
     table = table.assign(姓名=private["han"], 出生=private["birth"], Tel=private["phone"], Reason="")
     table[PREDICTOR] = [LEVELS[number % 2] for number in range(len(table))]
-    left = pd.concat([table.tail(2).assign(Nr=["MRN-777001", "MRN-777002"], Reason=REASON, 姓名="欧阳建国")])
+    left = table.tail(2).assign(Nr=["MRN-777001", "MRN-777002"], Reason=REASON, 姓名="欧阳建国")
     pd.concat([table, left]).to_csv(folder / "dxa.csv", index=False)
 
 

@@ -62,6 +62,7 @@ class _Sought:
         weak = {folded(one.text): one for one in every if not one.is_distinctive}
         strong = [one for one in every if one.is_distinctive] + sought.paths(run, weak)
         public = folded(_public_text()) if every else ""
+        public += re.sub(r"y\b", "i", public)  # as the index of the search has it: Hanley is hanlei
         ours = days(public) | _days_of_work(run) | {_RDF}
         told = {day: whose for day, whose in told.items() if day not in ours}
         titles = {"patient_id", "raw_id", *map(sought.patient_column, run.study.sites)}

@@ -154,7 +154,7 @@ def _raw(content: bytes) -> str:
     if content.startswith(_PICKLES):
         return content.decode("utf-8", "replace")
     content = content.replace(b"UNICODE\0", b"\0" * 8)  # before the user comment in EXIF
-    codes = [("utf-8", 0), ("gb18030", 0), *itertools.product(("utf-16-le", "utf-16-be"), (0, 1))]
+    codes = [("utf-8", 0), ("gb18030", 0), ("latin-1", 0), *itertools.product(("utf-16-le", "utf-16-be"), (0, 1))]
     texts = (content[start:].decode(code, "replace") for code, start in codes)
     return "\n".join(run for text in texts for run in _WRITTEN.findall(text))
 
