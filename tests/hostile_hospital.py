@@ -1,7 +1,7 @@
 """A real-like hospital of 20 virtual patients that means harm, or knows no better.
 
-Headers, table and study file hold scripts, formulas and marks of markup wherever a text is printed, and names,
-numbers and dates of patients wherever a hospital's files have them.
+Headers, table and study file hold scripts, formulas and marks of markup wherever a text is printed, and
+names, numbers and dates of patients wherever a hospital's files have them.
 """
 
 import pandas as pd
@@ -43,7 +43,7 @@ HAN_GIVEN = ["小明", "伟", "国强", "淑芬", "建华", "丽娟", "秀英"]
 
 
 def person(number):
-    """What a hospital knows of its patient: number, name in two scripts, birth, accession number, telephone."""
+    """What a hospital knows of its patient."""
     family, given = number % len(FAMILY), number % len(GIVEN)
     return {
         "raw": f"MRN-{40510 + 7 * number}",

@@ -1,4 +1,4 @@
-"""What a hospital's files say is text on every page, in every figure and table; and nobody is named outside private/.
+"""What a hospital's files say is text on every page, in figures and tables; nobody is named outside private/.
 
 A whole run of a hospital with real DICOM whose texts are scripts, formulas and markup (`hostile_hospital`),
 opened in a real browser.
@@ -17,7 +17,7 @@ from helpers.pages import leaks
 from helpers.study.pseudonyms import raw_ids
 
 RAN = f"[...document.body.attributes].map(one => one.name).filter(name => name.startsWith('{hospital.MARK}'))"
-MADE = "document.querySelectorAll('img[src=\"x\"], [href^=\"javascript\" i]').length"
+MADE = 'document.querySelectorAll(\'img[src="x"], [href^="javascript" i]\').length'
 
 
 def opened(chromium, path):
@@ -104,7 +104,13 @@ def test_nobody_is_named_outside_private(hostile):
     sought |= {hospital.INSTITUTION, "777001", "777002", "欧阳建国"}
     for one in people:
         family, given = one["name"].split("^")
-        sought |= {f"{family} {given}", f"{given} {family}", f"{family}{given}", f"{given}{family}", one["name"]}
+        sought |= {
+            f"{family} {given}",
+            f"{given} {family}",
+            f"{family}{given}",
+            f"{given}{family}",
+            one["name"],
+        }
         for day in (one["birth"], one["ct"]):
             sought |= {day, f"{day[:4]}-{day[4:6]}-{day[6:]}", f"{day[:4]}/{int(day[4:6])}/{int(day[6:])}"}
     planted = re.compile("|".join(map(re.escape, sorted(sought))).encode(), re.IGNORECASE)

@@ -34,11 +34,17 @@ HEADER = {
     "StudyDate": "20190304",
     "InstitutionName": "Yuquan People Hospital",
     "ReferringPhysicianName": "Ouyang^Zhenhua",
+    "OperatorsName": "Not^Available",
     "OtherPatientIDs": ["ZY-889312", "88431207"],
     "StudyInstanceUID": "1.2.840.113619.2.55.3.604688119",
 }
 ROW = {"Nr": HEADER["PatientID"], "age": 66, "sex": "F", "t_score": -2.7, "Scanner": "GE Optima"}
-ROW |= {"姓名": "Lü Guoqiang", "手机": "13905712304", "身份证号": "330106194306271234", "DXA日期": "2019-03-15"}
+ROW |= {
+    "姓名": "Lü Guoqiang",
+    "手机": "13905712304",
+    "身份证号": "330106194306271234",
+    "DXA日期": "2019-03-15",
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,16 @@ SPELLINGS = {
     "telephone": "139-0571-2304",
     "identity card": "330106 19430627 1234",
 }
-DAYS = ["19430627", "1943-06-27", "1943/6/27", "1943.06.27", "1943年6月27日", "27.6.1943", "27/06/1943", "06/27/1943"]
+DAYS = [
+    "19430627",
+    "1943-06-27",
+    "1943/6/27",
+    "1943.06.27",
+    "1943年6月27日",
+    "27.6.1943",
+    "27/06/1943",
+    "06/27/1943",
+]
 DAYS += ["27 June 1943", "27-JUN-1943", "Jun 27, 1943", "June 27th, 1943", "1943 Jun 27", "19430627083000"]
 DAYS += ["1943-06-27T08:30", "１９４３－０６－２７", "4.3.2019", "2019/03/15"]
 
@@ -125,6 +140,7 @@ INNOCENT = {
     "other days": "1943-06-28, 27.6.1944, 2019-05-04, 43-06-27",
     "digits in decimals": "0.13905712304, 3.13905712304, 913905712304",
     "checksum": "a19430627f0040510b",
+    "no names": "not available; the hospital",
     "the program": f"{leaks.REPOSITORY}/src/helpers/pages/leaks.py:12: RuntimeWarning",
 }
 
@@ -181,7 +197,13 @@ def png(text, how):
         chunk = b"tEXtTitle\0" + text.encode()
         plain = saved(picture.save, format="png")
         end = plain.index(b"IEND") - 4
-        return plain[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain[end:]
+        return (
+            plain[:end]
+            + struct.pack(">I", len(chunk) - 4)
+            + chunk
+            + struct.pack(">I", zlib.crc32(chunk))
+            + plain[end:]
+        )
     {"text": info.add_text, "international": info.add_itxt}[how.split(",")[0]](
         "Title", text, zip="zipped" in how
     )
@@ -201,7 +223,9 @@ def jpeg(text, how):
 
 
 def letters(text, element):
-    parts = "\n".join(f'<{element} x="{at}">{letter}</{element}>' for at, letter in enumerate(text) if letter.strip())
+    parts = "\n".join(
+        f'<{element} x="{at}">{letter}</{element}>' for at, letter in enumerate(text) if letter.strip()
+    )
     return f'<svg xmlns="http://www.w3.org/2000/svg"><text>{parts}</text></svg>'.encode()
 
 
@@ -235,12 +259,14 @@ FILES = {
     "utf16_other_order.txt": f"name: {PINYIN}, seen today".encode("utf-16-be"),
     "latin.txt": f"Müller, {PINYIN}".encode("cp1252"),
     "binary.dat": b"\x00\x01\x02\xff" + f"{PINYIN} was here".encode() + b"\x00\xfe",
-    "entities.html": "<p>&#x5F20;&#23567;&#x660e;</p>".encode(),
+    "entities.html": b"<p>&#x5F20;&#23567;&#x660e;</p>",
     "escapes.json": json.dumps({"x": HAN}).encode(),
     "percent.html": b'<a href="ct/%E5%BC%A0%E5%B0%8F%E6%98%8E">x</a>',
     "highlighted.html": b"<code><span>Zhang</span><span>^</span><span>Xiaoming</span></code>",
     "embedded.html": f'<img src="data:image/png;base64,{base64(png(PINYIN, "text"))}">'.encode(),
-    "embedded.ipynb": notebook({"output_type": "display_data", "data": {"image/png": base64(png(HAN, "text"))}}),
+    "embedded.ipynb": notebook(
+        {"output_type": "display_data", "data": {"image/png": base64(png(HAN, "text"))}}
+    ),
     "error.ipynb": notebook({"output_type": "stream", "name": "stdout", "text": [PINYIN]}),
     "text.svg": drawn(PINYIN, "svg", **{"svg.fonttype": "none"}),
     "shapes.svg": without_comments(drawn(PINYIN, "svg", **{"svg.fonttype": "path"})),
@@ -297,6 +323,8 @@ def test_a_page_printed_by_the_browser_is_read(run, tmp_path):
     page, pdf = tmp_path / "page.html", tmp_path / "page.pdf"
     page.write_text(f"<meta charset=utf-8><h1>A page</h1><p style='font-family:serif'>{PINYIN}</p>")
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    subprocess.run([program, *options, f"--print-to-pdf={pdf}", page.as_uri()], capture_output=True, check=True)
+    subprocess.run(
+        [program, *options, f"--print-to-pdf={pdf}", page.as_uri()], capture_output=True, check=True
+    )
     assert PINYIN.encode() not in pdf.read_bytes()
     assert len(planted(run, "book/radbook.pdf", pdf.read_bytes())) == 1

@@ -48,7 +48,19 @@ def read_again(markdown):
 def test_a_text_in_markdown_is_read_as_it_was(frame, text):
     page = read_again(frame.format(rendering.plain_text(text)))
     assert " ".join(text.split()) in " ".join(page.get_text().split())
-    assert {tag.name for tag in page.find_all()} <= {"p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "html", "body"}
+    assert {tag.name for tag in page.find_all()} <= {
+        "p",
+        "ul",
+        "li",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "html",
+        "body",
+    }
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1))
@@ -71,7 +83,10 @@ def test_no_text_ends_a_block_of_code(text):
 
 @pytest.mark.parametrize("text", ["</script><b>", "<!-- <script>", "a & b", "\u2028"])
 def test_data_do_not_end_their_script(text):
-    page = BeautifulSoup(f"<script type='application/json'>{rendering.script_data({'a': text})}</script><p>c</p>", "html.parser")
+    page = BeautifulSoup(
+        f"<script type='application/json'>{rendering.script_data({'a': text})}</script><p>c</p>",
+        "html.parser",
+    )
     assert json.loads(page.find("script").string) == {"a": text}
     assert page.find("p").get_text() == "c"
 
@@ -87,7 +102,14 @@ def test_templates_show_texts_and_not_their_markup():
 
     page = BeautifulSoup(
         rendering.rendered(
-            "check.html", study=Hostile, problems=["<b>x"], verdict="<i>", counts=[], flow=[], tally={}, cards=[]
+            "check.html",
+            study=Hostile,
+            problems=["<b>x"],
+            verdict="<i>",
+            counts=[],
+            flow=[],
+            tally={},
+            cards=[],
         ),
         "html.parser",
     )

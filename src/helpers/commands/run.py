@@ -220,7 +220,7 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
 
 
 def _drop_messages(notebook: Path) -> None:
-    """Take out what libraries said to the terminal: warnings quote this computer's paths, and bars have moved."""
+    """Take out what libraries said to the terminal, which has it: warnings quote this computer's paths."""
     content = nbformat.read(notebook, as_version=4)
     for cell in content.cells:
         if cell.cell_type == "code":

@@ -29,17 +29,16 @@ _SYLLABLE = re.compile(
 )
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(?P<word>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})\.?"
+_Y, _M, _D = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>[01]?\d)", r"(?P<d>[0-3]?\d)"
+_TH, _GAPS = "(?:st|nd|rd|th)?", "[-/., ]{0,2}"
 _DAYS = [
-    re.compile(
-        r"(?<![\d.])(?P<y>(?:19|20)\d\d)(?P<gap>[-/._]|\s?年\s?)(?P<m>[01]?\d)"
-        r"(?:(?P=gap)|\s?月\s?)(?P<d>[0-3]?\d)(?!\d|\.\d)"
-    ),
-    re.compile(r"(?<![\d.])(?P<y>(?:19|20)\d\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?:\d{4}|\d{6})?(?!\d|\.\d{3})"),
-    re.compile(r"(?<![\d.])(?P<d>[0-3]?\d)(?P<gap>[-/._])(?P<m>[01]?\d)(?P=gap)(?P<y>(?:19|20)\d\d)(?!\d)"),
-    re.compile(r"(?<![\d.])(?P<m>[01]?\d)(?P<gap>[-/._])(?P<d>[0-3]?\d)(?P=gap)(?P<y>(?:19|20)\d\d)(?!\d)"),
-    re.compile(rf"(?<!\d)(?P<d>[0-3]?\d)(?:st|nd|rd|th)?[-/., ]{{0,2}}{_MONTH}[-/., ]{{0,2}}(?P<y>(?:19|20)\d\d)(?!\d)"),
-    re.compile(rf"(?<![a-z]){_MONTH}[-/., ]{{0,2}}(?P<d>[0-3]?\d)(?:st|nd|rd|th)?[-/., ]{{1,2}}(?P<y>(?:19|20)\d\d)(?!\d)"),
-    re.compile(rf"(?<!\d)(?P<y>(?:19|20)\d\d)[-/., ]{{0,2}}{_MONTH}[-/., ]{{0,2}}(?P<d>[0-3]?\d)(?!\d)"),
+    re.compile(rf"(?<![\d.]){_Y}(?P<gap>[-/._]|\s?年\s?){_M}(?:(?P=gap)|\s?月\s?){_D}(?!\d|\.\d)"),
+    re.compile(rf"(?<![\d.]){_Y}(?P<m>[01]\d)(?P<d>[0-3]\d)(?:\d{{4}}|\d{{6}})?(?!\d|\.\d{{3}})"),
+    re.compile(rf"(?<![\d.]){_D}(?P<gap>[-/._]){_M}(?P=gap){_Y}(?!\d)"),
+    re.compile(rf"(?<![\d.]){_M}(?P<gap>[-/._]){_D}(?P=gap){_Y}(?!\d)"),
+    re.compile(rf"(?<!\d){_D}{_TH}{_GAPS}{_MONTH}{_GAPS}{_Y}(?!\d)"),
+    re.compile(rf"(?<![a-z]){_MONTH}{_GAPS}{_D}{_TH}[-/., ]{{1,2}}{_Y}(?!\d)"),
+    re.compile(rf"(?<!\d){_Y}{_GAPS}{_MONTH}{_GAPS}{_D}(?!\d)"),
 ]
 
 

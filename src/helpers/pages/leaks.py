@@ -90,7 +90,10 @@ class _Sought:
         """
         own = self.search.known if name.startswith("book/") else set()
         own = own | self.search.common if name.startswith(_RENDERED) else own
-        return [one for one in self.search.found(text) if one not in own]
+        found = [one for one in self.search.found(text) if one not in own]
+        # What stands in place of a physician's name is mostly words: not available.
+        words = self.search.known | self.search.common
+        return [one for one in found if not (one.whose == sought.HOSPITAL and one in words)]
 
 
 def find_leaks(run: Run) -> list[str]:
@@ -146,10 +149,14 @@ def _remedies(found: Iterable[str]) -> list[str]:
     paths = [line.endswith(f": {_HOME}") for line in found]
     told = ["The pages were removed."]
     if not all(paths):
-        told.append("Mostly a text of the table (exclusion, scanner) or a site's name holds them: mend it, and")
+        told.append(
+            "Mostly a text of the table (exclusion, scanner) or a site's name holds them: mend it, and"
+        )
         told.append("run again. private/identifiers.csv says whose a pseudonym is.")
     if any(paths):
-        told.append("A path of this computer names your home folder: take it out of the study's title or tables,")
+        told.append(
+            "A path of this computer names your home folder: take it out of the study's title or tables,"
+        )
         told.append("or delete the file, and run again.")
     return told
 
@@ -202,7 +209,10 @@ def _days_of_work(run: Run) -> set[datetime.date]:
         record = json.loads(text or "{}")
     except ValueError:
         record = {}
-    stamps = [record.get("updated", ""), *(step.get("started", "") for step in record.get("notebooks", {}).values())]
+    stamps = [
+        record.get("updated", ""),
+        *(step.get("started", "") for step in record.get("notebooks", {}).values()),
+    ]
     return days(" ".join(stamps).lower()) | made | {datetime.date.today()}
 
 

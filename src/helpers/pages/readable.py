@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import gzip
 import functools
+import gzip
 import html
 import io
 import itertools
@@ -150,11 +150,16 @@ def _decoded(content: bytes) -> str | None:
 
 
 def _raw(content: bytes) -> str:
-    """What a file of an unknown kind shows in each of the usual encodings; what Python has pickled, in its one."""
+    """What a file of an unknown kind shows in each of the usual encodings; pickles have one."""
     if content.startswith(_PICKLES):
         return content.decode("utf-8", "replace")
     content = content.replace(b"UNICODE\0", b"\0" * 8)  # before the user comment in EXIF
-    codes = [("utf-8", 0), ("gb18030", 0), ("latin-1", 0), *itertools.product(("utf-16-le", "utf-16-be"), (0, 1))]
+    codes = [
+        ("utf-8", 0),
+        ("gb18030", 0),
+        ("latin-1", 0),
+        *itertools.product(("utf-16-le", "utf-16-be"), (0, 1)),
+    ]
     texts = (content[start:].decode(code, "replace") for code, start in codes)
     return "\n".join(run for text in texts for run in _WRITTEN.findall(text))
 

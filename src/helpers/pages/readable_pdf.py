@@ -48,7 +48,9 @@ def _entries(stream: bytes) -> str:
 
 
 def _decoded(text: bytes) -> str:
-    return text[2:].decode("utf-16-be", "ignore") if text[:2] == b"\xfe\xff" else text.decode("cp1252", "ignore")
+    return (
+        text[2:].decode("utf-16-be", "ignore") if text[:2] == b"\xfe\xff" else text.decode("cp1252", "ignore")
+    )
 
 
 def _bytes(piece: bytes) -> bytes:
@@ -67,7 +69,9 @@ def _letters(cmap: bytes) -> dict[bytes, str]:
     """A font's table from codes to letters (ToUnicode)."""
     found: dict[bytes, str] = {}
     for block in re.findall(rb"beginbfchar(.*?)endbfchar", cmap, re.DOTALL):
-        found |= {_hex(code): _hex(text).decode("utf-16-be", "ignore") for code, text in _BFCHAR.findall(block)}
+        found |= {
+            _hex(code): _hex(text).decode("utf-16-be", "ignore") for code, text in _BFCHAR.findall(block)
+        }
     for block in re.findall(rb"beginbfrange(.*?)endbfrange", cmap, re.DOTALL):
         for first, last, target in _BFRANGE.findall(block):
             found |= _range(first, last, target)

@@ -28,6 +28,8 @@ NUMBER_TAGS += ["PatientTelephoneNumbers", "PatientAddress", "StudyInstanceUID",
 HOSPITAL_TAGS = ["InstitutionName", "InstitutionAddress"]
 DAY_TAGS = ["PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"]
 _TAGS = [*NAME_TAGS, *STAFF_TAGS, *NUMBER_TAGS, *HOSPITAL_TAGS, *DAY_TAGS]
+HOSPITAL = "the hospital or its staff, as the DICOM headers have it"
+_Told = tuple[str, str, datetime.date | None]
 _FILES_TRIED = 5
 _LONGEST_DAY = 25  # characters of a cell that holds a day, with the time of day
 _DAY_COLUMNS = {"ct_date", "dxa_date"}
@@ -69,17 +71,13 @@ def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
             elif not run.study.simulated:
                 told.setdefault(day, whose)
     owners = Counter(value for value, _ in met)
-    said = folded(" ".join([run.study.title, *(site.name for site in run.study.sites)]))
+    own = Identifier(" ".join([run.study.title, *(site.name for site in run.study.sites)]), "").words
     found = [
         Identifier(value, whose)
         for value, whose in met
-        if owners[value] == 1 and not (whose == _HOSPITAL and folded(value) in said)
+        if owners[value] == 1 and not (whose == HOSPITAL and set(Identifier(value, "").words) <= set(own))
     ]
     return [identifier for identifier in found if identifier.words], told
-
-
-_HOSPITAL = "the hospital or its staff, as the DICOM headers have it"
-_Told = tuple[str, str, datetime.date | None]
 
 
 def _headers(run: Run, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
@@ -93,7 +91,7 @@ def _headers(run: Run, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
                     yield f"a date in the DICOM header of {row.patient_id}", "", day
             elif tag in HOSPITAL_TAGS or tag in STAFF_TAGS:
                 if len(Identifier(value, "").words) > 1 or not value.isascii():
-                    yield _HOSPITAL, value, None
+                    yield HOSPITAL, value, None
             elif value != row.raw_id:
                 yield f"a name or number in the DICOM header of {row.patient_id}", value, None
 

@@ -37,7 +37,7 @@ STYLE = Path(__file__).with_name("book.mplstyle")
 
 
 def use_style() -> None:
-    """Set the book's look for the rest of the notebook: figures' style, and tables whose texts are no markup."""
+    """Set the book's look for the rest of the notebook: figures' style, tables whose texts are no markup."""
     plt.style.use(STYLE)
     escape_styled_tables()
 

@@ -1,7 +1,7 @@
 """Tables as a notebook shows them: what stands in a cell or a header is text, never markup.
 
-A study's tables hold words that came from a hospital's files. pandas escapes them in a plain table; in a styled
-one only where each call asks for it.
+A study's tables hold words that came from a hospital's files. pandas escapes them in a plain table, in a
+styled one only where each call asks for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text for spreadsheets: a cell that a spreadsheet would take for a formula is handed over as text."""
+"""Cells that a spreadsheet program would take for formulas are handed over as text."""
 
 from __future__ import annotations
 
