@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.study.run_folder import open_run
 from helpers.study.formulas import without_formulas
+from helpers.study.run_folder import open_run
 
 FORMULAS = ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1", '=HYPERLINK("x")', "＝1", "-a"]
 

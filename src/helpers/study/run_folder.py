@@ -21,8 +21,8 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
 from helpers.study.contracts import WRITTEN_BY
-from helpers.study.places import REPOSITORY, made_folder, replacing
 from helpers.study.formulas import without_formulas
+from helpers.study.places import REPOSITORY, made_folder, replacing
 from helpers.study.study_file import Study, load_study
 
 
