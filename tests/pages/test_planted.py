@@ -78,6 +78,22 @@ def run(hospital, tmp_path):
     return run
 
 
+def test_the_patients_of_a_hospital_that_was_scored_are_sought_too(hospital, tmp_path):
+    """In a run of other patients, whose chapter 11 was given this hospital's study file."""
+    other = tmp_path / "other.yml"
+    site = {"name": "Virtual", "role": "development", "virtual": {"protocol": "p.yml", "patients": 8}}
+    study = {"name": "other", "title": "Other", "seed": 1, "extraction": "e.yml", "sites": [site]}
+    other.write_text(yaml.safe_dump(study), encoding="utf-8")
+    run = open_run(other, tmp_path / "run")
+    pseudonyms.pseudonyms(run, "Ours", [HEADER["PatientID"]])
+    assert planted(run, "share/note.txt", PINYIN.encode()) == []
+    executed = {
+        "cells": [],
+        "metadata": {"papermill": {"parameters": {"new_study": f"{hospital}/study.yml"}}},
+    }
+    assert len(planted(run, "notebooks/11_new_hospital.ipynb", json.dumps(executed).encode())) == 1
+
+
 def planted(run, name, content):
     path = run.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)

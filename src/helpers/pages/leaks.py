@@ -65,7 +65,7 @@ class _Sought:
         public += re.sub(r"y\b", "i", public)  # as the index of the search has it: Hanley is hanlei
         ours = days(public) | _days_of_work(run) | {_RDF}
         told = {day: whose for day, whose in told.items() if day not in ours}
-        titles = {"patient_id", "raw_id", *map(sought.patient_column, run.study.sites)}
+        titles = {"patient_id", "raw_id", *(sought.patient_column(site) for _, site in sought.sites(run))}
         return cls(Search(strong, public), weak, told, titles)
 
     def read_in(self, name: str, content: bytes) -> list[str]:

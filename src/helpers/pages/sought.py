@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import json
 import re
 import warnings
 from collections import Counter
@@ -16,9 +17,10 @@ import pydicom
 from helpers.errors import StudyError
 from helpers.pages.identifiers import Identifier, days, folded
 from helpers.patients.cells import read_cells, same_header
+from helpers.study.places import STEPS
 from helpers.study.pseudonyms import identifiers, raw_ids
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site
+from helpers.study.study_file import Site, Study, load_study
 
 NAME_TAGS = ["PatientName", "PatientBirthName", "PatientMotherBirthName", "OtherPatientNames"]
 STAFF_TAGS = ["ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName"]
@@ -48,6 +50,21 @@ def patients(run: Run) -> list[Identifier]:
     return [identifier for identifier in found if identifier.words]
 
 
+def sites(run: Run) -> list[tuple[Study, Site]]:
+    """The real sites of the run's study, and of the new hospital to which chapter 11 applied its model."""
+    studies = [run.study, *_new_study(run)]
+    return [(study, site) for study in studies for site in study.sites if site.virtual is None]
+
+
+def _new_study(run: Run) -> list[Study]:
+    executed = run.notebooks / f"{STEPS['11']}.ipynb"
+    try:
+        asked = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["papermill"]["parameters"]
+        return [load_study(asked["new_study"])] if asked.get("new_study") else []
+    except (OSError, ValueError, KeyError):  # not executed; a StudyError when the file is gone is one too
+        return []
+
+
 def home() -> list[Identifier]:
     """The user's home folder, whose name is mostly the user's."""
     folder = Path.home()
@@ -62,16 +79,15 @@ def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
     the study file names them itself.
     """
     met, told = Counter(), {}
-    real = [site for site in run.study.sites if site.virtual is None]
-    for site in real:
+    for study, site in sites(run):
         known = identifiers(run).query("site == @site.name")
-        for whose, value, day in itertools.chain(_headers(run, site, known), _cells(run, site, known)):
+        for whose, value, day in itertools.chain(_headers(study, site, known), _cells(study, site, known)):
             if day is None:
                 met[value, whose] += 1
-            elif not run.study.simulated:
+            elif not study.simulated:
                 told.setdefault(day, whose)
     owners = Counter(value for value, _ in met)
-    own = Identifier(" ".join([run.study.title, *(site.name for site in run.study.sites)]), "").words
+    own = Identifier(" ".join(f"{study.title} {site.name}" for study, site in sites(run)), "").words
     found = [
         Identifier(value, whose)
         for value, whose in met
@@ -80,10 +96,10 @@ def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
     return [identifier for identifier in found if identifier.words], told
 
 
-def _headers(run: Run, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
+def _headers(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
     """Whose, text and day of what the headers tell; one file a patient."""
     for row in known.itertuples() if site.images else ():
-        folder = run.study.path(site.images.replace("{patient_id}", row.raw_id))
+        folder = study.path(site.images.replace("{patient_id}", row.raw_id))
         header = _header(folder)
         for tag, value in header:
             if tag in DAY_TAGS:
@@ -118,10 +134,10 @@ def _several(value: object) -> list:
     return list(value) if isinstance(value, (list, pydicom.multival.MultiValue)) else [value]
 
 
-def _cells(run: Run, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
+def _cells(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
     """The same of a table's cells: days, columns that name people, and long numbers of other columns."""
     try:
-        table = read_cells(run.study.path(site.table.path), site.table.sheet, "The table")
+        table = read_cells(study.path(site.table.path), site.table.sheet, "The table")
     except (StudyError, OSError):  # moved since the run; the headers still tell
         return
     numbers = table.columns[[same_header(name) == same_header(patient_column(site)) for name in table]]
@@ -151,7 +167,7 @@ def patient_column(site: Site) -> str:
 def paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
     """Paths as the study file writes them, for numbers that say nothing on their own: ct/12, 12.nii.gz."""
     shapes = set()
-    for site in run.study.sites:
+    for _, site in sites(run):
         given = [site.images, site.masks, site.second_reader, site.bodies]
         for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
             *folders, name = Path(pattern or "").parts or [""]
