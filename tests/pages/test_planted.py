@@ -280,6 +280,7 @@ FILES = {
     "percent.html": b'<a href="ct/%E5%BC%A0%E5%B0%8F%E6%98%8E">x</a>',
     "highlighted.html": b"<code><span>Zhang</span><span>^</span><span>Xiaoming</span></code>",
     "embedded.html": f'<img src="data:image/png;base64,{base64(png(PINYIN, "text"))}">'.encode(),
+    "in_nifti.nii.gz": gzip.compress(b"\0" * 148 + PINYIN.encode().ljust(196, b"\0") + b"n+1\0" + b"\0" * 9),
     "embedded.ipynb": notebook(
         {"output_type": "display_data", "data": {"image/png": base64(png(HAN, "text"))}}
     ),

@@ -29,6 +29,9 @@ from helpers.pages import readable_pdf
 _DEEPEST = 4
 _LARGEST = 300_000_000  # bytes of one unpacked file
 _EMBEDDED_FILE = re.compile(r"base64,([A-Za-z0-9+/=\\\s]+)")
+# A library's code, which a page brings along so that it needs no network.
+_LIBRARY = re.compile(r"data:text/javascript;base64,[A-Za-z0-9+/=]+")
+_NIFTI, _NIFTI_HEADER = (b"n+1\0", b"ni1\0"), 352  # bytes
 _GLYPH = re.compile(r"<use\b[^>]*href=\"#(?P<font>[^\">]*)-(?P<glyph>[0-9a-f]{1,5})\"[^>]*?(?:/>|>\s*</use>)")
 _INLINE = r"</?(?:a|b|code|em|g|i|small|span|strong|sub|sup|text|tspan)(?:\s[^<>]*)?>"
 _SPLIT = re.compile(r"(?<![^\W_])(?:[^\W\d_]\s{1,40}){3,}[^\W\d_](?![^\W_])")
@@ -65,9 +68,16 @@ def _reader(content: bytes):
     """Who opens files that begin like this one."""
     if content.startswith(_PICTURES):
         return _picture
+    if content[344:348] in _NIFTI:
+        return _nifti
     starts = {b"PK\x03\x04": _zip, b"\x1f\x8b": _gzip, b"PAR1": _parquet, b"\x93NUMPY": _array}
     starts |= {b"%PDF": _pdf, b"\xd0\xcf\x11\xe0": _old_excel}
     return next((reader for start, reader in starts.items() if content.startswith(start)), None)
+
+
+def _nifti(content: bytes, depth: int) -> str:
+    """The header's texts; what voxels would be as letters says nothing."""
+    return _raw(content[:_NIFTI_HEADER])
 
 
 def _zip(content: bytes, depth: int) -> str:
@@ -169,6 +179,7 @@ def _marked_up(text: str, name: str, depth: int) -> str:
     if name.endswith(".ipynb"):
         text, files = _printed(json.loads(text))
     else:
+        text = _LIBRARY.sub("", text)
         files = _EMBEDDED_FILE.findall(text)
     text = html.unescape(_EMBEDDED_FILE.sub("", text))
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
@@ -219,5 +230,5 @@ def _printed(notebook: dict) -> tuple[str, list[str]]:
             files += ["".join(data[kind]) for kind in ("image/png", "image/jpeg") if kind in data]
             data = {kind: value for kind, value in data.items() if kind not in ("image/png", "image/jpeg")}
             texts.append(json.dumps(output | {"data": data}, ensure_ascii=False).replace(r"\"", '"'))
-    text = "\n".join(texts)
+    text = _LIBRARY.sub("", "\n".join(texts))
     return text, files + _EMBEDDED_FILE.findall(text)
