@@ -32,7 +32,7 @@ def test_model_card_shows_bundle_and_shared_tables(make_run):
         "DXA T-score at or below -2.5",
     ):
         assert text in card
-    assert "  - <10 (hidden)\n  - –\n" in card, "what the shared table hides stays hidden"
+    assert "  - \\<10 (hidden)\n  - –\n" in card, "what the shared table hides stays hidden"
     assert "1.000 (no interval)" in card
     assert card.count("Not computed in this run yet") == 2, "calibration and subgroups"
 

@@ -208,6 +208,7 @@ def test_a_predictor_must_be_in_the_table(problems):
 
 def test_the_outcome_cannot_be_its_own_predictor(problems):
     assert "The predictor 't_score' has the name of a column" in problems(GOOD, predictors=["t_score"])[0]
+    assert "The predictor 'a=b' has a '=' in its name" in problems(GOOD, predictors=["a=b"])[0]
 
 
 def test_further_predictors_are_numbers_or_words(people):

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 
 from helpers.commands.memory import Memory
@@ -231,9 +232,21 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
         write_record(run, failed)
+        _drop_messages(output)
         _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
+    _drop_messages(output)
     return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def _drop_messages(notebook: Path) -> None:
+    """Take out what libraries said to the terminal, which has it: warnings quote this computer's paths."""
+    content = nbformat.read(notebook, as_version=4)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    with replacing(notebook) as path:
+        nbformat.write(content, path)
 
 
 def _blot(run: Run, notebook: Path) -> None:

@@ -349,7 +349,7 @@ def _image(stack: list[Dataset], voxels: np.ndarray) -> sitk.Image:
 
 def _facts(stack: list[Dataset]) -> dict[str, str | float]:
     first = stack[0]
-    names = [str(first.get(tag, "")).strip() for tag in ("Manufacturer", "ManufacturerModelName")]
+    names = [" ".join(texts_of(first, tag)) for tag in ("Manufacturer", "ManufacturerModelName")]
     texts = {"scanner": " ".join(filter(None, names)), "kernel": _kernel(first), "contrast": _contrast(first)}
     currents = np.concatenate([numbers_of(header, "XRayTubeCurrent") for header in stack])
     numbers = {
@@ -363,7 +363,7 @@ def _facts(stack: list[Dataset]) -> dict[str, str | float]:
 
 def _contrast(header: Dataset) -> str:
     """Contrast agent, or the amount that was injected; empty when the header shows no sign of contrast."""
-    agent = " ".join(str(header.get("ContrastBolusAgent") or "").split())
+    agent = " ".join(" ".join(texts_of(header, "ContrastBolusAgent")).split())
     if agent.upper() not in _NO_CONTRAST:
         return agent
     amounts = np.concatenate([numbers_of(header, tag) for tag in CONTRAST_AMOUNTS])

@@ -41,8 +41,8 @@ def build_book(run: Run) -> Path:
     try:
         leaks.require_no_leaks(run)
     except StudyError:
-        # The pages go, and with them what Sphinx would leave lying when the leak is mended.
-        for folder in (html, doctrees):
+        # The pages go, and with them what they were made of and what Sphinx would leave lying.
+        for folder in (html, doctrees, source):
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return book_page(run)

@@ -15,6 +15,7 @@ import pandas as pd
 import python_calamine
 
 from helpers.errors import StudyError
+from helpers.study.one_line import one_line
 
 _EXCEL_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITERS = ",;\t|"
@@ -144,7 +145,7 @@ def _cell(value: object) -> str:
         # 15 digits, as Excel shows them: 0.3 for 0.1 + 0.2, and 0 for what is left of 0.1 + 0.2 - 0.3.
         rounded = float(f"{value:.15g}") if abs(value) > _ROUNDING_LEAVES else 0.0
         return np.format_float_positional(rounded, trim="-")
-    text = str(value).strip()
+    text = one_line(str(value))
     protected = re.fullmatch(r'="(.*)"', text)  # how hospital systems keep leading zeros from Excel
     return protected[1].strip() if protected else text
 

@@ -95,11 +95,17 @@ def _known(study: Study) -> list[str]:
 
 def _predictor_names(study: Study) -> list[str]:
     taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis", "site", "cohort", "second_reader", "rad_score"}
-    return [
+    found = [
         f"The predictor '{name}' has the name of a column with another meaning: call it otherwise, for "
         f"example {name}_history, and map that name under columns."
         for name in _extra(study)
         if name in taken
+    ]
+    return found + [
+        f"The predictor '{name}' has a '=' in its name, which stands between a predictor and its category in "
+        "the results: call it otherwise, and map that name under columns."
+        for name in _extra(study)
+        if "=" in name
     ]
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
 from helpers.study.contracts import WRITTEN_BY
+from helpers.study.formulas import without_formulas
 from helpers.study.places import REPOSITORY, made_folder, replacing
 from helpers.study.study_file import Study, load_study
 
@@ -150,7 +151,9 @@ class Run:
             labelled = table.copy()
             labelled.insert(0, "data", label)
             with replacing(target) as path:
-                labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+                without_formulas(labelled).to_csv(
+                    path, index=False, float_format="%.10g", lineterminator="\n"
+                )
         return tables[self.table_path(name)]
 
     def _sizes(self) -> pd.DataFrame | None:
