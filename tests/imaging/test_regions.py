@@ -142,9 +142,9 @@ def test_specks_are_left_out_and_noted():
     speckled = SPINE._replace(vertebrae=like(drawn, SPINE.image), bodies=like(bodies, SPINE.image))
     layers, notes = layers_of(speckled, 0.0)
     assert "T12 is in 2 pieces" in notes[0]
-    whole = np.count_nonzero((drawn == 19) & (bodies > 0))
+    body = np.count_nonzero((drawn == 19) & (bodies > 0))
     lost = six_layers(label_codes(speckled.vertebrae, "verse"), speckled.bodies, 0.0)[2]
-    assert lost == pytest.approx(100 * 2000 / whole)
+    assert lost == pytest.approx(100 * 2000 / body)
     assert not voxels(layers)[2:12, 30:40, 20:40].any()
 
 
