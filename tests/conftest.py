@@ -14,7 +14,7 @@ from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
 # Tests that need one of these are slow.
-SLOW = {"finished", "own_run", "whole_run", "broken_hospital", "chromium"}
+SLOW = {"finished", "own_run", "whole_run", "broken_hospital", "hostile", "chromium"}
 
 
 def pytest_collection_modifyitems(items):

@@ -255,7 +255,9 @@ WAYS = {
     "a layer missing": Broken({MASK: layers(24, 0, 20, 11, 9, 7)}, SHALLOW),
     "no body of a vertebra": Broken({**GOOD, "body/{}.nii.gz": labels(DRAWN == 20)}),
     "nothing left": Broken(GOOD, {"erode_mm": 20}),
-    "too flat": Broken({MASK: labels(np.where(np.arange(33)[:, None, None] == 22, DRAWN, 0))}, WHOLE),
+    "too flat": Broken(
+        {MASK: labels(np.where(np.arange(33)[:, None, None] == 22, DRAWN, 0))}, {"erode_mm": 0}
+    ),
     "tiny": Broken({MASK: layers(*HIGH_TO_LOW, radius=2)}, SHALLOW),
     "upside down": Broken({MASK: layers(*HIGH_TO_LOW[::-1])}, SHALLOW),
     "around the canal": Broken(GOOD, WHOLE),

@@ -26,6 +26,7 @@ from helpers.frozen.bundle import load_bundle, score
 from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.dicom import read_dicom
 from helpers.imaging.fields import is_whole
+from helpers.imaging.regions import check_regions
 from helpers.imaging.sources import Scan, image_source, whole_hu
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
@@ -145,10 +146,34 @@ def test_erosion_takes_the_cortex_off(hospital):
     assert hu[3.0][1] < hu[0.0][1] / 2
 
 
-def test_whole_automatic_vertebrae_without_bodies_are_refused(hospital):
-    run, case = hospital(CT["spine"], f"{EXAMPLE}/totalseg.nii.gz", labels="totalsegmentator")
-    with pytest.raises(StudyError, match="surrounds the spinal canal.*bodies"):
+@pytest.mark.parametrize("erode_mm", [0, 1, 2, 3, 5])
+def test_whole_automatic_vertebrae_without_bodies_are_refused(hospital, erode_mm):
+    """Shrinking breaks the arch's ring open: what is left of it must not pass for a body."""
+    keys = {"labels": "totalsegmentator", "erode_mm": erode_mm}
+    run, case = hospital(CT["spine"], f"{EXAMPLE}/totalseg.nii.gz", **keys)
+    with pytest.raises(StudyError, match="whole vertebra.*bodies"):
         image_source(run, run.study.sites[0]).load(case.patient_id)
+
+
+def test_layers_drawn_with_pedicles_are_refused_and_without_them_not(hospital, real, tmp_path):
+    """Layers drawn by hand: no whole vertebra anywhere, the canal open behind."""
+    found = {}
+    for behind_mm in (0, 9):
+        vertebrae = sitk.DICOMOrient(sitk.ReadImage(real / (TPTBOX + "seg-vert_label-22_msk.nii.gz")), "LPS")
+        parts = sitk.DICOMOrient(sitk.ReadImage(real / (TPTBOX + "seg-subreg_label-22_msk.nii.gz")), "LPS")
+        whole = sitk.GetArrayFromImage(vertebrae) == 22
+        body = whole & np.isin(sitk.GetArrayFromImage(parts), (49, 50))
+        last = np.flatnonzero(body.any(axis=(0, 2))).max() + round(behind_mm / vertebrae.GetSpacing()[1])
+        region = body | (whole & (np.arange(whole.shape[1]) <= last)[:, None]) if behind_mm else body
+        thirds = np.linspace(*np.flatnonzero(region.any(axis=(1, 2)))[[0, -1]] + [0, 1], 4)
+        height = np.digitize(np.arange(len(region)), thirds[1:3])
+        layers = sitk.GetImageFromArray(np.where(region, (6 - height)[:, None, None], 0).astype(np.uint8))
+        layers.CopyInformation(vertebrae)
+        image = sitk.DICOMOrient(sitk.ReadImage(real / CT["cube"]), "LPS")
+        found[behind_mm] = layers, image
+    check_regions(*found[0])
+    with pytest.raises(StudyError, match="pedicles"):
+        check_regions(*found[9])
 
 
 @pytest.mark.parametrize(
@@ -239,7 +264,7 @@ def test_a_real_scan_cut_and_stored_otherwise_has_the_same_features_on_the_regio
 
 def test_whole_vertebrae_on_dicom_are_refused_without_the_raw_number(hospital):
     run, case = hospital(DICOM, DICOM_MASK, labels="totalsegmentator")
-    with pytest.raises(StudyError, match="surrounds the spinal canal") as error:
+    with pytest.raises(StudyError, match="whole vertebra") as error:
         image_source(run, run.study.sites[0]).load(case.patient_id)
     assert "0815" not in str(error.value)
 

@@ -134,7 +134,9 @@ def apply(
         Path, typer.Argument(help="Folder of the frozen model, for example runs/x/private/bundle.")
     ],
     study: Annotated[Path, typer.Argument(help="Study file of the new patients.")],
-    run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study>-applied by default.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Run folder; by default runs/<study>, as of radbook check.")
+    ] = None,
     accept_differences: Annotated[
         bool,
         typer.Option("--accept-differences", help="Go on with other settings or versions; the page tells."),
@@ -154,7 +156,11 @@ def check(
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
 ) -> None:
-    """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work."""
+    """Look at tables, settings, images and masks, and tell everything that is wrong, before any long work.
+
+    Ends with status 0 when nothing is wrong, 1 when the study cannot run, 3 when it can, but without refused
+    patients.
+    """
     from helpers.commands import check_page
     from helpers.commands.check import as_text, check_study
 
@@ -165,8 +171,7 @@ def check(
             page = check_page.write_page(report, folder)
         typer.echo(as_text(report))
         typer.echo(f"As a page, with pictures of the regions: {page}")
-    if report.problems:
-        raise typer.Exit(1)
+    raise typer.Exit(report.exit_status)
 
 
 @app.command()

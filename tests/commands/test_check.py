@@ -1,24 +1,17 @@
 """`radbook check` tells everything at once, shows each region, and lets no raw number out."""
 
-import io
 import re
 import shutil
 
-import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from broken_hospital import BREAKS
-from matplotlib.colors import to_rgb
-from synthetic_scan import synthetic_scan
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.commands import check
-from helpers.features.blocks import preprocess, read_settings
-from helpers.plots.regions import LAYER_COLOURS
-from helpers.study.places import REPOSITORY
+from helpers.commands import check, check_page
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study
 
@@ -52,16 +45,108 @@ def test_the_way_from_screening_to_analysis_counts_the_broken_by_category(checke
 
 def test_refused_patients_do_not_stop_a_study_that_goes_on_without_them(checked):
     status, text, page = checked
-    assert status == 0
-    assert "nothing stops this study" in text and "nothing stops this study" in page
+    assert status == 3
+    told = "The study can run, but without 8 of its 20 patients"
+    assert told in text and told in page
+    assert "No problems found" not in text and "No problems found" not in page
 
 
 def test_every_usable_patient_has_a_picture_and_refused_ones_come_first(checked):
     _, _, page = checked
-    assert page.count('src="data:image/jpeg;base64,') >= 12
+    articles = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    for article in articles:
+        drawn = article.count('src="data:image/webp;base64,')
+        assert drawn == 4 or (drawn == 0 and 'class="refused"' in article)
     classes = re.findall(r'<article class="(\w+)">', page)
     assert classes == sorted(classes, key=["refused", "warned", "ok"].index)
     assert len(classes) == 20
+
+
+def report_of(folder, statuses, problems=()):
+    people = pd.DataFrame(
+        {"patient_id": "P1", "status": statuses, "reason": "", "site": "Ours", "cohort": ""}
+    )
+    study = load_study(folder / "study.yml")
+    return check.Report(study, list(problems), pd.DataFrame(), pd.DataFrame(), people, {})
+
+
+def test_reasons_are_whole(broken_hospital, tmp_path):
+    folder, _ = broken_hospital
+    report = report_of(folder, ["warned"])
+    reason = "the region ends 3.0 mm from the edge; filters need 5 mm; voxels of 5.0 mm (limit 3.0 mm)"
+    report.people["reason"] = reason
+    page = check_page.write_page(report, open_run(folder / "study.yml", tmp_path / "run"))
+    assert f'<p class="reason">{reason}</p>' in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "problems", "status", "said"),
+    [
+        (["ok"] * 3, [], 0, "No problems found."),
+        (["ok"] * 3 + ["warned"], [], 0, "Nothing stops this study; 1 of its 4 patients need a look."),
+        (["refused"] * 28 + ["ok"] * 3, [], 3, "The study can run, but without 28 of its 31 patients"),
+        (["refused"] * 2, ["One."], 1, "1 problem would stop this study"),
+    ],
+)
+def test_refused_patients_are_told_first_and_by_the_exit_status(
+    broken_hospital, statuses, problems, status, said
+):
+    report = report_of(broken_hospital[0], statuses, problems)
+    assert report.exit_status == status
+    assert check.as_text(report).startswith(said)
+    assert ("No problems found" in check.as_text(report)) == (status == 0 and "warned" not in statuses)
+
+
+def test_unknown_outcomes_are_not_counted_as_healthy(broken_hospital, tmp_path):
+    folder, _ = broken_hospital
+    table = pd.read_csv(folder / "dxa.csv").drop(columns="allocation")
+    study = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+    files = {
+        "images": str(folder / "ct" / "{patient_id}"),
+        "masks": str(folder / "masks" / "{patient_id}.nii.gz"),
+    }
+    parts = {"known": table[:8], "unknown": table[8:].drop(columns="t_score")}
+    sites = []
+    for name, part in parts.items():
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+        sites.append({"name": name, "role": "external", "table": {"path": f"{name}.csv"}} | files)
+    shutil.copy(folder / "extraction.yml", tmp_path)
+    said = {}
+    for chosen in (sites, sites[1:]):
+        (tmp_path / "study.yml").write_text(yaml.safe_dump(study | {"sites": chosen}), encoding="utf-8")
+        report = check.check_study(open_run(tmp_path / "study.yml", tmp_path / "run"), workers=1)
+        said[len(chosen)] = check.as_text(report)
+    cases = int((parts["known"]["t_score"] <= -2.5).sum())
+    assert f"20 included ({cases} with osteoporosis of 8 whose outcome is known)" in said[2]
+    assert "12 included (outcome not known)" in said[1]
+    assert "no outcome is known" in said[1] and "0 with osteoporosis" not in said[1]
+
+
+def test_the_patients_least_like_the_others_come_first_of_their_kind():
+    volumes = [100.0, 101, 99, 100, 180, 102, 98]
+    people = pd.DataFrame(
+        {"patient_id": list("abcdefg"), "volume": volumes, "status": ["ok"] * 6 + ["warned"]}
+    )
+    assert check.doubtful_first(people)["patient_id"].tolist()[:2] == ["g", "e"]
+
+
+def test_a_patient_is_found_by_words_and_by_status(checked, broken_hospital, chromium):
+    folder, _ = broken_hospital
+    page = chromium.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((folder / "run" / "private" / "check.html").as_uri())
+    shown = "[...document.querySelectorAll('article')].filter((one) => one.offsetParent).length"
+    assert page.evaluate(shown) == 20
+    page.fill("#sought", "GRID lie")
+    assert page.evaluate(shown) == 1 and page.input_value("#sought") == "GRID lie"
+    assert page.inner_text("#shown") == "1 patients"
+    page.fill("#sought", "")
+    page.select_option("#status", "refused")
+    assert page.evaluate(shown) == len(BREAKS)
+    width = page.evaluate("document.querySelector('img').naturalWidth")
+    assert width == page.evaluate("document.querySelector('img').width") > 300
+    assert errors == []
 
 
 def test_no_raw_number_and_no_other_file_is_in_the_page(checked):
@@ -109,20 +194,6 @@ def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital
     assert [problem.split(",")[0] for problem in folds] == [
         "Training has 2 usable patients of the rarer outcome"
     ] * 3
-
-
-def test_a_picture_is_as_large_as_the_region_and_shows_its_layers_from_head_to_foot():
-    scan = synthetic_scan(size=(50, 46, 52), spacing=(1.0, 1.0, 1.5), radius_mm=(11, 8, 30))
-    block = preprocess(scan, read_settings(REPOSITORY / "data" / "extraction" / "paper.yml"))
-    picture = matplotlib.image.imread(io.BytesIO(check.thumbnail(block)), format="jpg") / 255
-    mm = np.array(block.image.GetSize()) * block.image.GetSpacing()
-    assert picture.shape == (4 * mm[2], 4 * mm[1], 3)
-    heights = []
-    for colour in LAYER_COLOURS:
-        near = np.abs(picture - to_rgb(colour)).max(axis=-1) < 0.15
-        assert near.sum() > 50, colour
-        heights.append(np.flatnonzero(near.any(axis=1)).mean())
-    assert heights == sorted(heights)
 
 
 def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_path):

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from helpers import cli
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
-from helpers.commands.run import execute, other_problems, run_folder, run_study
+from helpers.commands.run import applied_folder, execute, other_problems, run_folder, run_study
 from helpers.errors import StudyError
 from helpers.learning.classifiers import MODELS
 from helpers.patients.table import check_tables
-from helpers.study import small_counts
+from helpers.study import pseudonyms, small_counts
 from helpers.study.places import REPOSITORY, STEPS, shown_path
 from helpers.study.run_folder import open_run
 from helpers.study.small_counts import EVENTS, TABLES
@@ -146,6 +146,24 @@ def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch
         run_folder(load_study(second))
     first.unlink()
     assert run_folder(load_study(second)).folder == tmp_path / "runs" / "quick"
+
+
+def test_check_and_apply_share_a_run_folder_and_a_run_of_its_own_is_left_alone(tmp_path, monkeypatch):
+    for module in ("commands.run", "study.places"):
+        monkeypatch.setattr(f"helpers.{module}.REPOSITORY", tmp_path)
+    text = (REPOSITORY / "data" / "studies" / "quick.yml").read_text(encoding="utf-8")
+    text = text.replace("../", f"{REPOSITORY.as_posix()}/data/")
+    (tmp_path / "study.yml").write_text(text, encoding="utf-8")
+    study = load_study(tmp_path / "study.yml")
+    checked = run_folder(study)
+    named = pseudonyms.pseudonyms(checked, "A", ["17"])
+    assert applied_folder(study).folder == checked.folder
+    (checked.notebooks / f"{STEPS['01']}.ipynb").touch()
+    beside = applied_folder(study)
+    assert beside.folder == checked.folder.with_name("quick-applied")
+    assert pseudonyms.pseudonyms(beside, "A", ["17"]) == named
+    assert (beside.private / "pseudonym.key").stat().st_mode & 0o077 == 0
+    assert applied_folder(study, tmp_path / "mine").folder == tmp_path / "mine"
 
 
 def test_the_command_tells_a_missing_study_in_one_line():

@@ -146,7 +146,8 @@ def test_rescale_of_each_slice_signed_or_not_equals_pydicoms(tmp_path):
         header.RescaleSlope = ["1", "0.5", "2", "1.37"][number % 4]
         header.RescaleIntercept = ["-1024", "0", "-8192", "-1000.5"][number % 4]
         header.PixelRepresentation = number % 2
-        stored = rng.integers(-900, 900, (header.Rows, header.Columns)) + 900 * (1 - number % 2)
+        hu = rng.integers(-900, 900, (header.Rows, header.Columns))
+        stored = np.rint((hu - float(header.RescaleIntercept)) / float(header.RescaleSlope))
         header.PixelData = stored.astype(np.int16).tobytes()
     read, _ = read_dicom(write_slices(tmp_path, slices))
     files = [pydicom.dcmread(path) for path in tmp_path.iterdir()]
@@ -162,9 +163,9 @@ def test_hu_beyond_16_bits_are_held_at_the_end_not_wrapped(tmp_path):
     assert (sitk.GetArrayViewFromImage(read)[0] == 32767).all()
 
 
-def other_object(modality, storage="1.2.840.10008.5.1.4.1.1.88.67"):
+def other_object(modality, storage="1.2.840.10008.5.1.4.1.1.88.67", **tags):
     """A report or another object without pixels."""
-    header = dicom_slice(IMAGE, 0, Modality=modality, SOPClassUID=storage, SeriesInstanceUID="9")
+    header = dicom_slice(IMAGE, 0, Modality=modality, SOPClassUID=storage, SeriesInstanceUID="9", **tags)
     for tag in ("PixelData", "ImagePositionPatient", "ImageOrientationPatient", "ImageType"):
         delattr(header, tag)
     return header
@@ -269,9 +270,18 @@ def with_tags(**tags):
 
 
 def mixed(**tags):
-    slices = dicom_slices(IMAGE)
+    slices = dicom_slices(IMAGE, PatientID="17")
     for tag, value in tags.items():
         setattr(slices[4], tag, value)
+    return slices
+
+
+def alternating(**tags):
+    """Every second slice of another series."""
+    slices = dicom_slices(IMAGE, PatientID="17")
+    for header in slices[::2]:
+        for tag, value in tags.items():
+            setattr(header, tag, value)
     return slices
 
 
@@ -328,6 +338,23 @@ FAULTS = {
     "colour": (lambda: mixed(PhotometricInterpretation="RGB"), "colour pictures"),
     "lossy": (lambda: mixed(LossyImageCompression="01"), "compressed with loss"),
     "no pixels": (lambda: without("PixelData"), "pixels of 1 of 9 slices cannot be decoded"),
+    "two kernels": (
+        lambda: alternating(ConvolutionKernel="Br60"),
+        r"Slices of 2 kernels \(Br40d/3, Br60\) lie in one series",
+    ),
+    "two voltages": (lambda: alternating(KVP="80"), r"2 tube voltages \(80, 120 kV\) lie in one series"),
+    "two series, slice by slice": (lambda: alternating(SeriesInstanceUID="4.5.6"), "2 axial CT series fit"),
+    "two patients": (lambda: mixed(PatientID="ZHANG 17"), "2 different patient numbers.*several patients"),
+    "two patients, one with a report only": (
+        lambda: [*with_tags(PatientID="A17"), other_object("SR", PatientID="ZHANG 18")],
+        "2 different patient numbers",
+    ),
+    "unsigned without intercept": (lambda: with_tags(RescaleIntercept="0"), "no value below -500 HU"),
+    "one slice without intercept": (lambda: mixed(RescaleIntercept="0"), "no value below -500 HU"),
+    "scale that is wrong in some slices": (
+        lambda: mixed(PixelRepresentation=1, RescaleIntercept="0"),
+        r"change between slices, and the values jump there \(2 time\(s\)\)",
+    ),
     "two faults at once": (
         lambda: shifted(dicom_slices(IMAGE)[:4] + dicom_slices(IMAGE)[5:], 1, lambda n: 0.2 * n),
         "1 slice.*missing.*tilted",
@@ -341,6 +368,33 @@ def test_every_fault_has_its_own_sentence(tmp_path, fault):
     with pytest.raises(StudyError, match=message) as error:
         read_dicom(write_slices(tmp_path, slices()))
     assert "ZHANG" not in str(error.value)
+
+
+@pytest.mark.parametrize("other", ["0017", " 17 ", "\uff11\uff17", ""])
+def test_one_patient_number_written_in_two_ways_is_one_patient(tmp_path, other):
+    read, facts = read_dicom(
+        write_slices(tmp_path, mixed(PatientID=other, SpecificCharacterSet="ISO_IR 192")), secret=str.strip
+    )
+    assert_same(read, IMAGE)
+    assert facts["header_patient"] in ("17", other.strip())
+
+
+def test_signed_pixels_need_no_intercept(tmp_path):
+    slices = with_tags(RescaleIntercept="0", PixelRepresentation=1)
+    for number, header in enumerate(reversed(slices)):
+        header.PixelData = sitk.GetArrayViewFromImage(IMAGE)[number].tobytes()
+    assert_same(read_dicom(write_slices(tmp_path, slices))[0], IMAGE)
+
+
+@pytest.mark.parametrize("name", ["ct.zip", "export.dat"])
+def test_an_archive_in_place_of_slices_is_named(tmp_path, name):
+    slices = write_slices(tmp_path / "ct", dicom_slices(IMAGE))
+    (tmp_path / "packed").mkdir()
+    with zipfile.ZipFile(tmp_path / "packed" / name, "w") as archive:
+        for file in slices.iterdir():
+            archive.write(file, file.name)
+    with pytest.raises(StudyError, match="holds an archive.*Unpack"):
+        read_dicom(tmp_path / "packed")
 
 
 def test_a_stack_along_its_own_tilted_normal_is_a_box(tmp_path):
@@ -470,6 +524,16 @@ def test_real_compressed_series_equals_simpleitk_and_pydicom(real):
     assert 500 < facts["tube_current"] < 700
 
 
-def test_real_series_is_found_among_all_other_real_files(real):
-    read, _ = read_dicom(real)
-    assert read.GetSize() == (512, 512, 20)
+def test_real_series_is_found_among_all_other_real_files_unless_they_are_other_patients(real, tmp_path):
+    with pytest.raises(StudyError, match="different patient numbers"):
+        read_dicom(real)
+    for path in [path for path in real.rglob("*") if path.is_file()]:
+        target = tmp_path / path.relative_to(real)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            header = pydicom.dcmread(path, force=True)
+            header.PatientID = "17"
+            header.save_as(target)
+        except Exception:  # no DICOM, or damaged
+            shutil.copy(path, target)
+    assert read_dicom(tmp_path)[0].GetSize() == (512, 512, 20)

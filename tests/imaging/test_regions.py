@@ -137,11 +137,14 @@ def test_a_vertebra_at_the_edge_keeps_its_last_slice_and_is_noted():
 def test_specks_are_left_out_and_noted():
     drawn = voxels(SPINE.vertebrae)
     drawn[2:12, 30:40, 20:40] = 19
-    layers, notes = layers_of(SPINE._replace(vertebrae=like(drawn, SPINE.image)), 0.0, None)
+    bodies = voxels(SPINE.bodies)
+    bodies[2:12, 30:40, 20:40] = 1
+    speckled = SPINE._replace(vertebrae=like(drawn, SPINE.image), bodies=like(bodies, SPINE.image))
+    layers, notes = layers_of(speckled, 0.0)
     assert "T12 is in 2 pieces" in notes[0]
-    whole = np.count_nonzero(drawn == 19)
-    lost = six_layers(label_codes(like(drawn, SPINE.image), "verse"), None, 0.0)[2]
-    assert lost == pytest.approx(100 * 2000 / whole)
+    body = np.count_nonzero((drawn == 19) & (bodies > 0))
+    lost = six_layers(label_codes(speckled.vertebrae, "verse"), speckled.bodies, 0.0)[2]
+    assert lost == pytest.approx(100 * 2000 / body)
     assert not voxels(layers)[2:12, 30:40, 20:40].any()
 
 
@@ -156,10 +159,24 @@ def test_nothing_left_is_told():
         layers_of(SPINE._replace(vertebrae=like(flat, SPINE.image)), 0.0)
 
 
-def test_a_whole_vertebra_for_its_body_is_refused():
-    layers, _ = layers_of(SPINE, 1.0, None)
+@pytest.mark.parametrize("erode_mm", [0.0, 1.0, 4.0])
+def test_a_whole_vertebra_for_its_body_is_refused_also_where_shrinking_opens_the_arch(erode_mm):
     with pytest.raises(StudyError, match="surrounds the spinal canal.*bodies"):
-        check_regions(layers, SPINE.image)
+        layers_of(SPINE, erode_mm, None)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_layers_with_pedicles_are_refused(name):
+    found = spine(GRIDS[name])
+    layers = layers_of(found, 2.0)[0]
+    check_regions(layers, found.image)
+    x, y, z = np.moveaxis(points(found.image), -1, 0)
+    pedicles = (np.abs(np.abs(x) - 9) < 3) & (y > 0) & (y < 26)
+    drawn = voxels(layers)
+    for layer, (low, high) in {1: (19.5, 26), 2: (12.5, 19.5), 3: (6, 12.5)}.items():
+        drawn[pedicles & (z > low) & (z <= high)] = layer
+    with pytest.raises(StudyError, match="T12: .*on both sides.*pedicles"):
+        check_regions(like(drawn, found.image), found.image)
 
 
 def flipped(layers, axis):

@@ -2,9 +2,12 @@
 
 import json
 
+import hostile_hospital
 import pandas as pd
 import pytest
+from shared_once import made_once
 
+from helpers.commands.run import run_study
 from helpers.pages import viewer_page
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -15,6 +18,18 @@ def viewer_files(tmp_path_factory):
     """The viewer's files for `run`, which take seconds to make and are the same each time."""
     study = REPOSITORY / "data" / "studies" / "quick.yml"
     return viewer_page.staged_files(open_run(study, tmp_path_factory.mktemp("viewer")))
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """The finished run of a hospital whose texts are scripts, formulas and markup, and its book."""
+
+    def make(folder):
+        hostile_hospital.write_hospital(folder)
+        run_study(folder / "study.yml", folder / "run", workers=2)
+
+    folder = made_once(tmp_path_factory, "hostile", make)
+    return open_run(folder / "study.yml", folder / "run")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,26 @@ def test_the_home_folder_is_found(small, monkeypatch, tmp_path):
     run = small("C00123")
     text_file(run, "share/note.txt", "read from /home/dr.wang/study.yml")
     assert leaks.find_leaks(run) == ["share/note.txt: your home folder"]
+
+
+def test_a_path_of_the_program_in_the_home_folder_is_nobody(small, monkeypatch):
+    """A library's warning: installed below the home folder, its path begins like the hospital's own files."""
+    monkeypatch.setattr(Path, "home", lambda: REPOSITORY.parent)
+    run = small("C00123")
+    warning = f"{np.__file__}:1573: RuntimeWarning: All-NaN slice\n{REPOSITORY}/src/helpers/cli.py: careful"
+    notebook(run, warning.replace(sys.prefix, f"{REPOSITORY}/.venv"))
+    assert leaks.find_leaks(run) == []
+    text_file(run, "share/note.txt", f"{REPOSITORY.parent}/ct/12/IM1.dcm")
+    with pytest.raises(StudyError) as refused:
+        leaks.require_no_leaks(run)
+    assert "names your home folder" in str(refused.value)
+    assert "private/identifiers.csv" not in str(refused.value)
+
+
+def test_a_patient_s_file_inside_the_program_s_folder_is_found(small):
+    run = small("0003")
+    text_file(run, "share/note.txt", f"cannot read {REPOSITORY}/ct/0003")
+    assert len(leaks.find_leaks(run)) == 1
 
 
 def test_a_thousand_short_numbers_find_nothing_in_a_real_page(small):

@@ -82,12 +82,28 @@ def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
     assert text.count("\n## ") == 1
 
 
-def test_a_page_without_results_says_which_notebook_is_missing(tmp_path):
+def test_pages_of_what_a_run_has_not_made_are_left_out_with_the_links_to_them(run, tmp_path):
+    """A hospital that applied a model has no nomogram, cut-offs or model card of its own."""
+    staging.stage(run, tmp_path / "source")
+    unmade = {"nomogram_calculator", "cutoff_explorer", "model_card"}
+    chapters = set(staged_chapters(tmp_path / "source"))
+    assert not unmade & chapters
+    assert {"volume_viewer", "reporting", "teaching"} <= chapters
+    for page in (tmp_path / "source").rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert page.stem not in unmade
+        for name in unmade:
+            assert not re.search(rf"(:link: /?|`|\()(\.\./|/)?{name}", text), page
+    teaching = (tmp_path / "source" / "teaching.md").read_text(encoding="utf-8")
+    assert "Nomogram calculator (not made by this run), Cut-off explorer (not made by this run)" in teaching
+
+
+def test_pages_of_a_frozen_model_are_there_with_it(tmp_path):
     run = predicted_run(tmp_path, VIRTUAL)
-    run.artifact_path("predictions").unlink()
-    files = staging.made_pages(run)
-    assert "notebooks 05 and 06 make them" in files["interactive/cutoff_explorer.md"].decode()
-    assert "notebook 06 makes it" in files["interactive/nomogram_calculator.md"].decode()
+    staging.stage(run, tmp_path / "source")
+    assert "cutoff_explorer" in staged_chapters(tmp_path / "source")
+    assert "{doc}`cutoff_explorer`" in (tmp_path / "source" / "teaching.md").read_text(encoding="utf-8")
+    assert ("nomogram_calculator" in staged_chapters(tmp_path / "source")) == run.bundle.is_dir()
 
 
 @pytest.mark.parametrize("kept", [0, 40])

@@ -10,7 +10,7 @@ import yaml
 
 from helpers.patients.cohort import load_screened
 from helpers.patients.columns import OPTIONAL, REQUIRED, T_SCORES
-from helpers.patients.table import check_tables
+from helpers.patients.table import check_tables, table_remarks
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import CohortTable, Rules, Site, Study, load_study
@@ -208,6 +208,7 @@ def test_a_predictor_must_be_in_the_table(problems):
 
 def test_the_outcome_cannot_be_its_own_predictor(problems):
     assert "The predictor 't_score' has the name of a column" in problems(GOOD, predictors=["t_score"])[0]
+    assert "The predictor 'a=b' has a '=' in its name" in problems(GOOD, predictors=["a=b"])[0]
 
 
 def test_further_predictors_are_numbers_or_words(people):
@@ -314,3 +315,47 @@ def test_the_template_explains_every_key_and_column():
     keys |= {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis"}
     keys -= {"file", "virtual"}  # set by the program; for the book's own patients
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}:", template)] == []
+
+
+def many(scores, numbers=None):
+    """A table of as many patients as T-scores."""
+    numbers = numbers or [f"MRN-{n}" for n in range(1, len(scores) + 1)]
+    rows = [f"{number},66,F,{score},3" for number, score in zip(numbers, scores, strict=True)]
+    return "\n".join(["ID,Age,Sex,T-score,Days", *rows])
+
+
+def test_t_scores_without_their_minus_signs_stop_a_study(problems):
+    (lost,) = problems(many([2.6, 1.0, 0.2, 3.1, 2.5] * 3))
+    assert "column 'T-score': none of its 15 T-scores is below 0" in lost
+    assert problems(many([2.6, 1.0, 0.2, 3.1, -2.5] * 3)) == []
+
+
+@pytest.mark.parametrize(("scores", "told"), [([2.6, 1.0, 0.2], 1), ([2.6, 1.0, -0.2], 0)])
+def test_few_t_scores_without_minus_are_remarked_on(hospital, scores, told):
+    study = load_study(hospital(many(scores), role="external"))
+    assert check_tables(study) == []
+    assert len([one for one in table_remarks(study) if "none of its 3 T-scores is below 0" in one]) == told
+
+
+def test_a_table_without_outcomes_is_remarked_on(hospital):
+    bare = GOOD.replace(",T-score", "").replace(",-2.6", "").replace(",-1.0", "").replace(",0.2", "")
+    (remark,) = table_remarks(load_study(hospital(bare, NO_T, role="external")))
+    assert "no outcome is known" in remark and "MRN" not in remark
+    assert table_remarks(load_study(hospital(GOOD, role="external"))) == []
+
+
+@pytest.mark.parametrize(
+    "numbers", [["mrn-1", "MRN-1", "MRN-2"], ["MRN-2", "MRN-1", "ＭＲＮ-1"], ["mRN-1", "MRN-3", "Mrn-1"]]
+)
+def test_patient_numbers_that_differ_in_capitals_alone_are_named_by_row(problems, numbers):
+    (told,) = problems(many([-1.0, -2.0, -3.0], numbers))
+    rows = [str(row) for row, number in enumerate(numbers, 2) if number not in ("MRN-2", "MRN-3")]
+    assert f"column 'ID': row {', row '.join(rows)}: patient numbers that differ in capitals alone" in told
+    assert "MRN-1" not in told and "mrn-1" not in told.replace("column", "")
+
+
+def test_packed_images_are_told_apart_from_a_wrong_path(hospital, tmp_path):
+    file = hospital(GOOD)
+    (tmp_path / "ct" / "MRN-1.nii.gz").rename(tmp_path / "ct" / "MRN-1.zip")
+    (told,) = check_tables(load_study(file))
+    assert "none of the 3 patients has images" in told and "archives" in told and "unpack" in told

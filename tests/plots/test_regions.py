@@ -15,7 +15,7 @@ from helpers.imaging.slices import PLANES
 from helpers.plots.regions import draw_hu, layer_hu_figure, resampling_figure, roi_figure
 
 # Letters of the LPS axes' positive and negative ends.
-ENDS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+ENDS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "H": (2, 1), "F": (2, -1)}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_roi_figure_has_letters_scale_and_all_six_layers():
     figure = roi_figure(synthetic_scan())
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["Axial, T12", "Axial, L1", "Sagittal", "Coronal"]
-    assert {text.get_text() for text in figure.axes[2].texts} >= {"A", "P", "S", "I", "10 mm"}
+    assert {text.get_text() for text in figure.axes[2].texts} >= {"A", "P", "H", "F", "10 mm"}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(LAYERS.values())
 
 

@@ -5,29 +5,25 @@ The page shows pictures of patients under their pseudonyms: it lies in the run's
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
-import matplotlib.image
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
-from scipy.ndimage import binary_erosion, zoom
 
 from helpers.commands import parameters
+from helpers.commands.look import look
 from helpers.commands.run import other_problems
 from helpers.errors import StudyError
-from helpers.features.blocks import Block
-from helpers.features.cases import Case, map_cases
+from helpers.features import identities
+from helpers.features.cases import Result, map_cases
 from helpers.features.cluster import scheduler_address
-from helpers.features.prepare import Prepared, cases_of, preparation, tabulated
+from helpers.features.prepare import cases_of, preparation, tabulated
+from helpers.features.quality import layer_column
 from helpers.features.ready import read_features
 from helpers.features.rules import apply_rules
 from helpers.imaging.regions import LAYERS
-from helpers.imaging.slices import cut, layer_centre
 from helpers.patients import flow_chart
 from helpers.patients.cohort import (
     apply_inclusion,
@@ -36,25 +32,20 @@ from helpers.patients.cohort import (
     read_screened,
     require_sizes,
 )
-from helpers.patients.table import check_tables, needs_outcome
-from helpers.plots.regions import BONE_WINDOW, LAYER_COLOURS
+from helpers.patients.table import check_tables, needs_outcome, table_remarks
+from helpers.plots.region_views import Picture
 from helpers.study import pseudonyms
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
 FOLDED = ("04", "05", "10")  # notebooks that cross-validate on the training patients
-_PIXELS_PER_MM = 4
-_OUTLINE = 2  # pixels
+# Exit statuses of the command; 2 is the shell's own for a wrong command line.
+NOTHING_WRONG, CANNOT_RUN, SOME_REFUSED = 0, 1, 3
 _ORDER = ["refused", "warned", "ok"]
-_COUNTS = ["included", "with osteoporosis", "usable", "usable with osteoporosis"]
-
-
-class Seen(NamedTuple):
-    """What was seen of one patient: quality control, and a picture of the region (JPEG)."""
-
-    quality: dict[str, str | float]
-    picture: bytes
+# Measurements by which one patient is compared with the others.
+UNLIKE = ["volume", "cortex_percent", "air_percent", *(layer_column("hu", layer) for layer in LAYERS)]
+UNLIKE += [layer_column("volume", layer) for layer in LAYERS]
 
 
 @dataclass(frozen=True)
@@ -67,14 +58,17 @@ class Report:
     problems : list of str
         What stops the study.
     counts : DataFrame
-        A row a cohort: patients included and usable, and how many of them have osteoporosis.
+        A row a cohort: Cohort, included, included_cases, usable, usable_cases; patients, and in words how
+        many of them have osteoporosis.
     flow : DataFrame
         Counts of the flow chart.
     people : DataFrame
         A row a patient whose images or features were looked at: site, cohort, status, reason, kind of a
         refusal, and quality control of images.
-    pictures : dict of str to bytes
-        JPEG of each usable patient's region, by pseudonym.
+    pictures : dict of str to list of Picture
+        Each usable patient's region, by pseudonym.
+    remarks : list of str
+        What stops nothing and should be known.
     """
 
     study: Study
@@ -82,7 +76,20 @@ class Report:
     counts: pd.DataFrame
     flow: pd.DataFrame
     people: pd.DataFrame
-    pictures: dict[str, bytes]
+    pictures: dict[str, list[Picture]]
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> int:
+        """How many patients cannot be used."""
+        return int((self.people["status"] == "refused").sum())
+
+    @property
+    def exit_status(self) -> int:
+        """0: nothing is wrong; 1: the study cannot run; 3: it can, without the refused patients."""
+        if self.problems:
+            return CANNOT_RUN
+        return SOME_REFUSED if self.refused else NOTHING_WRONG
 
 
 def check_study(run: Run, workers: int = 0) -> Report:
@@ -104,11 +111,12 @@ def check_study(run: Run, workers: int = 0) -> Report:
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
     screened = apply_inclusion(read_screened(run), run.study)
     cohort, undivided = _divide(screened, run.study)
-    people, pictures, faults = nobody, {}, []
+    people, pictures, faults, remarks = nobody, {}, [], table_remarks(run.study)
     if run.study.has_features and not problems:
         people = look_at_features(run, cohort)
     elif not problems:
         people, pictures, faults = look_at_images(run, cohort, workers)
+        remarks += identities.remarks(people)
     usable = cohort[~cohort["patient_id"].isin(people.loc[people["status"] == "refused", "patient_id"])]
     problems += undivided + faults
     if not problems:
@@ -116,7 +124,7 @@ def check_study(run: Run, workers: int = 0) -> Report:
     lost = people.loc[people["status"] == "refused", ["patient_id", "kind"]]
     lost = lost.assign(reason=lost["kind"].map(flow_chart.CATEGORIES))
     flow = flow_chart.flow_chart(screened, cohort, lost)
-    return Report(run.study, problems, _counts(cohort, usable), flow, people, pictures)
+    return Report(run.study, problems, _counts(cohort, usable), flow, people, pictures, remarks)
 
 
 def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
@@ -176,21 +184,21 @@ def look_at_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
 
 def look_at_images(
     run: Run, cohort: pd.DataFrame, workers: int
-) -> tuple[pd.DataFrame, dict[str, bytes], list[str]]:
+) -> tuple[pd.DataFrame, dict[str, list[Picture]], list[str]]:
     """Read image and mask of every patient.
 
     Returns
     -------
     people : DataFrame
         patient_id, site, cohort, status, reason, kind and quality control; refused patients first, then
-        warned ones.
-    pictures : dict of str to bytes
+        warned ones, and of each those that are least like the others.
+    pictures : dict of str to list of Picture
     problems : list of str
         Why the study would stop here.
     """
-    look = partial(_look, prepare=preparation(run))
-    results = map_cases(look, cases_of(cohort), workers, "Looking at images", scheduler_address(run.study))
-    quality = tabulated([one if one.refused else replace(one, value=one.value.quality) for one in results])
+    seeing = partial(look, **preparation(run).keywords)
+    results = map_cases(seeing, cases_of(cohort), workers, "Looking at images", scheduler_address(run.study))
+    quality = identities.compared(run, tabulated([_quality(one) for one in results]))
     problems = []
     if (quality["status"] == "refused").all():
         problems.append(f"None of the {len(quality)} patients could be used; each one's reason is below.")
@@ -199,48 +207,65 @@ def look_at_images(
     except StudyError as error:
         problems.append(str(error))
     people = cohort[["patient_id", "site", "cohort"]].merge(quality, on="patient_id")
-    people = people.sort_values("status", key=lambda status: status.map(_ORDER.index), kind="stable")
-    pictures = {one.case.patient_id: one.value.picture for one in results if not one.refused}
-    return people.reset_index(drop=True), pictures, problems
+    pictures = {one.case.patient_id: one.value.pictures for one in results if not one.refused}
+    return doubtful_first(people), pictures, problems
 
 
-def _look(case: Case, prepare: Callable[[Case], Prepared]) -> Seen:
-    prepared = prepare(case)
-    return Seen(prepared.quality, thumbnail(prepared.block))
+def _quality(result: Result) -> Result:
+    """Quality control or refusal alone of what was seen."""
+    if result.refused:
+        return result
+    seen = result.value
+    if seen.refusal is None:
+        return replace(result, value=seen.quality)
+    return replace(result, value=None, reason=str(seen.refusal), kind=seen.refusal.kind)
 
 
-def thumbnail(block: Block) -> bytes:
-    """JPEG of the sagittal slice through the middle of the regions: bone window, outlines of the layers."""
-    view = cut(block.image, block.layers, "sagittal", layer_centre(block.layers))
-    left, right, bottom, top = view.extent
-    size = np.abs([top - bottom, right - left]) * _PIXELS_PER_MM
-    grey = zoom(view.hu.astype(float), size / view.hu.shape, order=1)
-    low, high = BONE_WINDOW
-    picture = np.repeat(np.clip((grey - low) / (high - low), 0, 1)[..., None], 3, axis=-1)
-    layers = zoom(view.layers, size / view.layers.shape, order=0)
-    for layer, colour in zip(LAYERS, LAYER_COLOURS, strict=True):
-        region = layers == layer
-        picture[region & ~binary_erosion(region, iterations=_OUTLINE)] = to_rgb(colour)
-    buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, picture, format="jpg", pil_kwargs={"quality": 80})
-    return buffer.getvalue()
+def doubtful_first(people: pd.DataFrame) -> pd.DataFrame:
+    """Order patients by status, and within each by how unlike the others their measurements are.
+
+    Unlike is who lies furthest from the median of one of ``UNLIKE``, in median distances from it.
+    """
+    measured = people.reindex(columns=UNLIKE).astype(float)
+    apart = (measured - measured.median()).abs()
+    unlike = (apart / apart.median().replace(0, np.nan)).max(axis=1).fillna(0)
+    order = people.assign(place=people["status"].map(_ORDER.index), unlike=-unlike)
+    return order.sort_values(["place", "unlike"], kind="stable", ignore_index=True).drop(
+        columns=["place", "unlike"]
+    )
 
 
 def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
-    columns = [one.groupby("cohort")["osteoporosis"] for one in (cohort, usable)]
-    counts = pd.concat([part for one in columns for part in (one.size(), one.sum())], axis=1, keys=_COUNTS)
-    order = [name for name in [*COHORT_TITLES, ""] if name in counts.index]
-    counts = counts.reindex(order).fillna(0).astype(int)
+    columns = {}
+    for name, people in (("included", cohort), ("usable", usable)):
+        outcome = people.groupby("cohort")["osteoporosis"]
+        columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases)}
+    counts = pd.DataFrame(columns).reindex(
+        [name for name in [*COHORT_TITLES, ""] if name in columns["included"]]
+    )
+    counts = counts.fillna({"usable": 0, "usable_cases": "none"}).astype({"included": int, "usable": int})
     return counts.rename(index={**COHORT_TITLES, "": "Not divided"}).rename_axis("Cohort").reset_index()
+
+
+def _cases(outcome: pd.Series) -> str:
+    """How many have osteoporosis, in words: nobody is counted as healthy whose outcome is not known."""
+    known, cases = int(outcome.notna().sum()), int(outcome.sum())
+    if not known:
+        return "outcome not known"
+    return f"{cases} with osteoporosis" + (
+        f" of {known} whose outcome is known" if known < len(outcome) else ""
+    )
 
 
 def as_text(report: Report) -> str:
     """The report for the terminal: what stops the study, sizes, and each patient with a remark."""
     lines = [verdict(report)]
     lines += [f"- {problem}" for problem in report.problems]
+    lines += [f"Note: {remark}" for remark in report.remarks]
     lines += [
-        f"{row['Cohort']}: " + ", ".join(f"{row[name]} {name}" for name in _COUNTS)
-        for row in report.counts.to_dict("records")
+        f"{row.Cohort}: {row.included} included ({row.included_cases}), "
+        f"{row.usable} usable ({row.usable_cases})"
+        for row in report.counts.itertuples()
     ]
     if len(report.people):
         status = report.people["status"]
@@ -251,11 +276,19 @@ def as_text(report: Report) -> str:
 
 
 def verdict(report: Report) -> str:
-    """Whether the study can run."""
-    number = len(report.problems)
-    if not number:
-        return "No problems found: nothing stops this study."
-    return f"{number} problem{'s' if number > 1 else ''} would stop this study:"
+    """Whether the study can run, and with how many of its patients."""
+    number, patients = len(report.problems), len(report.people)
+    if number:
+        return f"{number} problem{'s' if number > 1 else ''} would stop this study:"
+    if report.refused:
+        return (
+            f"The study can run, but without {report.refused} of its {patients} patients: their images, "
+            "masks or features cannot be used."
+        )
+    warned = int((report.people["status"] == "warned").sum())
+    if warned:
+        return f"Nothing stops this study; {warned} of its {patients} patients need a look."
+    return "No problems found."
 
 
 def _named(row: NamedTuple) -> str:

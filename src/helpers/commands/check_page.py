@@ -12,6 +12,8 @@ from helpers.commands.check import Report, verdict
 from helpers.features.quality import layer_column
 from helpers.imaging.regions import LAYERS
 from helpers.pages.rendering import rendered
+from helpers.plots.region_views import Picture
+from helpers.plots.regions import LAYER_COLOURS
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
@@ -24,9 +26,12 @@ def write_page(report: Report, run: Run) -> Path:
         study=report.study,
         problems=report.problems,
         verdict=verdict(report),
+        state=("go", "stop", "", "careful")[report.exit_status],
+        remarks=report.remarks,
         counts=report.counts,
         flow=report.flow,
         tally=report.people["status"].value_counts().to_dict(),
+        colours=list(zip(LAYERS.values(), LAYER_COLOURS, strict=True)),
         cards=[_card(row, report.pictures) for row in report.people.to_dict("records")],
     )
     with replacing(run.check_page) as path:
@@ -34,7 +39,7 @@ def write_page(report: Report, run: Run) -> Path:
     return run.check_page
 
 
-def _card(row: dict, pictures: dict[str, bytes]) -> dict:
+def _card(row: dict, pictures: dict[str, list[Picture]]) -> dict:
     """What the page shows of one patient."""
     known = {name: value for name, value in row.items() if isinstance(value, str) or pd.notna(value)}
     layers = [
@@ -45,19 +50,19 @@ def _card(row: dict, pictures: dict[str, bytes]) -> dict:
     acquisition = [known[name] for name in ("scanner", "kernel", "contrast") if known.get(name)]
     acquisition += [f"{known['kvp']:.0f} kV"] if "kvp" in known else []
     spacing = [f"{known[f'spacing_{axis}']:.2f}" for axis in "xyz" if f"spacing_{axis}" in known]
-    picture = pictures.get(row["patient_id"])
     return known | {
         "cohort": COHORT_TITLES.get(row["cohort"], ""),
-        "reasons": _reasons(row),
+        "reason": _reason(row),
         "layers": layers,
         "acquisition": ", ".join(acquisition),
         "spacing": " x ".join(spacing),
-        "picture": base64.b64encode(picture).decode() if picture else "",
+        "pictures": [
+            (one.title, *one.size, base64.b64encode(one.content).decode())
+            for one in pictures.get(row["patient_id"], [])
+        ],
     }
 
 
-def _reasons(row: dict) -> list[str]:
-    """Remarks on a usable scan one by one, or why a scan was refused; the patient is named above."""
-    reason = re.sub(rf"^{re.escape(row['patient_id'])}[:,] ", "", row["reason"])
-    remarks = [reason] if row["status"] == "refused" else reason.split("; ")
-    return [remark for remark in remarks if remark]
+def _reason(row: dict) -> str:
+    """The whole reason; the patient is named above."""
+    return re.sub(rf"^{re.escape(row['patient_id'])}[:,] ", "", row["reason"])

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 
@@ -21,6 +22,7 @@ from helpers.pages import leaks
 from helpers.pages.build import build_book
 from helpers.pages.doubts import require_own
 from helpers.patients.table import check_tables
+from helpers.study import pseudonyms
 from helpers.study.lock import locked
 from helpers.study.places import FULL, REPOSITORY, STEPS, replacing, shown_path, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
@@ -126,7 +128,8 @@ def apply_bundle(
     study_file : path
         The new patients; all their sites count as external.
     run_dir : path, optional
-        ``runs/<name of the study>-applied`` by default, beside the study's own run if there is one.
+        By default that of ``radbook check``, ``runs/<name of the study>``, so that pseudonyms and what was
+        read are the same; ``runs/<name of the study>-applied`` where that holds the study's own run.
     accept_differences : bool
         Go on when settings, engine or outcome are not the bundle's; the page then tells.
     workers : int
@@ -141,7 +144,7 @@ def apply_bundle(
         run folder; or when the notebook failed, or the book shows what does not fit the run.
     """
     study = load_study(study_file)
-    run = run_folder(study, run_dir or REPOSITORY / "runs" / f"{study.name}-applied")
+    run = applied_folder(study, run_dir)
     with locked(run.folder):
         check_before_applying(run, shown_path(bundle), accept_differences)
         _apply(run, shown_path(bundle), accept_differences, workers)
@@ -194,6 +197,24 @@ def run_folder(study: Study, run_dir: Path | str | None = None) -> Run:
     return run
 
 
+def applied_folder(study: Study, run_dir: Path | str | None = None) -> Run:
+    """The run folder asked for, or that of ``radbook check``.
+
+    Where that holds the study's own run, a folder beside it, with the same pseudonyms.
+
+    Raises
+    ------
+    StudyError
+        As `run_folder`.
+    """
+    run = run_folder(study, run_dir)
+    if run_dir is not None or not (run.notebooks / f"{STEPS['01']}.ipynb").is_file():
+        return run
+    beside = open_run(study, run.folder.with_name(f"{run.folder.name}-applied"))
+    pseudonyms.take_over(run, beside)
+    return beside
+
+
 def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
     """What would stop a study beside its patients' tables: ready features, settings, parameter names."""
     found = check_feature_tables(study) if study.has_features else []
@@ -233,8 +254,10 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
         write_record(run, failed)
+        _drop_messages(output)
         _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
+    _drop_messages(output)
     return StepResult(name, "ok", time.perf_counter() - started)
 
 
@@ -252,6 +275,16 @@ def _cut_off(step: str, error: DeadKernelError | OSError) -> Exception:
 def _kept(start: str) -> str:
     before = ", ".join(number for number in STEPS if number < start) or "none"
     return f"Kept: the results of the notebooks before ({before}) and every case already computed."
+
+
+def _drop_messages(notebook: Path) -> None:
+    """Take out what libraries said to the terminal, which has it: warnings quote this computer's paths."""
+    content = nbformat.read(notebook, as_version=4)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    with replacing(notebook) as path:
+        nbformat.write(content, path)
 
 
 def _blot(run: Run, notebook: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from helpers.features import blocks, quality
+from helpers.features import blocks, identities, quality
 from helpers.features.blocks import GRID_KEY, Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, Result, map_cases, require_some
@@ -34,15 +34,17 @@ from helpers.imaging import (
     mask_files,
     regions,
     sources,
+    surroundings,
+    tissues,
     volumes,
 )
 from helpers.imaging.sources import ImageSource, image_sources
 from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
-_SOURCES = (
-    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, volumes),
-    *(region_grid, resampling, blocks, quality, sys.modules[__name__]),
+SOURCES = (
+    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, surroundings),
+    *(tissues, volumes, region_grid, resampling, blocks, quality, sys.modules[__name__]),
 )
 
 
@@ -58,7 +60,7 @@ def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: 
     """Preprocess one case, or take it from the cache when nothing that it depends on has changed."""
     fingerprint = sources[case.site].fingerprint(case.patient_id, reader=case.reader)
     grid = settings[GRID_KEY], settings["setting"]
-    key = cache.key("block", fingerprint, grid, source_hash(*_SOURCES))
+    key = cache.key("block", fingerprint, grid, source_hash(*SOURCES))
     arrays = cache.load(key)
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)
@@ -117,7 +119,7 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
     scheduler = scheduler_address(run.study)
     results = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
     require_some(results)
-    return tabulated(results)
+    return identities.compared(run, tabulated(results))
 
 
 def tabulated(results: Sequence[Result]) -> pd.DataFrame:

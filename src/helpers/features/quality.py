@@ -33,7 +33,8 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     Returns
     -------
     dict
-        ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount);
+        ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount),
+        header_patient (keyed hash of the patient number in the headers);
         spacing (mm) and size (voxels); volume (mm3) and mean HU of each layer and of all, on the voxels as
         scanned (missing for a vertebra that is not there, whose name is in ``missing_vertebra``);
         ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` (voxels below -200 HU),
@@ -43,7 +44,8 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
         from its body); what `helpers.imaging.surroundings` and `helpers.imaging.tissues` measure;
         ``block_max_abs_hu`` and ``block_voxels`` after resampling.
     """
-    facts = {name: scan.facts.get(name) for name in ("scanner", "kvp", "kernel", "contrast")}
+    told = ("scanner", "kvp", "kernel", "contrast", "header_patient")
+    facts = {name: scan.facts.get(name) for name in told}
     facts["missing_vertebra"] = ", ".join(missing_vertebrae(scan.mask))
     for name, values in (("spacing", scan.image.GetSpacing()), ("size", scan.image.GetSize())):
         facts |= {f"{name}_{axis}": value for axis, value in zip("xyz", values, strict=True)}

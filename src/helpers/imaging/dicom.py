@@ -7,6 +7,7 @@ are put in order by their positions, and a stack that is not a box of Hounsfield
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from helpers.errors import StudyError
+from helpers.imaging.archives import is_archive
 from helpers.imaging.dicom_headers import (
     CONTRAST_AMOUNTS,
     STEP_TOLERANCE_MM,
@@ -28,6 +30,7 @@ from helpers.imaging.dicom_headers import (
     texts_of,
 )
 from helpers.imaging.dicom_pixels import decode
+from helpers.study.pseudonyms import same_number
 
 # Slices may be shifted sideways by this much per millimetre.
 TILT_TOLERANCE = 0.005
@@ -35,6 +38,10 @@ TILT_TOLERANCE = 0.005
 STATED_TILT_DEGREES = 1.0
 # Of several series, those with steps above this are left aside when there is a finer one.
 THIN_MM = 3.0
+# A CT whose pixels cannot hold less than this (HU) has lost its scale: air is -1000, fat -100.
+LEAST_LOWEST_HU = -500
+# The median HU of neighbouring slices is nearly the same.
+LARGEST_JUMP_HU = 100
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _PICTURES = {"MIP", "CSA MIP", "MAX_IP", "MIN_IP", "MINIP", "PROJECTION IMAGE", "VRT", "VOLUME_RENDER"}
 _PICTURES |= {"SURFACE_RENDER", "CURVED_MPR", "SCREEN SAVE", "SCREENSAVE"}
@@ -44,7 +51,9 @@ _NO_CONTRAST |= {"NATIV", "WITHOUT", "WITHOUT CONTRAST", "NO CONTRAST", "NON CON
 _NO_CONTRAST |= {"UNENHANCED", "ORAL", "无", "平扫"}
 
 
-def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dict[str, str | float]]:
+def read_dicom(
+    folder: Path, series: str | None = None, secret: Callable[[str], str] | None = None
+) -> tuple[sitk.Image, dict[str, str | float]]:
     """Read the one axial CT volume in ``folder`` and its sub-folders.
 
     Without ``series`` the volume must be the only one: localizers, dose pages, reports, reformats, other
@@ -57,6 +66,8 @@ def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dic
         Slices in any order, under any name, compressed or not, beside anything else.
     series : str, optional
         Part of the wanted series' description, kernel or series UID; capitals do not matter.
+    secret : callable, optional
+        Makes of the patient number in the headers what may be compared and kept.
 
     Returns
     -------
@@ -64,7 +75,8 @@ def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dic
         Rounded HU, 16-bit signed; rescale slope and intercept are applied slice by slice.
     facts : dict
         As far as the headers state them: ``scanner``, ``kvp`` (kV), ``kernel``, ``slice_thickness`` (mm),
-        ``tube_current`` (mA, median of the slices), ``contrast`` (agent, or the amount that was injected).
+        ``tube_current`` (mA, median of the slices), ``contrast`` (agent, or the amount that was injected);
+        and, with ``secret``, ``header_patient``.
 
     Raises
     ------
@@ -73,11 +85,31 @@ def read_dicom(folder: Path, series: str | None = None) -> tuple[sitk.Image, dic
         holds no text of a header but the kernel: descriptions may name a patient.
     """
     headers, damaged = read_headers(folder)
+    if not headers and not damaged and any(is_archive(path) for path in folder.rglob("*") if path.is_file()):
+        raise StudyError(
+            "the folder holds an archive (a zip file or its like), no DICOM files. Unpack it there."
+        )
+    number = _patient_number(headers)
     stack = _choose(_axial_slices(headers, damaged), series)
     _refuse(_slice_faults(stack))
     stack, voxels = decode([stack[number] for number in np.argsort(slice_heights(stack), kind="stable")])
-    _refuse(_position_faults(stack, damaged))
-    return _image(stack, voxels), _facts(stack)
+    _refuse(_position_faults(stack, damaged) + _jumps(stack, voxels))
+    facts = _facts(stack)
+    if secret and number:
+        facts["header_patient"] = secret(number)
+    return _image(stack, voxels), facts
+
+
+def _patient_number(headers: list[Dataset]) -> str:
+    """The one patient number in all headers, empty when none has one; of a report or a localizer too."""
+    stated = [text.strip() for header in headers for text in texts_of(header, "PatientID")]
+    several = {same_number(text): text for text in stated if text}
+    if len(several) > 1:
+        raise StudyError(
+            f"the DICOM files carry {len(several)} different patient numbers: files of several patients lie "
+            "together. Leave only this patient's files in the folder."
+        )
+    return next(iter(several.values()), "")
 
 
 def _refuse(faults: list[str]) -> None:
@@ -173,6 +205,7 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
         faults.append("The slices differ in size or pixel spacing. Leave only one reconstruction.")
     if any("Rows" not in h or "Columns" not in h or not _has_pixel_spacing(h) for h in stack):
         faults.append("Size or pixel spacing is missing. Export the original series from the archive.")
+    faults += _mixed(stack)
     scale = np.array([rescaling(header) for header in stack])
     types = {str(header.get("RescaleType") or "HU").upper() for header in stack}
     if not np.isfinite(scale).all() or (scale[:, 0] == 0).any() or types - {"HU", "US"}:
@@ -180,11 +213,37 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
             "The values are no Hounsfield units (rescale slope or intercept is missing, or they are an "
             "iodine or other material map). Export the original CT."
         )
+    elif any(_without_air(header) for header in stack):
+        faults.append(
+            f"The headers allow no value below {LEAST_LOWEST_HU} HU, so air and fat cannot be in the image: "
+            "its rescale intercept is wrong, or the values were shifted. Export the original CT."
+        )
     if any(_is_picture(header) for header in stack):
         faults.append("The slices are 8-bit or colour pictures, not the CT itself. Export the original CT.")
     if any(header.get("LossyImageCompression") == "01" for header in stack):
         faults.append("The slices were compressed with loss, which changes texture. Export the original.")
     return faults
+
+
+def _mixed(stack: list[Dataset]) -> list[str]:
+    """Signs in the headers that slices of several series were given one number."""
+    kernels = sorted({_kernel(header) for header in stack} - {""})
+    voltages = sorted({float(value) for header in stack for value in numbers_of(header, "KVP")})
+    faults = []
+    if len(kernels) > 1:
+        faults.append(f"Slices of {len(kernels)} kernels ({', '.join(kernels)}) lie in one series.")
+    if len(voltages) > 1:
+        told = ", ".join(f"{value:g}" for value in voltages)
+        faults.append(f"Slices of {len(voltages)} tube voltages ({told} kV) lie in one series.")
+    if faults:
+        faults[-1] += " Export one reconstruction of one scan from the archive."
+    return faults
+
+
+def _without_air(header: Dataset) -> bool:
+    """Whether the lowest value that the pixels can hold is far above air: unsigned ones without intercept."""
+    slope, intercept = rescaling(header)
+    return header.get("PixelRepresentation") == 0 and slope > 0 and intercept > LEAST_LOWEST_HU
 
 
 def _has_pixel_spacing(header: Dataset) -> bool:
@@ -212,6 +271,23 @@ def _position_faults(stack: list[Dataset], damaged: int) -> list[str]:
         ]
     faults = [] if apart.all() else [_doubled(stack, int((~apart).sum()))]
     return faults + _uneven(along[apart], damaged) + _tilted(stack[0], steps[apart], along[apart])
+
+
+def _jumps(stack: list[Dataset], voxels: np.ndarray) -> list[str]:
+    """Slices whose scale differs from their neighbour's, and whose HU differ as well: one scale is wrong.
+
+    Scanners may give every slice a scale of its own; applied, it leaves no trace.
+    """
+    scale = np.array([rescaling(header) for header in stack])
+    changes = np.flatnonzero((np.diff(scale, axis=0) != 0).any(axis=1))
+    middles = {number: np.median(voxels[number]) for change in changes for number in (change, change + 1)}
+    jumps = sum(abs(middles[change + 1] - middles[change]) > LARGEST_JUMP_HU for change in changes)
+    if not jumps:
+        return []
+    return [
+        f"Rescale slope or intercept change between slices, and the values jump there ({jumps} time(s)): the "
+        "headers of some slices are wrong, or two scans were mixed. Export the original CT."
+    ]
 
 
 def _doubled(stack: list[Dataset], count: int) -> str:
@@ -273,7 +349,7 @@ def _image(stack: list[Dataset], voxels: np.ndarray) -> sitk.Image:
 
 def _facts(stack: list[Dataset]) -> dict[str, str | float]:
     first = stack[0]
-    names = [str(first.get(tag, "")).strip() for tag in ("Manufacturer", "ManufacturerModelName")]
+    names = [" ".join(texts_of(first, tag)) for tag in ("Manufacturer", "ManufacturerModelName")]
     texts = {"scanner": " ".join(filter(None, names)), "kernel": _kernel(first), "contrast": _contrast(first)}
     currents = np.concatenate([numbers_of(header, "XRayTubeCurrent") for header in stack])
     numbers = {
@@ -287,7 +363,7 @@ def _facts(stack: list[Dataset]) -> dict[str, str | float]:
 
 def _contrast(header: Dataset) -> str:
     """Contrast agent, or the amount that was injected; empty when the header shows no sign of contrast."""
-    agent = " ".join(str(header.get("ContrastBolusAgent") or "").split())
+    agent = " ".join(" ".join(texts_of(header, "ContrastBolusAgent")).split())
     if agent.upper() not in _NO_CONTRAST:
         return agent
     amounts = np.concatenate([numbers_of(header, tag) for tag in CONTRAST_AMOUNTS])

@@ -10,6 +10,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from helpers.study.one_line import one_line
+
 # Slice steps may differ by this much.
 STEP_TOLERANCE_MM = 0.05
 GEOMETRY_TAGS = ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "GantryDetectorTilt"]
@@ -44,6 +46,7 @@ _HEADER_TAGS = [
     "SeriesNumber",
     "SeriesDescription",
     "AcquisitionNumber",
+    "PatientID",
     "RescaleType",
     "LossyImageCompression",
     *GEOMETRY_TAGS,
@@ -91,7 +94,7 @@ def texts_of(header: Dataset, tag: str) -> list[str]:
     """The values of a tag as texts; none where the header lacks it."""
     value = header.get(tag)
     several = value if isinstance(value, MultiValue) else [value]
-    return [str(part) for part in several if part is not None]
+    return [one_line(str(part)) for part in several if part is not None]
 
 
 def numbers_of(header: Dataset, tag: str) -> np.ndarray:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from helpers.errors import StudyError, naming
 from helpers.imaging import segmenters
+from helpers.imaging.archives import has_archive_beside
 from helpers.imaging.dicom import read_dicom
 from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
@@ -43,8 +44,8 @@ class Scan:
         8-bit labels on the same grid: 0 outside, 1 to 6 as in ``regions.LAYERS``. A vertebra may be
         missing as a whole.
     facts : dict
-        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; unknown ones
-        are absent.
+        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; and
+        ``header_patient``, the keyed hash of the patient number in the headers. Unknown ones are absent.
     notes : tuple of str
         What was done to the mask.
     lost_percent : float
@@ -65,7 +66,13 @@ class ImageSource(Protocol):
     """Where a site's scans come from."""
 
     def load(self, patient_id: str, reader: int = 1) -> Scan:
-        """Read one patient's scan with the regions of one reader (1 or 2)."""
+        """Read one patient's scan with the regions of one reader (1 or 2), and check it."""
+
+    def drawn(self, patient_id: str, reader: int = 1) -> Scan:
+        """As :meth:`load`, wherever the regions lie: for looking at them."""
+
+    def checked(self, patient_id: str, scan: Scan, reader: int = 1) -> Scan:
+        """What :meth:`load` makes of :meth:`drawn`."""
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Text that changes whenever :meth:`load` would give something else; quick to make."""
@@ -103,10 +110,18 @@ class VirtualImages:
 
     def load(self, patient_id: str, reader: int = 1) -> Scan:
         """Simulate one patient's scan."""
+        return self.drawn(patient_id, reader)
+
+    def drawn(self, patient_id: str, reader: int = 1) -> Scan:
+        """The same: regions of a simulation lie where they belong."""
         image, mask = self.hospital.acquire(patient_id, reader=reader)
         scanner = self.hospital.scanner(patient_id)
         facts = {"scanner": scanner["name"], "kvp": float(scanner["kVp"]), "kernel": scanner["kernel"]}
         return Scan(image, mask, facts)
+
+    def checked(self, patient_id: str, scan: Scan, reader: int = 1) -> Scan:
+        """The scan as it is."""
+        return scan
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of what the simulation depends on."""
@@ -130,15 +145,25 @@ class FileImages:
             Saying what is wrong with which file, as the study file names it, and the remedy; its kind
             says what that file is.
         """
+        return self.checked(patient_id, self.drawn(patient_id, reader), reader)
+
+    def drawn(self, patient_id: str, reader: int = 1) -> Scan:
+        """Image and regions as they were handed over, wherever the regions lie."""
         masks = self._masks(patient_id, reader)
         image, facts = self._image(patient_id)
         codes, moved = read_codes(masks, image, patient_id)
         bodies = read_bodies(masks, image, patient_id)
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
             layers, cut, lost = six_layers(codes, bodies, masks.erode_mm)
-            check_regions(layers, image)
         whole = is_whole(image, self.run.study.simulated)
         return Scan(image, layers, facts, (*moved, *cut), lost, whole)
+
+    def checked(self, patient_id: str, scan: Scan, reader: int = 1) -> Scan:
+        """The scan, when its regions lie where they can lie."""
+        names = self._masks(patient_id, reader).names
+        with naming(f"{patient_id}, mask '{next(iter(names.values()))}'", "mask"):
+            check_regions(scan.mask, scan.image)
+        return scan
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of the masks' bytes and of the image files' names, sizes and times of change.
@@ -156,11 +181,14 @@ class FileImages:
         what = "folder" if path.is_dir() else "image"
         with naming(f"{patient_id}, {what} '{self.site.images}'", "image"):
             if path.is_dir():
-                image, facts = read_dicom(path, series=self.site.series)
+                image, facts = read_dicom(path, self.site.series, self._secret)
             else:
                 image, facts = read_volume(path), {}
         with naming(patient_id, "image"):
             return whole_hu(image), facts
+
+    def _secret(self, number: str) -> str:
+        return pseudonyms.secret_numbers(self.run, [number])[0]
 
     def _image_state(self, patient_id: str) -> str:
         path = self._path(self.site.images, patient_id)
@@ -179,6 +207,9 @@ class FileImages:
         files = {name: self._path(pattern, patient_id, False) for name, pattern in patterns.items()}
         there = {name: path for name, path in files.items() if path.exists()}
         if not there:
+            for name, path in files.items():
+                if has_archive_beside(path):
+                    raise self._packed(patient_id, patterns[name])
             raise self._absent(patient_id, " or ".join(f"'{pattern}'" for pattern in patterns.values()))
         bodies = self._path(site.bodies, patient_id) if site.bodies else None
         masks = MaskFiles(there, patterns, site.labels, bodies, site.bodies or "", site.erode_mm)
@@ -198,8 +229,18 @@ class FileImages:
     def _path(self, pattern: str, patient_id: str, needed: bool = True) -> Path:
         path = self.run.study.path(pattern.replace("{patient_id}", self.raw_ids[patient_id]))
         if needed and not path.exists():
-            raise self._absent(patient_id, f"'{pattern}'")
+            raise (
+                self._packed(patient_id, pattern)
+                if has_archive_beside(path)
+                else self._absent(patient_id, f"'{pattern}'")
+            )
         return path
+
+    def _packed(self, patient_id: str, pattern: str) -> StudyError:
+        return StudyError(
+            f"{patient_id}: an archive (a zip file or its like) lies in place of '{pattern}'. Unpack it.",
+            "missing file",
+        )
 
     def _absent(self, patient_id: str, name: str) -> StudyError:
         return StudyError(

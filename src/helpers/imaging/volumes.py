@@ -9,6 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from helpers.errors import StudyError
+from helpers.imaging.archives import is_archive
 
 
 def read_volume(path: Path) -> sitk.Image:
@@ -25,6 +26,10 @@ def read_volume(path: Path) -> sitk.Image:
     except RuntimeError:
         whole = False
     if not whole:
+        if is_archive(path):
+            raise StudyError(
+                "the file is an archive (a zip file or its like). Unpack it, and name what is in it."
+            )
         # ITK's own message holds the path, and with it the raw patient number.
         raise StudyError(
             "the file cannot be read as NIfTI, NRRD or MHA. It may be damaged or of another "

@@ -37,9 +37,9 @@ def build_book(run: Run) -> Path:
     """
     printed_book(run).unlink(missing_ok=True)  # of the book as it was
     source, html = run.book / "source", run.book / "html"
-    stage(run, source)
     if _mark(run).exists():
         _remove_pages(run)
+    stage(run, source)
     with _to_its_end(run):
         _python("-c", JUPYTER_BOOK, "config", "sphinx", str(source))
         _sphinx(run, "html", html)
@@ -69,8 +69,8 @@ def _mark(run: Run) -> Path:
 
 
 def _remove_pages(run: Run) -> None:
-    """Remove the rendered pages and Sphinx's memory of them."""
-    for name in ("html", "doctrees"):
+    """Remove the rendered pages, what they were made of, and Sphinx's memory of them."""
+    for name in ("html", "doctrees", "source"):
         shutil.rmtree(run.book / name, ignore_errors=True)
 
 

@@ -117,7 +117,9 @@ def _shortest(low: float, high: float) -> float:
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
-    """The part that the page of the explorer includes."""
+    """The part that the page of the explorer includes; none while the run has no predictions that fit it."""
+    if not run.has(run.artifact_path("predictions")):
+        return {}
     return {"interactive/cutoff_explorer.md": _page(run).encode()}
 
 
@@ -126,10 +128,9 @@ def _page(run: Run) -> str:
     # Stricter than Study.is_virtual: one real site among virtual ones is enough for groups.
     grouped = not (study.simulated or all(site.virtual is not None for site in study.sites))
     smallest = max(SMALLEST_GROUP, study.min_cell)
-    made = run.has(run.artifact_path("predictions"))
     return rendered(
         "cutoff_explorer.md",
-        data=cutoff_data(run.read("predictions"), grouped, smallest) if made else None,
+        data=cutoff_data(run.read("predictions"), grouped, smallest),
         smallest=smallest,
         has_picture=run.figure_path("figure_6", "svg").is_file(),
     )

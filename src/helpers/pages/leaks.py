@@ -3,118 +3,120 @@
 from __future__ import annotations
 
 import csv
-import html
-import itertools
+import datetime
+import hashlib
 import json
 import re
-from collections import Counter
+import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from urllib.parse import unquote
-
-import pydicom
-from PIL import Image
 
 from helpers.errors import StudyError
+from helpers.pages import sought
+from helpers.pages.identifiers import Identifier, Search, days, folded
+from helpers.pages.readable import readable
 from helpers.study.places import REPOSITORY
-from helpers.study.pseudonyms import identifiers, raw_ids
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site
 
-DICOM_TAGS = ("PatientID", "PatientName", "AccessionNumber")
-_HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_LETTER = rf"[^\W\d_{_HAN}]"
-_WORD = re.compile(rf"\d+|[{_HAN}]|{_LETTER}+")
 # The theme's and libraries' own files, the same in every book.
 _NOT_OURS = {"_static", "vendor"}
-_EMBEDDED_FILE = re.compile(r"base64,[A-Za-z0-9+/=\\\s]+")
+# What Sphinx keeps for itself has the paths of this machine in it.
+_WORKSHOP = ("book/doctrees/", "book/source/conf.py")
+_RENDERED = ("book/html/", "book/doctrees/")
+# The day in the name of RDF, which every SVG file quotes.
+_RDF = datetime.date(1999, 2, 22)
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 _TABLE_CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
 _FILES_TOLD = 20
+_HOME = "your home folder"
 
 
 @dataclass(frozen=True)
-class Identifier:
-    """What must not be read outside private/: a patient's number or name, or the user's folder.
+class _Sought:
+    """What is looked for in a run, and how.
 
-    Its words are found whatever stands between them (``Zhang^Wei`` as "Zhang Wei" or "zhang_wei"), in any
-    case. A word is a run of digits, a run of letters, or one Chinese character. A path is found as it
-    is, with either slash.
+    Attributes
+    ----------
+    search : Search
+        For what is distinctive.
+    weak : dict of str to Identifier
+        Short numbers: sought as names of files and in columns of patient numbers.
+    days : dict of date to str
+        Whose days they are; without those on which everybody may read something.
+    titles : set of str
+        Headers of patient numbers.
     """
 
-    text: str
-    whose: str
-    is_path: bool = False
+    search: Search
+    weak: dict[str, Identifier]
+    days: dict[datetime.date, str]
+    titles: set[str]
 
-    @cached_property
-    def words(self) -> list[str]:
-        """Its words in small letters."""
-        return _WORD.findall(self.text.lower())
+    @classmethod
+    def of(cls, run: Run) -> _Sought:
+        people, told = sought.named(run)
+        every = [*sought.patients(run), *people, *sought.home()]
+        weak = {folded(one.text): one for one in every if not one.is_distinctive}
+        strong = [one for one in every if one.is_distinctive] + sought.paths(run, weak)
+        public = folded(_public_text()) if every else ""
+        public += re.sub(r"y\b", "i", public)  # as the index of the search has it: Hanley is hanlei
+        ours = days(public) | _days_of_work(run) | {_RDF}
+        told = {day: whose for day, whose in told.items() if day not in ours}
+        titles = {"patient_id", "raw_id", *(sought.patient_column(site) for _, site in sought.sites(run))}
+        return cls(Search(strong, public), weak, told, titles)
 
-    @cached_property
-    def is_distinctive(self) -> bool:
-        """Whether it stands in a text by a leak only, not by chance.
+    def read_in(self, name: str, content: bytes) -> list[str]:
+        """Whose identifiers stand in a file."""
+        text = _without_program(readable(content, name))
+        plain = folded(text)
+        found = self._strong(name, plain)
+        found += [self.weak[cell] for cell in _cells(text, name, self.titles) if cell in self.weak]
+        if name.startswith(_WORKSHOP):
+            found = [one for one in found if one.whose != _HOME]
+        return [one.whose for one in found] + [self.days[day] for day in days(plain) if day in self.days]
 
-        So are paths, numbers from 6 digits, two Chinese characters, 5 letters and digits, names of two words
-        and 4 letters, and single words from 5 letters.
+    def named_by(self, name: str) -> list[Identifier]:
+        """Whose identifiers stand in a file's name, or in those of its folders."""
+        parts = [folded(part) for whole in name.split("/") for part in (whole, whole.split(".")[0])]
+        return [*self._strong(name, folded(name)), *(self.weak[part] for part in parts if part in self.weak)]
+
+    def _strong(self, name: str, text: str) -> list[Identifier]:
+        """Those that a file shows, without what its page has from the repository's own prose.
+
+        A patient may be called like an author, and two authors' names side by side like a patient.
         """
-        digits = sum(len(word) for word in self.words if word.isdecimal())
-        han = sum(bool(re.match(f"[{_HAN}]", word)) for word in self.words)
-        letters = sum(map(len, self.words)) - digits - han
-        if digits:
-            return self.is_path or digits >= 6 or han >= 2 or (letters > 0 and letters + digits >= 5)
-        return self.is_path or han >= 2 or letters >= 5 or (letters >= 4 and len(self.words) > 1)
-
-    @cached_property
-    def pattern(self) -> re.Pattern:
-        """Finds it where it stands on its own: not in a longer number, a decimal or a longer word."""
-        if self.is_path:
-            parts = map(re.escape, re.split(r"[\\/]", self.text))
-            return re.compile(r"(?<!\w)" + r"[\\/]{1,2}".join(parts) + r"(?!\w)", re.IGNORECASE)
-        first, last = self.words[0], self.words[-1]
-        # Digits behind a decimal point are no number of their own.
-        before = r"(?<!\d)(?<!\d\.)" if first.isdecimal() else rf"(?<!{_LETTER})"
-        after = r"(?!\d)" if last.isdecimal() else rf"(?!{_LETTER})"
-        # Chinese is written without gaps between words.
-        before = "" if re.match(f"[{_HAN}]", first) else before
-        after = "" if re.match(f"[{_HAN}]", last) else after
-        between = r"(?:[^\w<>]|_){0,3}"
-        return re.compile(before + between.join(map(re.escape, self.words)) + after, re.IGNORECASE)
-
-    def stands_at(self, text: str, place: int) -> bool:
-        """Whether ``text`` shows it around ``place``, where one of its words begins."""
-        around = 2 * len(self.text) + 3 * len(self.words)
-        hits = self.pattern.finditer(text, max(0, place - around), place + around)
-        return any(not _by_chance(hit) for hit in hits)
+        own = self.search.known if name.startswith("book/") else set()
+        own = own | self.search.common if name.startswith(_RENDERED) else own
+        found = [one for one in self.search.found(text) if one not in own]
+        # What stands in place of a physician's name is mostly words: not available.
+        words = self.search.known | self.search.common
+        return [one for one in found if not (one.whose == sought.HOSPITAL and one in words)]
 
 
 def find_leaks(run: Run) -> list[str]:
-    """Where raw identifiers stand in the run's notebooks, share/ and rendered book, a line each.
+    """Where raw identifiers stand in what the run holds outside private/, a line each.
 
-    Sought are the patient numbers of the sites' tables, what the DICOM headers call the patients, and the
-    user's home folder. What is not distinctive (`Identifier.is_distinctive`), such as the number 12, is
-    sought as the name of a file or folder, in paths as the study file writes them, and in columns of patient
-    numbers. The lines name files and pseudonyms, never the identifier.
+    Sought are the patient numbers of the sites' tables, names and numbers and days that their other columns
+    and the DICOM headers tell, and the user's home folder (`helpers.pages.sought`), in any order and spelling
+    (`helpers.pages.identifiers`), in files of any kind (`helpers.pages.readable`). What is not distinctive
+    (`Identifier.is_distinctive`), such as the number 12, is sought as the name of a file or folder, in paths
+    as the study file writes them, and in columns of patient numbers. The lines name files and pseudonyms,
+    never the identifier.
     """
-    sought = [*_patients(run), *_headers(run), *_home()]
-    weak = {identifier.text: identifier for identifier in sought if not identifier.is_distinctive}
-    everywhere = [identifier for identifier in sought if identifier.is_distinctive] + _paths(run, weak)
-    if not sought:
-        return []
-    public = set(_found(everywhere, _public_text()))
-    titles = {"patient_id", "raw_id", *map(_patient_column, run.study.sites)}
-    lines = []
+    looking, seen, lines = _Sought.of(run), set(), []
     for path in _files_outside(run):
-        name = path.relative_to(run.folder).as_posix()
-        # What the repository's own prose says is no leak in a page; a patient may be called like an author.
-        strong = [one for one in everywhere if one not in public] if name.startswith("book/") else everywhere
-        text = _text(path)
-        in_name = [*_found(strong, name), *(weak[part] for part in _parts(name) if part in weak)]
-        inside = [*_found(strong, text), *(weak[cell] for cell in _cells(text, path, titles) if cell in weak)]
-        lines += [f"{_masked(name, in_name)}: {one.whose}" for one in dict.fromkeys([*in_name, *inside])]
+        name, content = path.relative_to(run.folder).as_posix(), path.read_bytes()
+        in_name, inside = looking.named_by(name), []
+        # Copies of a table or figure are read once, pages apart from the rest.
+        key = (name.startswith("book/"), path.suffix, hashlib.sha256(content).digest())
+        if key not in seen:
+            seen.add(key)
+            inside = looking.read_in(name, content)
+        shown = _masked(name, in_name, looking.search)
+        lines += [f"{shown}: {whose}" for whose in dict.fromkeys([*(one.whose for one in in_name), *inside])]
     return lines
 
 
@@ -136,164 +138,102 @@ def require_no_leaks(run: Run) -> None:
                 f"Identifiers stand outside private/, in {len(found)} places. Pass nothing of this run on.",
                 *found[:_FILES_TOLD],
                 *more,
-                "The pages were removed. Mostly a text of the table (exclusion, scanner) or a site's name",
-                "holds them: mend it, and run again. private/identifiers.csv says whose a pseudonym is.",
+                *_remedies(found),
             ]
         )
     )
 
 
+def _remedies(found: Iterable[str]) -> list[str]:
+    """What to do, by what was found."""
+    paths = [line.endswith(f": {_HOME}") for line in found]
+    told = ["The pages were removed."]
+    if not all(paths):
+        told.append(
+            "Mostly a text of the table (exclusion, scanner) or a site's name holds them: mend it, and"
+        )
+        told.append("run again. private/identifiers.csv says whose a pseudonym is.")
+    if any(paths):
+        told.append(
+            "A path of this computer names your home folder: take it out of the study's title or tables,"
+        )
+        told.append("or delete the file, and run again.")
+    return told
+
+
 def redacted(run: Run, text: str) -> str:
-    """``text`` with raw patient numbers, paths that hold them, and the home folder blotted out."""
-    sought = [*_patients(run), *_home()]
-    weak = {identifier.text: identifier for identifier in sought if not identifier.is_distinctive}
-    for identifier in [*_paths(run, weak), *(one for one in sought if one.is_distinctive)]:
-        text = identifier.pattern.sub("[patient]", text)
+    """``text`` with raw patient numbers and paths that hold them blotted out; the home folder is ``~``."""
+    people = sought.patients(run)
+    weak = {one.text: one for one in people if not one.is_distinctive}
+    strong = [one for one in people if one.is_distinctive]
+    text = Search([*sought.paths(run, weak), *strong]).blotted(text, "[patient]")
+    for one in sought.home():
+        text = re.sub(rf"[\\/]{{1,2}}{re.escape(one.text)}(?!\w)", "~", text)
     return text
 
 
-def _patients(run: Run) -> list[Identifier]:
-    found = [Identifier(raw, f"the number of {patient}") for patient, raw in raw_ids(run).items()]
-    return [identifier for identifier in found if identifier.words]
+def _without_program(text: str) -> str:
+    """The text without the folders in which this program and its libraries lie: they name no patient."""
+    for folder in _program_folders():
+        for shown in (folder, folder.replace("/", "\\"), folder.replace("/", "\\\\")):
+            text = text.replace(shown, "")
+    return text
 
 
-def _home() -> list[Identifier]:
-    """The user's home folder, whose name is mostly the user's."""
-    home = Path.home()
-    return [Identifier(home.as_posix().lstrip("/"), "your home folder", True)] if len(home.parts) > 2 else []
-
-
-def _headers(run: Run) -> list[Identifier]:
-    """Names and numbers in DICOM headers, one file a patient; what several patients share names nobody."""
-    sites = {site.name: site for site in run.study.sites if site.images is not None}
-    met = Counter()
-    for row in identifiers(run).itertuples():
-        if row.site in sites:
-            folder = run.study.path(sites[row.site].images.replace("{patient_id}", row.raw_id))
-            met.update((value, row.patient_id) for value in _header_values(folder) - {row.raw_id})
-    shared = Counter(value for value, _ in met)
-    found = [
-        Identifier(value, f"a name or number in the DICOM header of {patient}")
-        for value, patient in met
-        if shared[value] == 1
-    ]
-    return [identifier for identifier in found if identifier.words]
-
-
-def _header_values(folder: Path) -> set[str]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    for path in itertools.islice(files, 5):
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(DICOM_TAGS))
-            values = [str(header.get(tag, "")) for tag in DICOM_TAGS]
-        except Exception:  # a damaged header can raise nearly anything; the next file will do
-            continue
-        # A name may stand in several scripts: Zhang^Wei=张^伟.
-        return {part.strip() for value in values for part in value.split("=") if part.strip()}
-    return set()
-
-
-def _paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
-    """Paths as the study file writes them, for numbers that say nothing on their own: ct/12, 12.nii.gz."""
-    shapes = set()
-    for site in run.study.sites:
-        given = [site.images, site.masks, site.second_reader, site.bodies]
-        for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
-            *folders, name = Path(pattern or "").parts or [""]
-            shapes.add("/".join([*folders[-1:], name]) if name == "{patient_id}" else name)
-    return [
-        Identifier(shape.replace("{patient_id}", raw), identifier.whose, True)
-        for raw, identifier in weak.items()
-        for shape in sorted(shapes - {"", "{patient_id}"})
-    ]
-
-
-def _found(sought: Iterable[Identifier], text: str) -> list[Identifier]:
-    """Those that stand in ``text``: looked at closely only where their longest word is."""
-    anchors = {one: max(one.words, key=len) for one in sought}
-    places = {word: [] for word in anchors.values()}
-    for word in _WORD.finditer(text):
-        if (small := word[0].lower()) in places:
-            places[small].append(word.start())
-    return [one for one, word in anchors.items() if any(one.stands_at(text, at) for at in places[word])]
-
-
-def _by_chance(hit: re.Match) -> bool:
-    """Whether a hit is a piece of a hexadecimal number (a checksum) or a colour."""
-    left = re.search(r"#?\w*$", hit.string[max(0, hit.start() - 64) : hit.start()])[0]
-    right = re.match(r"\w*", hit.string[hit.end() : hit.end() + 64])[0]
-    longer = left or right
-    return bool(longer) and re.fullmatch(r"#?[0-9a-f]+", left + hit[0] + right, re.IGNORECASE) is not None
+def _program_folders() -> list[str]:
+    folders = [REPOSITORY, sys.prefix, sys.base_prefix, *map(sysconfig.get_path, ("purelib", "stdlib"))]
+    kept = {Path(folder).as_posix() for folder in folders if len(Path(folder).parts) > 2}
+    return sorted(kept, key=len, reverse=True)
 
 
 def _files_outside(run: Run) -> list[Path]:
-    """What is shown or shared: executed notebooks, share/ and the rendered book."""
-    folders = [run.folder / "share", run.notebooks, run.book / "html"]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [path for path in files if _NOT_OURS.isdisjoint(path.relative_to(run.folder).parts)]
-
-
-def _text(path: Path) -> str:
-    """What can be read in a file: of a notebook what its code printed, of a picture what is written in it."""
-    if path.suffix in (".png", ".jpg", ".jpeg"):
-        with Image.open(path) as picture:
-            return " ".join(value for value in picture.info.values() if isinstance(value, str))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:  # fonts and compressed files
-        return ""
-    if path.suffix == ".ipynb":
-        text = _printed(json.loads(text))
-    text = html.unescape(_EMBEDDED_FILE.sub("", text))
-    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
-    return unquote(text) if "%" in text else text
-
-
-def _printed(notebook: dict) -> str:
-    """A notebook's outputs without pictures, and the parameters that it was given."""
-    texts = []
-    for cell in notebook["cells"]:
-        if "injected-parameters" in cell["metadata"].get("tags", []):
-            texts.append("".join(cell["source"]))
-        for output in cell.get("outputs", []):
-            data = {kind: value for kind, value in output.get("data", {}).items() if kind != "image/png"}
-            texts.append(json.dumps(output | {"data": data}, ensure_ascii=False).replace(r"\"", '"'))
-    return "\n".join(texts)
+    """Every file of the run but those in private/ and the themes' own."""
+    files = [path for path in sorted(run.folder.rglob("*")) if path.is_file()]
+    places = {path: path.relative_to(run.folder).parts for path in files}
+    return [path for path, parts in places.items() if parts[0] != "private" and _NOT_OURS.isdisjoint(parts)]
 
 
 def _public_text() -> str:
-    """The prose and code of the repository's own pages."""
+    """The prose and code of the repository's own pages, and what data/ holds of the paper."""
     files = [*(REPOSITORY / "book").rglob("*"), *(REPOSITORY / "notebooks").glob("*.ipynb")]
-    kinds = {".md", ".bib", ".csv", ".ipynb"}
+    files += [path for path in (REPOSITORY / "data").rglob("*")]
+    kinds = {".md", ".bib", ".csv", ".ipynb", ".yml"}
     return "\n".join(path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
 
 
-def _patient_column(site: Site) -> str:
-    if site.features is not None:
-        return site.features.patient_id
-    return site.table.columns.get("patient_id", "patient_id") if site.table else "patient_id"
+def _days_of_work(run: Run) -> set[datetime.date]:
+    """The days on which the run was made, which its record and its pages name."""
+    text = run.record.read_text(encoding="utf-8") if run.record.is_file() else ""
+    made = {datetime.date.fromtimestamp(path.stat().st_mtime) for path in _files_outside(run)}
+    try:
+        record = json.loads(text or "{}")
+    except ValueError:
+        record = {}
+    stamps = [
+        record.get("updated", ""),
+        *(step.get("started", "") for step in record.get("notebooks", {}).values()),
+    ]
+    return days(" ".join(stamps).lower()) | made | {datetime.date.today()}
 
 
-def _cells(text: str, path: Path, titles: set[str]) -> set[str]:
+def _cells(text: str, name: str, titles: set[str]) -> set[str]:
     """Cells under a title of patient numbers, in a CSV file or in a page's tables."""
-    if path.suffix == ".csv":
+    if name.endswith(".csv"):
         tables = [list(csv.reader(StringIO(text)))]
     else:
         blocks = [block for block in _TABLE.findall(text) if any(f">{title}<" in block for title in titles)]
         tables = [[_TABLE_CELL.findall(row) for row in block.split("</tr>")] for block in blocks]
     found = set()
-    for head, *rows in tables:
+    for head, *rows in filter(None, tables):
         places = [place for place, title in enumerate(head) if title.strip() in titles]
-        found |= {row[place].strip() for row in rows for place in places if place < len(row)}
+        found |= {folded(row[place].strip()) for row in rows for place in places if place < len(row)}
     return found
 
 
-def _parts(name: str) -> list[str]:
-    """Names of the folders and the file in a path, with and without what follows the first dot."""
-    return [part for whole in name.split("/") for part in (whole, whole.split(".")[0])]
-
-
-def _masked(name: str, identifiers: list[Identifier]) -> str:
-    for identifier in identifiers:
-        name = identifier.pattern.sub("[identifier]", name)
-    return name
+def _masked(name: str, identifiers: list[Identifier], search: Search) -> str:
+    """A file's name without the identifiers that stand in it."""
+    if not identifiers:
+        return name
+    weak = {folded(one.text) for one in identifiers}
+    parts = [search.blotted(part, "[identifier]") for part in name.split("/")]
+    return "/".join("[identifier]" if folded(part).split(".")[0] in weak else part for part in parts)

@@ -19,14 +19,14 @@ from helpers.study.run_folder import Run
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
-    """The part that the page of the model card includes."""
+    """The part that the page of the model card includes; none while the run has frozen no model."""
+    if not (run.bundle / "manifest.json").is_file():
+        return {}
     return {"reporting/model_card.md": page(run).encode()}
 
 
 def page(run: Run) -> str:
-    """The computed part of the page, in MyST; one line when there is no frozen model."""
-    if not (run.bundle / "manifest.json").is_file():
-        return rendered("model_card.md", model=None, problem="")
+    """The computed part of the page, in MyST; one line when the frozen model cannot be read."""
     try:
         bundle = own_bundle(run)
     except StudyError as error:

@@ -60,17 +60,18 @@ def _predictor(chart: Nomogram, name: str) -> dict:
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
-    """The part that the page of the calculator includes."""
+    """The part that the page of the calculator includes; none while the run has frozen no model."""
+    if not (run.bundle / "manifest.json").is_file():
+        return {}
     return {"interactive/nomogram_calculator.md": _page(run).encode()}
 
 
 def _page(run: Run) -> str:
     data, problem = None, ""
-    if (run.bundle / "manifest.json").is_file():
-        try:
-            data = nomogram_data(own_bundle(run).chart)
-        except StudyError as error:
-            problem = error
+    try:
+        data = nomogram_data(own_bundle(run).chart)
+    except StudyError as error:
+        problem = error
     return rendered(
         "nomogram_calculator.md",
         data=data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import nbformat
 import yaml
@@ -39,8 +39,10 @@ def stage(run: Run, source: Path) -> None:
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
+    unmade = _unmade(wanted)
+    wanted = {name: content for name, content in wanted.items() if name not in unmade}
     pages = [name for name in wanted if name.endswith((".md", ".ipynb"))]
-    wanted |= {name: _without_dead_links(wanted[name], wanted) for name in pages}
+    wanted |= {name: _without_dead_links(wanted[name], wanted, unmade) for name in pages}
     wanted["_toc.yml"] = _toc(wanted)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
@@ -95,8 +97,20 @@ def _executed(path: Path) -> NotebookNode:
         ) from None
 
 
-def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
-    """The page with plain text in place of links to chapters that this run has not executed."""
+def _unmade(staged: dict[str, bytes]) -> dict[str, str]:
+    """Titles of the pages that include what this run has not made, by name: they have nothing to show."""
+    include = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
+    pages = {name: content.decode() for name, content in staged.items() if name.endswith(".md")}
+    return {
+        name: re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+        for name, text in pages.items()
+        if not {(PurePosixPath(name).parent / part).as_posix() for part in include.findall(text)}
+        <= set(staged)
+    }
+
+
+def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str, str]) -> bytes:
+    """The page with plain text in place of links to what this run has not executed or made."""
 
     def kept(link: re.Match) -> str:
         return link[0] if f"notebooks/{link['chapter']}.ipynb" in staged else link["text"] or ""
@@ -106,17 +120,30 @@ def _without_dead_links(page: bytes, staged: dict[str, bytes]) -> bytes:
     text = page.decode()
     for pattern in (links, cards):
         text = re.sub(pattern, kept, text)
-    return text.encode()
+    return (_without_unmade(text, unmade) if unmade else text).encode()
+
+
+def _without_unmade(text: str, unmade: dict[str, str]) -> str:
+    """The text with titles in place of links to pages that are left out."""
+
+    def named(link: re.Match) -> str:
+        return link.groupdict().get("text") or f"{unmade[link['page'] + '.md']} (not made by this run)"
+
+    names = "|".join(name.removesuffix(".md") for name in unmade)
+    target = rf"(?:\.\./|/)?(?P<page>{names})"
+    text = re.sub(rf":link: /?(?:{names})\n:link-type: doc\n", "", text)
+    text = re.sub(rf"\[(?P<text>[^][]*)\]\({target}\.md(?:#[^)]*)?\)", named, text)
+    return re.sub(rf"\{{doc\}}`{target}`", named, text)
 
 
 def _toc(staged: dict[str, bytes]) -> bytes:
-    """The table of contents without the notebooks that this run has not executed."""
+    """The table of contents without what this run has not executed or made."""
     toc = yaml.safe_load((REPOSITORY / "_toc.yml").read_text(encoding="utf-8").replace("book/", ""))
     for part in toc["parts"]:
         part["chapters"] = [
             chapter
             for chapter in part["chapters"]
-            if not chapter["file"].startswith("notebooks/") or f"{chapter['file']}.ipynb" in staged
+            if {f"{chapter['file']}.md", f"{chapter['file']}.ipynb"} & set(staged)
         ]
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     return yaml.safe_dump(toc, allow_unicode=True, sort_keys=False).encode()

@@ -7,6 +7,7 @@ import datetime
 import io
 import re
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import python_calamine
 
 from helpers.errors import StudyError
+from helpers.study.one_line import one_line
 
 _EXCEL_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITERS = ",;\t|"
@@ -61,6 +63,8 @@ def _excel_rows(content: bytes, sheet: str | None, shown: str) -> list[list]:
     try:
         book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
     except (python_calamine.CalamineError, ValueError):
+        if _is_other_zip(content):
+            raise StudyError(f"{shown} is a zip file. Unpack it, and name the table that is in it.") from None
         raise StudyError(
             f"{shown} cannot be opened as an Excel file; it may be damaged or have a password. Save it again "
             "as .xlsx without a password."
@@ -70,6 +74,15 @@ def _excel_rows(content: bytes, sheet: str | None, shown: str) -> list[list]:
     # Nothing is guessed: "NA" stays a word, and rows keep their numbers.
     frame = book.parse(0 if sheet is None else sheet, header=None, dtype=object, na_filter=False)
     return frame.to_numpy().tolist()
+
+
+def _is_other_zip(content: bytes) -> bool:
+    """Whether it is a zip file that is no Excel file."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "[Content_Types].xml" not in archive.namelist()
+    except zipfile.BadZipFile:
+        return False
 
 
 def _decoded(content: bytes, shown: str) -> str:
@@ -132,7 +145,7 @@ def _cell(value: object) -> str:
         # 15 digits, as Excel shows them: 0.3 for 0.1 + 0.2, and 0 for what is left of 0.1 + 0.2 - 0.3.
         rounded = float(f"{value:.15g}") if abs(value) > _ROUNDING_LEAVES else 0.0
         return np.format_float_positional(rounded, trim="-")
-    text = str(value).strip()
+    text = one_line(str(value))
     protected = re.fullmatch(r'="(.*)"', text)  # how hospital systems keep leading zeros from Excel
     return protected[1].strip() if protected else text
 

@@ -159,12 +159,24 @@ def _remedy(texts: pd.Series, name: str) -> str:
     return f"more than {_MOST_CATEGORIES} different words; a predictor is a number or one of a few categories"
 
 
+def _without_case(number: str) -> str:
+    """A patient number as file systems without capitals see it."""
+    return spellings.plain(number).casefold()
+
+
 def _id_faults(numbers: pd.Series) -> list[Fault]:
     twice = numbers.duplicated(keep=False) & (numbers != "")
+    alike = numbers.map(_without_case)
+    nearly = alike.duplicated(keep=False) & (numbers != "") & ~twice
     rounded = numbers.str.fullmatch(r"\d(\.\d+)?E\+?\d+", case=False)
     return [
         Fault(numbers == "", "every row needs a patient number"),
         Fault(twice, "the same patient stands in several rows; keep one row a patient"),
+        Fault(
+            nearly,
+            "patient numbers that differ in capitals alone: no file is surely one or the other's; write "
+            "each as its files are called, or remove the row that stands there twice",
+        ),
         Fault(rounded, "Excel has rounded this long number; format the column as text and enter it again"),
         Fault(numbers.str.contains(r"[/\\]|^\.+$"), "a number with a slash cannot be a file's name"),
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from helpers.errors import StudyError
+from helpers.imaging.archives import has_archive_beside
 from helpers.patients import spellings
 from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
@@ -21,6 +22,8 @@ from helpers.study.study_file import Site, Study
 
 _ROWS_TOLD = 10
 _T_SCORE_ROUNDING = 0.05
+# So many people of 50 or more cannot all have bone denser than the young adults' mean.
+ENOUGH_T_SCORES = 10
 
 
 def check_tables(study: Study) -> list[str]:
@@ -41,6 +44,12 @@ def check_tables(study: Study) -> list[str]:
         found = table.problems() or _missing_files(table)
         problems += [f"Table '{site.table.path}': {problem}" for problem in found]
     return problems
+
+
+def table_remarks(study: Study) -> list[str]:
+    """What stops nothing in tables that `check_tables` has passed, and should be known: a sentence each."""
+    tables = [_HospitalTable.read(study, site) for site in study.sites if site.virtual is None]
+    return [f"Table '{table.site.table.path}': {remark}" for table in tables for remark in table.remarks()]
 
 
 def read_table(run: Run, site: Site) -> pd.DataFrame:
@@ -86,11 +95,17 @@ def _known(study: Study) -> list[str]:
 
 def _predictor_names(study: Study) -> list[str]:
     taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis", "site", "cohort", "second_reader", "rad_score"}
-    return [
+    found = [
         f"The predictor '{name}' has the name of a column with another meaning: call it otherwise, for "
         f"example {name}_history, and map that name under columns."
         for name in _extra(study)
         if name in taken
+    ]
+    return found + [
+        f"The predictor '{name}' has a '=' in its name, which stands between a predictor and its category in "
+        "the results: call it otherwise, and map that name under columns."
+        for name in _extra(study)
+        if "=" in name
     ]
 
 
@@ -146,8 +161,32 @@ class _HospitalTable:
             must_be_filled = self.staying & self._is_needed(name)
             for fault in column_faults(self.texts[name], name, must_be_filled):
                 found.append(f"column '{self.header(name)}': {self._told(fault)}")
+        found += [problem for problem, enough in self._lost_signs() if enough]
         rows = [*self._t_score_faults(), *self._interval_faults()]
         return found + [self._told(fault) for fault in rows if fault.wrong.any()]
+
+    def remarks(self) -> list[str]:
+        """What may be right, but seldom is."""
+        found = [problem for problem, enough in self._lost_signs() if not enough]
+        if not self.has_outcome:
+            found.append(
+                f"no outcome is known ({' or '.join(_outcome(self.study))}): a model can be applied to these "
+                "patients, not judged."
+            )
+        return found
+
+    def _lost_signs(self) -> list[tuple[str, bool]]:
+        """Columns of T-scores without one below 0, and whether they hold enough for this to be wrong."""
+        found = []
+        for name in [name for name in T_SCORES if name in self.texts]:
+            scores = self.values(name).dropna()
+            if len(scores) and scores.min() >= 0:
+                told = (
+                    f"column '{self.header(name)}': none of its {len(scores)} T-scores is below 0. The minus "
+                    "signs seem to have been lost; take the column from the densitometer's own export again."
+                )
+                found.append((told, len(scores) >= ENOUGH_T_SCORES))
+        return found
 
     def people(self) -> pd.DataFrame:
         """The table in our words; patient numbers are still raw."""
@@ -302,12 +341,16 @@ def _missing_files(table: _HospitalTable) -> list[str]:
     hint = ""
     if numbers.str.fullmatch(r"\d+").all():
         hint = " If Excel has dropped leading zeros of the patient numbers, format that column as text."
-    return [
-        f"none of the {len(numbers)} patients has {key} at '{pattern}'; check that path in the study file."
-        + hint
-        for key, pattern in _patterns(table.site)
-        if not any(table.study.path(pattern.replace("{patient_id}", raw)).exists() for raw in numbers)
-    ]
+    found = []
+    for key, pattern in _patterns(table.site):
+        paths = [table.study.path(pattern.replace("{patient_id}", raw)) for raw in numbers]
+        if not any(path.exists() for path in paths):
+            told = f"none of the {len(numbers)} patients has {key} at '{pattern}'; "
+            if any(map(has_archive_beside, paths)):
+                found.append(f"{told}archives (zip files or their like) lie there: unpack them.")
+            else:
+                found.append(f"{told}check that path in the study file.{hint}")
+    return found
 
 
 def _patterns(site: Site) -> list[tuple[str, str]]:

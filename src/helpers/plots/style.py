@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from helpers.plots.tables import escape_styled_tables
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
 
@@ -35,8 +36,9 @@ STYLE = Path(__file__).with_name("book.mplstyle")
 
 
 def use_style() -> None:
-    """Set the book's matplotlib style for the rest of the notebook."""
+    """Set the book's look for the rest of the notebook: figures' style, tables whose texts are no markup."""
     plt.style.use(STYLE)
+    escape_styled_tables()
 
 
 def cohort_panels(cohorts: list[str], size: tuple[float, float], **shared: bool) -> tuple[Figure, list[Axes]]:

@@ -7,12 +7,17 @@ them stay in the run's private folder.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
+import unicodedata
+from collections.abc import Iterable
 
 import pandas as pd
 
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
+
+_KEY = "pseudonym.key"
 
 
 def pseudonyms(run: Run, site: str, raw_ids: list[str]) -> list[str]:
@@ -29,9 +34,32 @@ def pseudonyms(run: Run, site: str, raw_ids: list[str]) -> list[str]:
     return made
 
 
+def take_over(run: Run, other: Run) -> None:
+    """Let ``other`` give the same pseudonyms as ``run``, unless it has given some already."""
+    mine, theirs = (one.private / _KEY for one in (run, other))
+    if mine.is_file() and not theirs.is_file():
+        with replacing(theirs) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(mine.read_bytes())
+
+
 def raw_ids(run: Run) -> dict[str, str]:
     """Raw identifier of every pseudonym: for finding files, never for showing."""
     return identifiers(run).set_index("patient_id")["raw_id"].to_dict()
+
+
+def same_number(number: str) -> str:
+    """A patient number without what changes on the way: capitals, full width, spaces, leading zeros."""
+    plain = re.sub(r"\s", "", unicodedata.normalize("NFKC", number)).casefold()
+    return plain.lstrip("0") or plain
+
+
+def secret_numbers(run: Run, numbers: Iterable[str]) -> list[str]:
+    """Keyed hashes of patient numbers, to compare numbers that nobody may see; equal for `same_number`."""
+    key = _key(run)
+    return [
+        hmac.new(key, f"number {same_number(one)}".encode(), "sha256").hexdigest()[:16] for one in numbers
+    ]
 
 
 def single_patients(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +76,7 @@ def identifiers(run: Run) -> pd.DataFrame:
 
 
 def _key(run: Run) -> bytes:
-    path = run.private / "pseudonym.key"
+    path = run.private / _KEY
     if not path.is_file():
         with replacing(path) as temporary:  # a half-written key would make other pseudonyms
             temporary.touch(mode=0o600)

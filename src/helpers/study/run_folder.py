@@ -26,6 +26,7 @@ from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
 from helpers.study.content_hash import file_hash
 from helpers.study.contracts import WRITTEN_BY
+from helpers.study.formulas import without_formulas
 from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash
 from helpers.study.places import REPOSITORY, made_folder, replacing, shown_path
 from helpers.study.study_file import Study, load_study
@@ -238,7 +239,9 @@ class Run:
             labelled = table.copy()
             labelled.insert(0, "data", label)
             with self.writing(target) as path:
-                labelled.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+                without_formulas(labelled).to_csv(
+                    path, index=False, float_format="%.10g", lineterminator="\n"
+                )
         return tables[self.table_path(name)]
 
     def _sizes(self) -> pd.DataFrame | None:

@@ -1,0 +1,69 @@
+"""Styled tables show what the cells say, in a notebook too; bs4 reads the HTML again."""
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from IPython.core.interactiveshell import InteractiveShell
+
+from helpers.plots import tables
+from helpers.plots.style import use_style
+
+HOSTILE = "<img src=x onerror=alert(1)>&lt;"
+
+
+@pytest.fixture
+def shell():
+    made = InteractiveShell.instance()
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def hostile():
+    table = pd.DataFrame({HOSTILE: [HOSTILE, "b", None], "share": [0.5, 1.25, float("nan")]})
+    return table.set_index(pd.Index([HOSTILE, 1, "c"], name="<i>")).rename_axis(columns="<u>")
+
+
+def cells(html):
+    page = BeautifulSoup(html, "html.parser")
+    assert not page.find_all(["img", "i", "u"])
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
+
+
+def test_texts_headers_and_names_are_escaped_and_formats_kept():
+    styled = hostile().style.format(precision=1, na_rep="-").format("{:.0%}", subset=["share"], na_rep="none")
+    head, names, *rows = cells(tables.escaped_html(styled))
+    assert head == ["<u>", HOSTILE, "share"]
+    assert names[0] == "<i>"
+    assert rows == [[HOSTILE, HOSTILE, "50%"], ["1", "b", "125%"], ["c", "-", "none"]]
+
+
+def test_the_table_itself_is_not_changed():
+    table = hostile()
+    styled = table.style.hide()
+    tables.escaped_html(styled)
+    assert styled.data is table
+    assert table.equals(hostile())
+
+
+def test_several_levels_and_colours():
+    table = pd.DataFrame([["x'", 2]], columns=pd.MultiIndex.from_tuples([("<b>", "a"), ("<b>", "c")]))
+    styled = table.style.map(lambda value: "color: red" if value == "x'" else "")
+    html = tables.escaped_html(styled)
+    assert "color: red" in html
+    assert "<b>" not in html
+
+
+def test_a_notebook_shows_any_styled_table_escaped(shell):
+    use_style()
+    data, _ = shell.display_formatter.format(hostile().style.hide().format(precision=2))
+    assert [HOSTILE, "0.50"] in cells(data["text/html"])
+    data, _ = shell.display_formatter.format(hostile())
+    assert [HOSTILE, HOSTILE, "0.50"] in cells(data["text/html"])
+
+
+def test_every_notebook_asks_for_it():
+    from helpers.study.places import REPOSITORY, STEPS
+
+    for step in STEPS.values():
+        text = (REPOSITORY / "notebooks" / f"{step}.ipynb").read_text(encoding="utf-8")
+        assert '"use_style()' in text, step
