@@ -5,7 +5,8 @@
 Damages scans and masks of virtual patients (and of the real scans in RADBOOK_REAL_DATA) in more than sixty
 ways, measures each as `radbook apply` would, and prints a JSON object: which share is noticed by how far the
 Rad-score moved (in SDs of the training patients), and how many undamaged scans are refused. ``--table``
-writes a row for each damage and patient. About an hour of two cores.
+writes a row for each damage and patient. The book's page shows the means by kind of damage, which are
+kept in data/benchmarks. About an hour of two cores.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
@@ -33,13 +35,17 @@ from helpers.features.extraction import extract
 from helpers.features.plausibility import breaches
 from helpers.features.quality import quality_control
 from helpers.frozen.bundle import Bundle, load_bundle
+from helpers.frozen.domain import outside_domain
 from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.regions import VERTEBRAE, WHOLE, check_regions, label_codes, six_layers
 from helpers.imaging.sources import Scan, whole_hu
-from helpers.study.places import REPOSITORY
+from helpers.plots.style import use_style
+from helpers.study.places import REPOSITORY, replacing
 from helpers.study.study_file import Limits
 from helpers.virtual import VirtualSite
 
+RESULTS = REPOSITORY / "data" / "benchmarks" / "damage.csv"
+FIGURE = REPOSITORY / "book" / "_static" / "damage.svg"
 PROTOCOL = REPOSITORY / "data" / "virtual" / "protocol.yml"
 HOSPITAL = 200  # patients; fewer are looked at
 SEED = 20261128  # patients that no other page shows; set before anything was computed with it
@@ -291,12 +297,15 @@ def measure(scan: Scan, bundle: Bundle, settings: dict, person: pd.DataFrame) ->
         reasons["refused when read"] = str(error)
     try:
         block = preprocess(scan, settings)
-        reasons |= breaches(quality_control(scan, block, settings), Limits())
+        reasons |= breaches(quality_control(scan, block, settings) | {"injected": False}, Limits())
         features = pd.DataFrame([extract(block, settings)])
     except Exception as error:  # what no engine can measure has no score either
         return Measured(reasons | {"not measurable": type(error).__name__}, np.nan, np.nan)
-    score = float(bundle.rad_score(features).iloc[0])
-    return Measured(reasons, score, float(bundle.nomogram(person, features).iloc[0]))
+    score = bundle.rad_score(features)
+    outside = outside_domain(bundle.model["domain"], features, score, None)
+    if len(outside):
+        reasons["domain"] = ", ".join(outside["what"])
+    return Measured(reasons, float(score.iloc[0]), float(bundle.nomogram(person, features).iloc[0]))
 
 
 def study_patient(number: int, scans: dict[str, Callable[[], Scan]], bundle: Bundle) -> list[dict]:
@@ -395,6 +404,47 @@ def shares(table: pd.DataFrame, sd: float) -> dict:
     }
 
 
+def by_kind(table: pd.DataFrame, sd: float) -> pd.DataFrame:
+    """For each damage: scans, how far the Rad-score moves (median, SDs), which share is noticed, by what."""
+    moved = (table["moved"] / sd).abs()
+    origin = table["patient"].str.partition(" ")[0]
+    table = table.assign(moved=moved, origin=origin, noticed=table["broken"] != "", far=~(moved <= 1))
+    grouped = table.groupby(["kind", "strength", "origin"], sort=False)
+    summary = grouped.agg(
+        scans=("patient", "size"),
+        moved=("moved", "median"),
+        over_one_sd=("far", "mean"),
+        noticed=("noticed", "mean"),
+    )
+    missed = table["far"] & ~table["noticed"] & (table["kind"] != "none")
+    summary["missed_over_one_sd"] = missed.groupby([table[name] for name in grouped.keys], sort=False).sum()
+    rules = table["broken"].str.split(", ").explode().groupby(level=0).agg(list)
+    summary["rules"] = [
+        ", ".join(rules[rows].explode().value_counts().drop("", errors="ignore").index[:3])
+        for rows in grouped.groups.values()
+    ]
+    return summary.reset_index().round(3).assign(**circumstances())
+
+
+def draw(summary: pd.DataFrame) -> None:
+    """Share noticed against the shift of the Rad-score, a point a damage."""
+    use_style()
+    figure, axes = plt.subplots(figsize=(6.4, 3.8))
+    damaged = summary[summary["kind"] != "none"]
+    for name, colour, marker in (("virtual", "#0072B2", "o"), ("real", "#D55E00", "^")):
+        part = damaged[damaged["origin"] == name]
+        axes.plot(
+            part["moved"], 100 * part["noticed"], marker, color=colour, alpha=0.6, label=f"{name} scans"
+        )
+    axes.axvline(1, color="#777777", ls="--", lw=1)
+    axes.set(xscale="symlog", xlim=(0, None), ylim=(-4, 104))
+    axes.set(xlabel="Median shift of the Rad-score (SDs of the training patients)", ylabel="Noticed (%)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.legend(loc="lower right")
+    with replacing(FIGURE) as path:
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=REPOSITORY / "runs" / "virtual" / "private" / "bundle")
@@ -417,6 +467,10 @@ def main() -> None:
     sd = bundle.model["training"]["features"][RAD_SCORE]["sd"]
     kinds_tried = table.loc[table["kind"] != "none", ["kind", "strength"]].drop_duplicates()
     found = {**circumstances(), "damages": len(kinds_tried), "rad_score_sd": sd, **shares(table, sd)}
+    summary = by_kind(table, sd)
+    with replacing(RESULTS) as path:
+        summary.to_csv(path, index=False, lineterminator="\n")
+    draw(summary)
     print(json.dumps(found, indent=None if options.json else 1))
 
 

@@ -28,6 +28,15 @@ MODEL = {
     "nomogram": {"coefficients": {"Intercept": -4.0, "age": 0.0475, "rad_score": 1.25}},
     "cutoffs": {"rule": CUTOFF_RULE, "clinical": 0.25, "radiomics": 0.375, "nomogram": 0.4375},
     "training": {"patients": 412},
+    "domain": {
+        "rad_score": {"low": -3.0, "high": 4.0},
+        "features": {"original_firstorder_Mean": {"low": 3.5, "high": 310.25}},
+        "centre": [128.25],
+        "sd": [31.5],
+        "covariance": [[1.0]],
+        "distance": 3.625,
+        "kvp": [120.0],
+    },
     "engine": {"pyradiomics-bhklab": "3.1.4"},
     "libraries": {"numpy": "2.4.6"},
 }

@@ -12,7 +12,7 @@ from helpers.study.study_file import Site, Study
 def small_hospital(folder):
     """A hospital of four patients in NIfTI files, the last one with an empty mask; coarse settings."""
     for number in range(4):
-        scan = synthetic_scan(seed=number)
+        scan = synthetic_scan(seed=number, radius_mm=(11.0, 8.0, 12.0 + 0.3 * number))  # a mask each
         sitk.WriteImage(scan.image, folder / f"ct_{number}.nii.gz")
         sitk.WriteImage(scan.mask * (number < 3), folder / f"mask_{number}.nii.gz")
     text = PAPER.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from helpers.features import extraction, names, prepare
 from helpers.features.blocks import preprocess, read_settings
 from helpers.features.cases import Case
 from helpers.features.rules import apply_rules
-from helpers.frozen import drift, new_hospital
+from helpers.frozen import drift, new_hospital, verdicts
 from helpers.frozen.bundle import load_bundle, score
 from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.dicom import read_dicom
@@ -303,10 +303,12 @@ def test_a_virtual_model_scores_real_patients_and_tells_how_far_they_lie(
     measured = new_hospital.measure(run, people, virtual_bundle.features, workers=1)
     assert measured.refused.empty
     scores = score(virtual_bundle, people, measured.features)
-    table = new_hospital.positions(virtual_bundle, people, scores)
+    table = verdicts.positions(virtual_bundle, people, scores.assign(warned=False))
     assert table[virtual_bundle.models].apply(lambda risk: risk.between(0, 1)).all(axis=None)
     assert np.isfinite(table["total_points"]).all()
     values = measured.features.assign(**{RAD_SCORE: scores["rad_score"]})
     told = drift.feature_drift(virtual_bundle.model["training"], values)
     # Thick slices of another scanner are not the virtual hospital's: the page must say so.
     assert told["outside"].max() == 1
+    met = verdicts.meet(virtual_bundle, people.assign(exclusion=""), measured)
+    assert met.table["status"].tolist() == ["outside the domain"] and met.given().empty

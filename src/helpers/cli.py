@@ -16,10 +16,11 @@ from helpers.commands.run import apply_bundle, run_folder, run_study
 from helpers.errors import StudyError
 from helpers.features.cache import CaseCache
 from helpers.features.cluster import ADDRESS_VARIABLE
+from helpers.frozen.new_hospital import VIRTUAL_ON_REAL, open_bundle, virtual_on_real
 from helpers.pages.build import book_page, build_book
 from helpers.pages.doubts import require_own
 from helpers.study.lock import locked
-from helpers.study.places import FULL, REPOSITORY, unwritable
+from helpers.study.places import FULL, REPOSITORY, shown_path, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import load_study
 
@@ -147,6 +148,9 @@ def apply(
     """Score new patients with a frozen model, and judge it where their outcomes are known."""
     with _readable_errors():
         run = apply_bundle(bundle, study, run_dir, accept_differences, workers, accept_foreign)
+        if virtual_on_real(open_bundle(run, str(bundle)), run.study):
+            typer.echo(VIRTUAL_ON_REAL, err=True)
+        typer.echo(f"Each patient's result: {shown_path(run.private / 'scores.xlsx')} (and scores.csv)")
         typer.echo(f"The book: {book_page(run)}")
 
 

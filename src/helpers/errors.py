@@ -11,6 +11,7 @@ Kind = Literal[
     "missing file",
     "image",
     "mask",
+    "double",  # the scan or mask of another patient
     "layer",  # of a vertebra that is drawn
     "level",  # T12 or L1
     "fracture",

@@ -18,7 +18,7 @@ from helpers.evaluation.cutoffs import confusion_metrics
 from helpers.evaluation.delong import delong_auc
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of
-from helpers.frozen import new_hospital
+from helpers.frozen import judged, new_hospital, verdicts
 from helpers.frozen.bundle import Bundle, load_bundle, score
 from helpers.pages import leaks
 from helpers.study import pseudonyms
@@ -183,8 +183,8 @@ def test_ready_features_of_an_unknown_engine_are_not_the_same(bundle, ready, tmp
 
 def test_points_add_up_to_the_frozen_risk(bundle, exported):
     new, people, measured = exported
-    scores = score(bundle, people, measured.features)
-    table = new_hospital.positions(bundle, people, scores)
+    scores = score(bundle, people, measured.features).assign(warned=False)
+    table = verdicts.positions(bundle, people, scores)
     points = table.filter(like="points_")
     assert list(points) == ["points_age", "points_sex", "points_rad_score"]
     np.testing.assert_allclose(points.sum(axis=1), table["total_points"])
@@ -192,7 +192,7 @@ def test_points_add_up_to_the_frozen_risk(bundle, exported):
     np.testing.assert_allclose(risk, table["nomogram"], rtol=1e-9)
     assert (table["positive"] == (table["nomogram"] >= bundle.model["cutoffs"]["nomogram"])).all()
     new.write("scores", table)
-    shown = table.set_index("patient_id").loc[new_hospital.middle_patient(table), "nomogram"]
+    shown = table.set_index("patient_id").loc[verdicts.middle_patient(table), "nomogram"]
     assert (
         abs(shown - table["nomogram"].median())
         == (table["nomogram"] - table["nomogram"].median()).abs().min()
@@ -210,10 +210,8 @@ def people_and_scores(n=60):
 
 def test_performance_is_judged_at_the_frozen_cutoffs():
     people, scores = people_and_scores()
-    predictions = new_hospital.predictions_of(people, scores, ["radiomics", "nomogram"])
-    table = new_hospital.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index(
-        "model"
-    )
+    predictions = judged.predictions_of(people, scores, ["radiomics", "nomogram"])
+    table = judged.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index("model")
     y = people["osteoporosis"].astype(int)
     for model, cutoff in (("radiomics", 0.2), ("nomogram", 0.45)):
         expected = confusion_metrics(y, scores[model], cutoff)
@@ -221,34 +219,23 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
         assert row["sensitivity"] == ((scores[model] >= cutoff) & (y == 1)).sum() / y.sum()
         assert (row["npv_low"], row["npv_high"]) == tuple(expected.loc["npv", ["wilson_low", "wilson_high"]])
         assert row["auc"] == pytest.approx(delong_auc(y, scores[model]).auc, rel=1e-12)
-    shown = new_hospital.printed_performance(table.reset_index())
+    shown = judged.printed_performance(table.reset_index(), "0 of 60")
     assert re.fullmatch(r"0\.\d\d \(0\.\d\d to [01]\.\d\d\)", shown.loc["auc", "nomogram"])
-    protected = new_hospital.frozen_performance(
-        predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60
-    )
+    protected = judged.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60)
     assert protected["sensitivity_low"].isna().all() and protected["auc"].notna().all()
 
 
 def test_patients_without_outcome_are_scored_but_not_judged():
     people, scores = people_and_scores()
     people.loc[:9, "osteoporosis"] = np.nan
-    predictions = new_hospital.predictions_of(people, scores, ["nomogram"])
-    assert len(predictions) == 50 and new_hospital.can_be_judged(people)
-    assert "outcome of 50 is known" in new_hospital.outcomes_in_words(people, 0)
-    assert "outcome of <60 is known" in new_hospital.outcomes_in_words(people, 60)
+    predictions = judged.predictions_of(people, scores, ["nomogram"])
+    assert len(predictions) == 50 and judged.can_be_judged(people)
+    assert "outcome of 50 is known" in judged.outcomes_in_words(people, 0)
+    assert "outcome of <60 is known" in judged.outcomes_in_words(people, 60)
     people["osteoporosis"] = np.where(people.index == 0, 1.0, 0.0)
-    assert not new_hospital.can_be_judged(people)
-    assert "too few to judge" in new_hospital.outcomes_in_words(people, 0)
-    assert "No outcomes" in new_hospital.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
-
-
-def test_few_excluded_or_refused_patients_are_not_told():
-    people, _ = people_and_scores()
-    screened = pd.DataFrame({"exclusion": [""] * len(people) + ["fracture"] * 3})
-    measured = new_hospital.Measured(people, None, pd.DataFrame(index=range(12)))
-    words = new_hospital.arrivals_in_words(screened, people, measured, min_cell=10)
-    assert (words["new-screened"], words["new-scored"]) == (f"{len(people) + 3}", f"{len(people)}")
-    assert (words["new-excluded"], words["new-refused"]) == ("<10", "12")
+    assert not judged.can_be_judged(people)
+    assert "too few to judge" in judged.outcomes_in_words(people, 0)
+    assert "No outcomes" in judged.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
 
 
 def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):
@@ -294,6 +281,32 @@ def test_apply_gives_predictions_only_where_no_outcome_is_known(bundle, ready, t
     assert (run.private / "figures" / "new_hospital_nomogram.svg").is_file()
     text = (run.notebooks / "11_new_hospital.ipynb").read_text(encoding="utf-8")
     assert "the model cannot be judged here" in text and "MRN-55" not in text
+
+
+def test_apply_gives_no_score_outside_the_domain_and_lists_everybody(bundle, ready, tmp_path, monkeypatch):
+    """One patient with a feature far beyond the training patients': a reason in the table, not a number."""
+    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
+    study = ready()
+    features = pd.read_csv(tmp_path / "features.csv")
+    features.loc[5, bundle.features[0]] += 100 * features[bundle.features[0]].std()
+    features.to_csv(tmp_path / "features.csv", index=False)
+    run = apply_bundle(bundle.folder, study, tmp_path / "applied", workers=1)
+    given = pd.read_csv(run.private / "scores.csv").set_index("patient_number")
+    odd, others = given.loc["MRN-550005"], given.drop(index="MRN-550005")
+    assert odd["status"] == "outside the domain" and np.isnan(odd["risk_nomogram"])
+    assert "outside the model's domain:" in odd["reasons"] and "(training" in odd["reasons"]
+    assert (others["status"] == "scored").all() and others["risk_nomogram"].notna().all()
+    assert len(run.read("scores")) == 95
+    sets = pd.read_csv(run.table_path("new_hospital_sensitivity")).query("model == 'nomogram'")
+    assert sets.set_index("patients")["n"].to_dict() == {
+        "as scored": 95,
+        "without warned patients": 95,
+        "with those outside the domain": 96,
+    }
+    flow = pd.read_csv(run.table_path("new_hospital_flow")).set_index("stage")["patients"]
+    assert (flow["all"], flow["outside the domain"], flow["scored"]) == (96, 1, 95)
+    text = (run.notebooks / "11_new_hospital.ipynb").read_text(encoding="utf-8")
+    assert "MRN-55" not in text and "Not for any real patient" in text
 
 
 def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):

@@ -13,7 +13,7 @@ from helpers.imaging import sources
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.study_file import Calibration, Site, Study
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 RAW = "Zhang San 0001"
@@ -132,3 +132,21 @@ def test_fingerprint_follows_labels_erosion_and_bodies(hospital):
     changes = [{}, {"labels": {1: 1}}, {"erode_mm": 3.0}, {"bodies": "masks/{patient_id}_body.nrrd"}]
     prints = {image_source(run, site.model_copy(update=change)).fingerprint(patient) for change in changes}
     assert len(prints) == 4
+
+
+def test_a_calibration_of_the_tube_voltage_changes_hu_and_the_key(hospital):
+    """DICOM at 100 kV: HU as the study file calibrates them, said in a note; at another voltage they stay."""
+    run, site, patient, folder = hospital
+    write_slices(folder / "dicom" / RAW, dicom_slices(SCAN.image, KVP="100"))
+    plain = site.model_copy(update={"images": "dicom/{patient_id}"})
+    way = Calibration(to=120, slope=0.85, intercept=-4)
+    prints = {image_source(run, plain).fingerprint(patient)}
+    for voltage, applied in ((100.0, True), (80.0, False)):
+        source = image_source(run, plain.model_copy(update={"kvp_calibration": {voltage: way}}))
+        scan = source.load(patient)
+        hu = voxels(SCAN.image).astype(float)
+        np.testing.assert_array_equal(voxels(scan.image), np.floor(hu * 0.85 - 3.5) if applied else hu)
+        assert scan.facts.get("kvp_calibrated") == (120 if applied else None) and scan.facts["kvp"] == 100
+        assert any("100 kV calibrated to 120 kV: HU x 0.85 -4" in note for note in scan.notes) == applied
+        prints.add(source.fingerprint(patient))
+    assert len(prints) == 3

@@ -262,3 +262,21 @@ def test_share_gets_the_protected_table_and_private_the_whole(tmp_path):
     written = run.table_path("scanners").read_text(encoding="utf-8")
     assert "<10" in written and ",4," not in written
     assert ",4," in (run.private / "tables" / "scanners.csv").read_text(encoding="utf-8")
+
+
+def test_what_a_table_hides_itself_stays_hidden():
+    table = pd.DataFrame(
+        {"patients": ["a", "b"], "n": [40, small_counts.HIDDEN], "events": [20, small_counts.HIDDEN]}
+    )
+    shown = small_counts.protect("any", table.assign(auc=0.8), 10)
+    assert (
+        shown["n"].tolist() == [40, small_counts.HIDDEN]
+        and shown["events"].tolist()[1] == small_counts.HIDDEN
+    )
+
+
+def test_the_flow_at_a_new_hospital_gives_no_small_count_away():
+    rows = [("all", "", 60), ("excluded", "young", 12), ("refused", "mask", 3), ("scored", "", 45)]
+    table = pd.DataFrame(rows, columns=["stage", "reason", "patients"])
+    shown = small_counts.protect("new_hospital_flow", table, 10)["patients"].tolist()
+    assert shown == [60, small_counts.HIDDEN, "<10", 45]

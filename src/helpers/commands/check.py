@@ -212,13 +212,11 @@ def look_at_images(
 
 
 def _quality(result: Result) -> Result:
-    """Quality control or refusal alone of what was seen."""
-    if result.refused:
+    """What was seen, refused where the regions cannot be used."""
+    if result.refused or result.value.refusal is None:
         return result
-    seen = result.value
-    if seen.refusal is None:
-        return replace(result, value=seen.quality)
-    return replace(result, value=None, reason=str(seen.refusal), kind=seen.refusal.kind)
+    refusal = result.value.refusal
+    return replace(result, value=None, reason=str(refusal), kind=refusal.kind)
 
 
 def doubtful_first(people: pd.DataFrame) -> pd.DataFrame:

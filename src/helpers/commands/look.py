@@ -11,6 +11,7 @@ import numpy as np
 from helpers.errors import StudyError
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case
+from helpers.features.doubles import Marks
 from helpers.features.prepare import SOURCES, prepare
 from helpers.imaging import slices
 from helpers.imaging.sources import ImageSource, Scan
@@ -21,9 +22,10 @@ _DRAWING = (slices, region_views)
 
 
 class Seen(NamedTuple):
-    """What was seen of one patient: quality control, or why it is refused; and pictures."""
+    """What was seen of one patient: quality control and marks, or why it is refused; and pictures."""
 
     quality: dict[str, str | float] | None
+    marks: Marks | None
     refusal: StudyError | None
     pictures: list[Picture]
 
@@ -40,21 +42,22 @@ def look(case: Case, sources: dict[str, ImageSource], settings: dict, cache: Cas
     """
     source = _ReadOnce(sources[case.site])
     try:
-        quality, refusal = prepare(case, {case.site: source}, settings, cache).quality, None
+        prepared = prepare(case, {case.site: source}, settings, cache)
+        found = prepared.quality, prepared.marks, None
     except StudyError as error:
-        quality, refusal = None, error
+        found = None, None, error
     key = cache.key(
         "pictures", source.fingerprint(case.patient_id, case.reader), source_hash(*SOURCES, *_DRAWING)
     )
     arrays = cache.load(key)
     if arrays is not None:
-        return Seen(quality, refusal, _from_arrays(arrays))
+        return Seen(*found, _from_arrays(arrays))
     try:
         drawn = pictures(source.drawn(case.patient_id, case.reader))
     except StudyError as error:
-        raise refusal or error from None
+        raise found[-1] or error from None
     cache.save(key, _to_arrays(drawn))
-    return Seen(quality, refusal, drawn)
+    return Seen(*found, drawn)
 
 
 @dataclass

@@ -12,16 +12,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from helpers.features import blocks, identities, quality
+from helpers.features import blocks, doubles, identities, quality
 from helpers.features.blocks import GRID_KEY, Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, Result, map_cases, require_some
 from helpers.features.cluster import scheduler_address
+from helpers.features.doubles import Marks, marks_of, with_doubles
 from helpers.features.engine import region_grid, resampling
 from helpers.features.quality import quality_control
 from helpers.imaging import (
@@ -44,16 +46,17 @@ from helpers.study.run_folder import Run
 # The code that a block follows from: editing it makes cached blocks stale.
 SOURCES = (
     *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, surroundings),
-    *(tissues, volumes, region_grid, resampling, blocks, quality, sys.modules[__name__]),
+    *(tissues, volumes, region_grid, resampling, blocks, doubles, quality, sys.modules[__name__]),
 )
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A patient's block and its quality control."""
+    """A patient's block, its quality control, and what tells this scan from all others."""
 
     block: Block
     quality: dict[str, str | float]
+    marks: Marks
 
 
 def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: CaseCache) -> Prepared:
@@ -65,7 +68,7 @@ def prepare(case: Case, sources: dict[str, ImageSource], settings: dict, cache: 
     if arrays is None:
         scan = sources[case.site].load(case.patient_id, reader=case.reader)
         block = preprocess(scan, settings)
-        prepared = Prepared(block, quality_control(scan, block, settings))
+        prepared = Prepared(block, quality_control(scan, block, settings), marks_of(scan, block))
         cache.save(key, _to_arrays(prepared))
         return prepared
     return _from_arrays(arrays)
@@ -77,6 +80,7 @@ def _to_arrays(prepared: Prepared) -> dict[str, np.ndarray]:
         "image": sitk.GetArrayFromImage(prepared.block.image),
         "layers": sitk.GetArrayFromImage(prepared.block.layers),
         "facts": np.array(json.dumps(facts)),
+        **prepared.marks.to_arrays(),
     }
 
 
@@ -88,7 +92,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Prepared:
         volume.SetSpacing(spacing)
         volume.SetOrigin(origin)
         volume.SetDirection(direction)
-    return Prepared(Block(*volumes), facts["quality"])
+    return Prepared(Block(*volumes), facts["quality"], Marks.from_arrays(arrays))
 
 
 def cases_of(cohort: pd.DataFrame, reader: int = 1) -> list[Case]:
@@ -123,17 +127,32 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
 
 
 def tabulated(results: Sequence[Result]) -> pd.DataFrame:
-    """Quality control of cases as a table; see :func:`quality_table`, which also prepares them."""
+    """Quality control of cases as a table, doubles refused; see :func:`quality_table`.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Their values have the attributes ``quality`` and ``marks``, as those of :class:`Prepared`.
+    """
     rows = [
         {"patient_id": result.case.patient_id}
-        | ({"status": "refused", "reason": result.reason} if result.refused else result.value)
+        | ({"status": "refused", "reason": result.reason} if result.refused else result.value.quality)
         for result in results
     ]
     table = pd.DataFrame(rows)
     table.insert(3, "sensitivity", "")
     table.insert(4, "kind", [result.kind for result in results])
-    return table
+    marks = {result.case.patient_id: result.value.marks for result in results if not result.refused}
+    return with_doubles(table, marks)
 
 
-def _quality(prepare_case: partial, case: Case) -> dict[str, str | float]:
-    return prepare_case(case).quality
+class Measured(NamedTuple):
+    """What is known of a case beside its block."""
+
+    quality: dict[str, str | float]
+    marks: Marks
+
+
+def _quality(prepare_case: partial, case: Case) -> Measured:
+    prepared = prepare_case(case)
+    return Measured(prepared.quality, prepared.marks)

@@ -34,7 +34,8 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     -------
     dict
         ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount),
-        header_patient (keyed hash of the patient number in the headers);
+        header_patient (keyed hash of the patient number in the headers), kvp_calibrated (kV) where the study
+        file calibrates;
         spacing (mm) and size (voxels); volume (mm3) and mean HU of each layer and of all, on the voxels as
         scanned (missing for a vertebra that is not there, whose name is in ``missing_vertebra``);
         ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` (voxels below -200 HU),
@@ -46,6 +47,7 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     """
     told = ("scanner", "kvp", "kernel", "contrast", "header_patient")
     facts = {name: scan.facts.get(name) for name in told}
+    facts |= {name: scan.facts[name] for name in ("kvp_calibrated",) if name in scan.facts}
     facts["missing_vertebra"] = ", ".join(missing_vertebrae(scan.mask))
     for name, values in (("spacing", scan.image.GetSpacing()), ("size", scan.image.GetSize())):
         facts |= {f"{name}_{axis}": value for axis, value in zip("xyz", values, strict=True)}
@@ -96,8 +98,9 @@ def _notes(facts: dict) -> list[str]:
         volume = facts[layer_column("volume", layer)]
         if volume < _LAYER_MM3:
             notes.append(f"{name}: only {volume:.0f} mm3 (limit {_LAYER_MM3:.0f})")
-    if facts["kvp"] is not None and facts["kvp"] != _PAPER_KVP:
-        notes.append(f"{facts['kvp']:.0f} kV instead of {_PAPER_KVP:.0f} kV shifts HU")
+    kvp = facts.get("kvp_calibrated", facts["kvp"])
+    if kvp is not None and kvp != _PAPER_KVP:
+        notes.append(f"{kvp:.0f} kV instead of {_PAPER_KVP:.0f} kV shifts HU")
     return notes
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
 from helpers.features.ready import engine_of
+from helpers.frozen.domain import domain_summary, voltages
 from helpers.frozen.drift import RAD_SCORE, training_summary
 from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
@@ -27,7 +28,7 @@ from helpers.study.content_hash import content_hash
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
 
-FORMAT = 3
+FORMAT = 4
 FROZEN = ("model.json", "extraction.yml")
 MANIFEST = "manifest.json"
 MODELS = ("clinical", "radiomics", "nomogram")
@@ -46,7 +47,8 @@ class Bundle:
     model : dict
         The content of model.json: study, title, virtual, seed, outcome, predictors, selection (features,
         mean, sd, coefficients, intercept), radiomics, clinical (absent without predictors), nomogram,
-        cutoffs, training (as `helpers.frozen.drift.training_summary` gives it), engine, libraries.
+        cutoffs, training (as `helpers.frozen.drift.training_summary` gives it), domain (as
+        `helpers.frozen.domain.domain_summary` gives it), engine, libraries.
     """
 
     folder: Path
@@ -187,7 +189,7 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
         "radiomics": {"algorithm": "LR", **run.read_json("models")["LR"]},
         **regressions,
         "cutoffs": {"rule": CUTOFF_RULE, **_training_cutoffs(run, ["radiomics", *regressions])},
-        "training": _training(run, selection["features"]),
+        **_training(run, selection["features"], chart),
         "engine": engine_of(study),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
@@ -240,16 +242,20 @@ def own_bundle(run: Run) -> Bundle:
     return bundle
 
 
-def _training(run: Run, features: list[str]) -> dict:
-    """Summary of the training patients, for the drift of later ones."""
+def _training(run: Run, features: list[str], chart: Nomogram) -> dict:
+    """Summaries of the training patients: for the drift of later ones, and for the model's domain."""
     scores = run.read("rad_score").query("cohort == 'training'").set_index("patient_id")
     values = run.read("features").set_index("patient_id").loc[scores.index, features]
     people = run.read("cohort").set_index("patient_id").loc[scores.index, run.study.predictors]
     quality = None
     if not run.study.has_features:
         quality = run.read("preprocessing").set_index("patient_id").loc[scores.index]
-    values = values.assign(**{RAD_SCORE: scores["rad_score"]})
-    return training_summary(values, people, quality, run.study.min_cell)
+    with_score = values.assign(**{RAD_SCORE: scores["rad_score"]})
+    kvp = None if quality is None else voltages(quality.reset_index())
+    return {
+        "training": training_summary(with_score, people, quality, run.study.min_cell),
+        "domain": domain_summary(values, chart.axes["rad_score"], kvp, run.study.min_cell),
+    }
 
 
 def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:

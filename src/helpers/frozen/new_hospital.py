@@ -8,17 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
-from numpy.typing import NDArray
 
 from helpers.errors import StudyError
-from helpers.evaluation.bootstrap import bootstrap_performance
-from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics
-from helpers.evaluation.delong import delong_auc
-from helpers.evaluation.performance import with_intervals
-from helpers.evaluation.predictions import probabilities_wide
 from helpers.features.blocks import GRID_KEY, GRIDS
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of, quality_table
@@ -27,7 +20,6 @@ from helpers.features.rules import apply_rules
 from helpers.frozen.bundle import Bundle, load_bundle, own_bundle, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened
 from helpers.patients.table import check_tables
-from helpers.study import small_counts
 from helpers.study.content_hash import content_hash
 from helpers.study.places import resolve
 from helpers.study.run_folder import Run
@@ -36,7 +28,11 @@ from helpers.virtual import VirtualSite
 from helpers.virtual.export import export_virtual
 
 NOT_STATED = "not stated"
-FEWEST_OF_A_CLASS = 2
+VIRTUAL_ON_REAL = (
+    "This model learnt from simulated patients, and these patients are real. Its scores and risks say "
+    "nothing about them: this page shows how a model is applied, and none of its numbers may reach "
+    "anybody's care."
+)
 
 
 def open_bundle(run: Run, folder: str) -> Bundle:
@@ -241,43 +237,19 @@ def in_words(bundle: Bundle, new: Run, checks: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def arrivals_in_words(
-    screened: pd.DataFrame, people: pd.DataFrame, measured: Measured, min_cell: int
-) -> dict[str, str]:
-    """How many patients came and how far they got, by glue's names.
-
-    Parameters
-    ----------
-    screened : DataFrame
-        As `new_patients` gives them.
-    people : DataFrame
-        Those who have a score.
-    measured : Measured
-    min_cell : int
-        Fewer excluded or refused patients are not told.
-    """
-    excluded = int((screened["exclusion"] != "").sum())
-    return {
-        "new-screened": f"{len(screened)}",
-        "new-excluded": small_counts.shown_count(excluded, min_cell),
-        "new-refused": small_counts.shown_count(len(measured.refused), min_cell),
-        "new-scored": f"{len(people)}",
-        "outcomes": outcomes_in_words(people, min_cell),
-    }
+def virtual_on_real(bundle: Bundle, study: Study) -> bool:
+    """Whether a model of simulated patients meets real ones."""
+    return bundle.model["virtual"] and not study.is_virtual
 
 
-def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
-    """Of how many patients the outcome is known, and whether that is enough to judge the model."""
-    known = people["osteoporosis"].notna() if "osteoporosis" in people else pd.Series(False, people.index)
-    if not known.any():
-        return "No outcomes are known: the model cannot be judged here, only its predictions are given."
-    n, cases = int(known.sum()), int(people.loc[known, "osteoporosis"].sum())
-    # A small rest would tell the number with osteoporosis too.
-    shown = small_counts.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
-    text = f"The outcome of {small_counts.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
-    if can_be_judged(people):
-        return text
-    return f"{text} Fewer than {FEWEST_OF_A_CLASS} of a kind: too few to judge the model."
+def alarm(bundle: Bundle, study: Study) -> str:
+    """What must be read before any number of the page, in HTML; empty where there is nothing to say."""
+    if not virtual_on_real(bundle, study):
+        return ""
+    return (
+        '<div class="admonition danger"><p class="admonition-title">Not for any real patient</p>'
+        f"<p>{VIRTUAL_ON_REAL}</p></div>"
+    )
 
 
 def check_before_applying(run: Run, bundle: str, accept_differences: bool) -> None:
@@ -295,120 +267,3 @@ def check_before_applying(run: Run, bundle: str, accept_differences: bool) -> No
         raise StudyError("\n".join(found))
     require_same(origins(frozen, run), accept_differences)
     require_predictors(frozen, study.predictors)
-
-
-def positions(bundle: Bundle, people: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Each patient's scores, points on the nomogram, and side of the frozen cut-off.
-
-    Returns
-    -------
-    DataFrame
-        The columns of ``scores``, points_<predictor>, total_points, and positive (risk by the nomogram equal
-        to or above its cut-off).
-    """
-    chart = bundle.chart
-    rows = people.reset_index(drop=True).assign(rad_score=scores["rad_score"].to_numpy())
-    points = pd.DataFrame([chart.points(row) for row in rows[chart.predictors].to_dict("records")])
-    positive = scores["nomogram"] >= bundle.model["cutoffs"]["nomogram"]
-    return scores.join(points.add_prefix("points_")).assign(
-        total_points=points.sum(axis=1), positive=positive
-    )
-
-
-def middle_patient(table: pd.DataFrame) -> str:
-    """The patient whose risk by the nomogram is nearest to the median: nobody chooses."""
-    return table.loc[(table["nomogram"] - table["nomogram"].median()).abs().idxmin(), "patient_id"]
-
-
-def predictions_of(people: pd.DataFrame, scores: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Risks in the format of the ``predictions`` artifact, of patients whose outcome is known."""
-    known = people.loc[people["osteoporosis"].notna(), ["patient_id", "osteoporosis"]]
-    rows = known.astype({"osteoporosis": int}).assign(cohort="external").merge(scores, on="patient_id")
-    return rows.melt(
-        ["patient_id", "cohort", "osteoporosis"], models, var_name="model", value_name="probability"
-    )
-
-
-def can_be_judged(people: pd.DataFrame) -> bool:
-    """Whether there are outcomes, with at least two patients of each kind."""
-    if "osteoporosis" not in people:
-        return False
-    counts = people["osteoporosis"].value_counts().reindex([0, 1], fill_value=0)
-    return bool(counts.min() >= FEWEST_OF_A_CLASS)
-
-
-def frozen_performance(
-    predictions: pd.DataFrame, cutoffs: Mapping[str, float], min_cell: int = 0
-) -> pd.DataFrame:
-    """Discrimination on the new patients, and what the frozen cut-offs give there.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As `predictions_of` gives them.
-    cutoffs : mapping of str to float
-        The bundle's.
-    min_cell : int
-        Proportions that would tell of fewer patients rightly or wrongly called are left out (NaN).
-
-    Returns
-    -------
-    DataFrame
-        model, n, events, auc, auc_low, auc_high (DeLong), cutoff, and sensitivity, specificity, accuracy,
-        ppv, npv, each with _low and _high (Wilson).
-    """
-    rows = []
-    for model in predictions["model"].unique():
-        part = probabilities_wide(predictions, "external", [model])
-        area = delong_auc(part["osteoporosis"], part[model])
-        row = {"model": model, "n": len(part), "events": int(part["osteoporosis"].sum()), "auc": area.auc}
-        row |= {"auc_low": area.ci_low, "auc_high": area.ci_high, "cutoff": cutoffs[model]}
-        found = confusion_metrics(part["osteoporosis"], part[model], cutoffs[model])
-        counts = found.loc[["sensitivity", "specificity"]]
-        calls = np.r_[counts["x"], counts["n"] - counts["x"]]
-        if ((calls > 0) & (calls < min_cell)).any():
-            found = found * np.nan
-        for name in PROPORTIONS:
-            row[name] = found.loc[name, "estimate"]
-            row |= {f"{name}_{end}": found.loc[name, f"wilson_{end}"] for end in ("low", "high")}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def printed_performance(table: pd.DataFrame) -> pd.DataFrame:
-    """`frozen_performance` for reading: a row a measure with its interval, a column a model."""
-    shown = table[["n", "events", "cutoff"]].astype(object)
-    shown["cutoff"] = [f"{cutoff:.3f}" for cutoff in table["cutoff"]]
-    for name in ("auc", *PROPORTIONS):
-        rows = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-        shown[name] = [
-            "not shown" if np.isnan(row[0]) else f"{row[0]:.2f} ({row[1]:.2f} to {row[2]:.2f})"
-            for row in rows
-        ]
-    return shown.set_axis(table["model"]).T.rename_axis(index=None, columns=None)
-
-
-def calibration_with_intervals(
-    predictions: pd.DataFrame, models: list[str], weights: NDArray
-) -> pd.DataFrame:
-    """Calibration of every model with bootstrap intervals, as measure and model in rows.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-    models : list of str
-    weights : ndarray, shape (resamples, patients)
-        As :func:`helpers.learning.draws.resample_weights` gives them.
-
-    Returns
-    -------
-    DataFrame
-        model, measure (in_the_large, slope, brier), estimate, low, high.
-    """
-    rows = []
-    for model in models:
-        part = probabilities_wide(predictions, "external", [model])
-        data = part["osteoporosis"], part[model]
-        found = with_intervals(*data, bootstrap_performance(*data, weights, [0.5]))
-        rows += [(model, name, *found.loc[name]) for name in ("in_the_large", "slope", "brier")]
-    return pd.DataFrame(rows, columns=["model", "measure", "estimate", "low", "high"])

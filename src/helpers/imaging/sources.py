@@ -44,7 +44,8 @@ class Scan:
         8-bit labels on the same grid: 0 outside, 1 to 6 as in ``regions.LAYERS``. A vertebra may be
         missing as a whole.
     facts : dict
-        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kernel``, ``contrast``; and
+        What is known of the acquisition: ``scanner``, ``kvp`` (kV), ``kvp_calibrated`` (the voltage
+        whose HU these are made to be), ``kernel``, ``contrast``; and
         ``header_patient``, the keyed hash of the patient number in the headers. Unknown ones are absent.
     notes : tuple of str
         What was done to the mask.
@@ -151,12 +152,13 @@ class FileImages:
         """Image and regions as they were handed over, wherever the regions lie."""
         masks = self._masks(patient_id, reader)
         image, facts = self._image(patient_id)
+        image, facts, calibrated = _calibrated(image, facts, self.site)
         codes, moved = read_codes(masks, image, patient_id)
         bodies = read_bodies(masks, image, patient_id)
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
             layers, cut, lost = six_layers(codes, bodies, masks.erode_mm)
         whole = is_whole(image, self.run.study.simulated)
-        return Scan(image, layers, facts, (*moved, *cut), lost, whole)
+        return Scan(image, layers, facts, (*calibrated, *moved, *cut), lost, whole)
 
     def checked(self, patient_id: str, scan: Scan, reader: int = 1) -> Scan:
         """The scan, when its regions lie where they can lie."""
@@ -172,6 +174,7 @@ class FileImages:
         """
         masks = self._masks(patient_id, reader)
         parts = [self._image_state(patient_id), self.site.series, self.run.study.simulated]
+        parts += [self.site.kvp_calibration]
         parts += [masks.labels, masks.bodies_name, masks.erode_mm]
         parts += [content_hash(file) for file in masks.paths]
         return _hash(*parts, *masks.files)
@@ -252,6 +255,16 @@ class FileImages:
 
 def _hash(*parts: object) -> str:
     return content_hash(*map(repr, parts))
+
+
+def _calibrated(image: sitk.Image, facts: dict, site: Site) -> tuple[sitk.Image, dict, list[str]]:
+    """The image as another tube voltage would have given it, where the site has a calibration of its own."""
+    way = site.kvp_calibration.get(facts.get("kvp"))
+    if way is None:
+        return image, facts, []
+    scaled = sitk.Cast(image, sitk.sitkFloat64) * way.slope + way.intercept
+    note = f"{facts['kvp']:g} kV calibrated to {way.to:g} kV: HU x {way.slope:g} {way.intercept:+g}"
+    return whole_hu(scaled), facts | {"kvp_calibrated": way.to}, [note]
 
 
 def whole_hu(image: sitk.Image) -> sitk.Image:

@@ -1,4 +1,4 @@
-"""The tables of the book's page on speed and memory, from what benchmarks/ wrote to data/benchmarks."""
+"""Tables of the pages on speed, memory and damage, from what benchmarks/ wrote to data/benchmarks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
+TABLES = ("extraction", "scale", "whole_book", "damage")
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """What the page includes, by name in the book's sources; the same for every run."""
-    return {f"benchmarks/{name}.md": _page(name) for name in ("extraction", "scale", "whole_book")}
+    return {f"benchmarks/{name}.md": _page(name) for name in TABLES}
 
 
 def _page(name: str) -> bytes:

@@ -13,6 +13,7 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
 from helpers.frozen.bundle import Bundle, own_bundle
+from helpers.frozen.domain import limits_table
 from helpers.pages.rendering import rendered
 from helpers.study.contracts import COHORT_TITLES
 from helpers.study.run_folder import Run
@@ -38,6 +39,7 @@ def page(run: Run) -> str:
         outcome=bundle.outcome.in_words,
         models=bundle.models,
         features=_features(bundle),
+        domain=limits_table(bundle.model["domain"]).to_dict("records"),
         settings=bundle.extraction.read_text(encoding="utf-8").strip(),
         checksum=manifest["sha256"]["model.json"],
         performance=_shared(run, "table_5"),

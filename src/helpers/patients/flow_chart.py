@@ -23,6 +23,7 @@ CATEGORIES: dict[Kind, str] = {
     "contrast": "contrast-enhanced scan",
     "layer": "layer missing in the mask",
     "mask": "mask unusable",
+    "double": "same scan or mask as another patient",
     "other": "other technical reason",
 }
 

@@ -50,6 +50,8 @@ TABLES = {
     "rad_score": Counts(down=("cohort",)),
     "sensitivity_analysis": Counts(across=("n", "set_aside")),
     "strict_subgroups": Counts(down=("cohort", "characteristic")),
+    "new_hospital_flow": Counts(down=()),
+    "new_hospital_domain": Counts(groups=("n",), across=("within", "outside")),
     "strict_scanners": Counts(across=("scanner in training", "scanner not in training")),
 }
 # Numbers of patients that a study would need, not that it has.
@@ -113,6 +115,7 @@ def _counts(table: pd.DataFrame, shape: Counts, min_cell: int) -> pd.DataFrame:
     for rows, names in _sums(table, counts, shape) * 3:  # what one sum hides, a crossing one may give away
         _hide_more(counts, hidden, useful, rows, names, min_cell)
     shown = counts.astype("Int64").astype(object).where(~hidden, HIDDEN).mask(small, f"<{min_cell}")
+    shown = shown.where(counts.notna(), table[counts.columns])  # what the table itself hides
     return table.assign(**shown)
 
 

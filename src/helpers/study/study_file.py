@@ -51,6 +51,14 @@ class FeatureTable(Strict):
     patient_id: str = "patient_id"
 
 
+class Calibration(Strict):
+    """How HU of one tube voltage become those of another (``to``, kV): HU x ``slope`` + ``intercept``."""
+
+    to: float
+    slope: Annotated[float, Field(gt=0)]
+    intercept: float
+
+
 class Site(Strict):
     """One hospital: its role, its patients' table, and images with masks, or ready features, or virtual ones.
 
@@ -59,7 +67,8 @@ class Site(Strict):
     Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
-    ``segmenter`` draws the masks of a site that has none.
+    ``segmenter`` draws the masks of a site that has none. ``kvp_calibration`` (by tube voltage, kV) makes HU
+    of scans at another voltage comparable, as measured on a phantom.
     """
 
     name: str
@@ -74,6 +83,7 @@ class Site(Strict):
     bodies: str | None = None
     erode_mm: Annotated[float, Field(ge=0)] = 0.0
     segmenter: Literal["totalsegmentator", "spine-segment"] | None = None
+    kvp_calibration: dict[float, Calibration] = {}
     features: FeatureTable | None = None
     second_reader_features: FeatureTable | None = None
 
