@@ -36,17 +36,23 @@ from helpers.features.plausibility import breaches
 from helpers.features.quality import quality_control
 from helpers.frozen.bundle import Bundle, load_bundle
 from helpers.frozen.domain import outside_domain
+from helpers.frozen.drawing import unlike_training
 from helpers.frozen.drift import RAD_SCORE
 from helpers.imaging.regions import VERTEBRAE, WHOLE, check_regions, label_codes, six_layers
 from helpers.imaging.sources import Scan, whole_hu
 from helpers.plots.style import use_style
 from helpers.study.places import REPOSITORY, replacing
-from helpers.study.study_file import Limits
+from helpers.study.study_file import Limits, Plausibility
 from helpers.virtual import VirtualSite
 
 RESULTS = REPOSITORY / "data" / "benchmarks" / "damage.csv"
 FIGURE = REPOSITORY / "book" / "_static" / "damage.svg"
 PROTOCOL = REPOSITORY / "data" / "virtual" / "protocol.yml"
+# Breaches after which there is no score by default; others mark the patient.
+REFUSING = {name for name, action in Plausibility() if action == "refuse"} | {
+    "refused when read",
+    "not measurable",
+}
 HOSPITAL = 200  # patients; fewer are looked at
 SEED = 20261128  # patients that no other page shows; set before anything was computed with it
 # Image and mask of the real scans, and the numbering of the mask.
@@ -214,7 +220,8 @@ def _kilovolts(kvp: int, scan: Scan, others: list[Scan]) -> Scan:
     mineral = yaml.safe_load(PROTOCOL.read_text(encoding="utf-8"))["scanner"]["mineral_by_kvp"][kvp]
     fat = {80: -18.0, 100: -8.0, 140: 4.0}[kvp]
     hu = _hu(scan)
-    return _with_hu(scan, np.where(hu > 60, 60 + (hu - 60) * mineral, np.where(hu < -40, hu + fat, hu)))
+    told = replace(scan, facts=scan.facts | {"kvp": float(kvp)})  # as DICOM headers tell it
+    return _with_hu(told, np.where(hu > 60, 60 + (hu - 60) * mineral, np.where(hu < -40, hu + fat, hu)))
 
 
 def _thick(step: float, scan: Scan, others: list[Scan]) -> Scan:
@@ -297,12 +304,16 @@ def measure(scan: Scan, bundle: Bundle, settings: dict, person: pd.DataFrame) ->
         reasons["refused when read"] = str(error)
     try:
         block = preprocess(scan, settings)
-        reasons |= breaches(quality_control(scan, block, settings) | {"injected": False}, Limits())
+        facts = quality_control(scan, block, settings) | {"injected": False, "patient_id": "one"}
+        reasons |= breaches(facts, Limits())
+        unlike = unlike_training(bundle.model["drawing"], pd.DataFrame([facts]))
+        reasons |= {"unlike training": unlike.iloc[0]} if len(unlike) else {}
         features = pd.DataFrame([extract(block, settings)])
     except Exception as error:  # what no engine can measure has no score either
         return Measured(reasons | {"not measurable": type(error).__name__}, np.nan, np.nan)
     score = bundle.rad_score(features)
-    outside = outside_domain(bundle.model["domain"], features, score, None)
+    kvp = pd.Series([facts["kvp"]], dtype=float)
+    outside = outside_domain(bundle.model["domain"], features, score, kvp)
     if len(outside):
         reasons["domain"] = ", ".join(outside["what"])
     return Measured(reasons, float(score.iloc[0]), float(bundle.nomogram(person, features).iloc[0]))
@@ -388,18 +399,22 @@ def shares(table: pd.DataFrame, sd: float) -> dict:
     noticed = damaged["broken"] != ""
     steps = {"over 1 SD": moved > 1, "over 0.5 SD": moved > 0.5, "all": moved >= 0}
     undamaged = table[table["kind"] == "none"]
-    refused = undamaged["broken"] != ""
+    rules = undamaged["broken"].str.split(", ")
+    what = {
+        "refused": rules.map(lambda found: bool(REFUSING & set(found))),
+        "outside the domain": rules.map(lambda found: "domain" in found),
+        "marked": rules.map(lambda found: bool(set(found) - {"", "domain", *REFUSING})),
+    }
     virtual = undamaged["patient"].str.startswith("virtual")
     return {
         "noticed": {
             name: {"cases": int(of.sum()), "share": float(noticed[of].mean())} for name, of in steps.items()
         },
         "undamaged": {
-            "virtual": {"scans": int(virtual.sum()), "refused": int(refused[virtual].sum())},
-            "real": {
-                "scans": int((~virtual).sum()),
-                "refused": dict(undamaged.loc[refused & ~virtual, ["patient", "reason"]].to_numpy().tolist()),
-            },
+            "virtual": {"scans": int(virtual.sum())}
+            | {name: int(hit[virtual].sum()) for name, hit in what.items()},
+            "real": {"scans": int((~virtual).sum())}
+            | {name: undamaged.loc[hit & ~virtual, "patient"].tolist() for name, hit in what.items()},
         },
     }
 

@@ -12,6 +12,11 @@ PLAUSIBLE = {
         for side in ("head", "foot", "left", "right", "front", "back")
     },
     **{
+        f"extent_{vertebra}_{size}": {"height": 19.0, "width": 35.0, "depth": 25.0}[size]
+        for vertebra in ("t12", "l1")
+        for size in ("height", "width", "depth")
+    },
+    **{
         f"body_{vertebra}_{size}": {"height": 22.0, "width": 38.0, "depth": 28.0}[size]
         for vertebra in ("t12", "l1")
         for size in ("height", "width", "depth")

@@ -101,7 +101,7 @@ def _written(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.Series:
 def _edge(facts: Facts, limits: Limits) -> list[str]:
     told = []
     for vertebra in VERTEBRAE:
-        deep = {side: -_margin(facts, vertebra, side) - _step(facts, side) / 3 for side in SIDES}
+        deep = {side: -_margin(facts, vertebra, side) - _step(facts, side) / 2 for side in SIDES}
         wrong = [f"{side} ({deep[side]:.1f} mm)" for side in SIDES if deep[side] > limits.edge_mm]
         if wrong:
             told.append(
@@ -254,7 +254,7 @@ RULES = {
     "edge": Rule(
         "mask",
         _edge,
-        "the region ends before the cortex and the end plates (a third of a voxel is forgiven)",
+        "the region ends before the cortex and the end plates (half a voxel is forgiven)",
         ("edge_mm",),
         _MEASURED,
     ),

@@ -19,6 +19,7 @@ from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
 from helpers.features.ready import engine_of
 from helpers.frozen.domain import domain_summary, voltages
+from helpers.frozen.drawing import drawing_summary
 from helpers.frozen.drift import RAD_SCORE, training_summary
 from helpers.learning.classifiers import logistic_probability
 from helpers.learning.logistic import LogisticModel
@@ -255,6 +256,7 @@ def _training(run: Run, features: list[str], chart: Nomogram) -> dict:
     return {
         "training": training_summary(with_score, people, quality, run.study.min_cell),
         "domain": domain_summary(values, chart.axes["rad_score"], kvp, run.study.min_cell),
+        "drawing": {} if quality is None else drawing_summary(quality),
     }
 
 

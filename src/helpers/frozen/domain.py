@@ -62,19 +62,19 @@ def domain_summary(
     return {
         "rad_score": {"low": float(min(axis)), "high": float(max(axis))},
         "features": {
-            name: {"low": -_end(-column, share), "high": _end(column, share)}
+            name: {"low": -upper_end(-column, share), "high": upper_end(column, share)}
             for name, column in zip(features, values.T, strict=True)
         },
         "centre": centre.tolist(),
         "sd": sd.tolist(),
         "covariance": covariance.tolist(),
-        "distance": float(np.exp(_end(np.log(apart), SHARE))),
+        "distance": float(np.exp(upper_end(np.log(apart), SHARE))),
         "kvp": _usual_voltages(kvp, len(features), min_cell),
     }
 
 
-def _end(values: NDArray, share: float) -> float:
-    """Value that ``share`` of further patients lie above.
+def upper_end(values: NDArray, share: float) -> float:
+    """Value that ``share`` of further patients lie above, by the ``values`` of some.
 
     Beyond the highest seventh an exponential tail is fitted (features are more often skewed than normal), and
     its predictive distribution is taken, which is wider the fewer patients there are.

@@ -6,13 +6,14 @@ stands in private/scores.csv and scores.xlsx, with the reasons in full.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from helpers.errors import StudyError
 from helpers.frozen import domain
 from helpers.frozen.bundle import Bundle, score
+from helpers.frozen.drawing import marked
 from helpers.frozen.drift import RAD_SCORE
 from helpers.frozen.new_hospital import Measured, virtual_on_real
 from helpers.patients.flow_chart import CATEGORIES, OTHER_REASONS
@@ -84,6 +85,8 @@ def meet(bundle: Bundle, screened: pd.DataFrame, measured: Measured) -> Met:
     measured : Measured
         Of those included.
     """
+    if measured.quality is not None:
+        measured = replace(measured, quality=marked(bundle.model["drawing"], measured.quality))
     people = screened[screened["patient_id"].isin(measured.features["patient_id"])]
     scores = score(bundle, people, measured.features)
     found = domain.outside_domain(

@@ -55,7 +55,8 @@ def surroundings(image: sitk.Image, layers: sitk.Image) -> dict[str, float]:
     dict
         For each vertebra that is drawn and each side (head, foot, left, right, front, back), such as
         ``margin_t12_head`` (mm), ``shell_t12_head`` (HU above the region's median); for each size (height,
-        width, depth) ``body_t12_height`` (mm), from inner side to inner side of the shell. NaN where there is
+        width, depth) ``body_t12_height`` (mm), from inner side to inner side of the shell,
+        and ``extent_t12_height`` (mm), of the region itself. NaN where there is
         no shell. ``step_height``, ``step_width`` and ``step_depth``: voxel size along these axes (mm).
 
     Notes
@@ -102,6 +103,7 @@ def _around_vertebra(
     for size, sides in SIZES.items():
         axis = SIDES[sides[0]][0]
         length = float(np.median(_ray_lengths(region, axis))) * spacing[axis] * abs(ways[sides[0]][axis])
+        facts[f"extent_{name}_{size}"] = length
         facts[f"body_{name}_{size}"] = length + margins[sides[0]] + margins[sides[1]]
     return facts
 

@@ -168,7 +168,7 @@ class Plausibility(Strict):
 
     edge: Action = "refuse"
     shell: Action = "refuse"
-    centred: Action = "refuse"
+    centred: Action = "ask"
     tissue: Action = "refuse"
     size: Action = "refuse"
     pair: Action = "refuse"
