@@ -31,9 +31,9 @@ BROKEN = {
     "other levels": ({"levels_mm": 65.0}, "pair", "65 mm apart"),
     "askew": ({"tilt_degrees": 60.0}, "pair", "60 degrees off"),
     "unlike HU": (
-        {f"hu_l1_{part}": 230 for part in ("upper", "middle", "lower")},
+        {f"hu_l1_{part}": 250 for part in ("upper", "middle", "lower")},
         "pair",
-        "T12 has 150 HU and L1 230",
+        "T12 has 150 HU and L1 250",
     ),
     "unlike sizes": ({"body_l1_height": 33.0}, "pair", "height differs by a factor of 1.5"),
     "cut off": ({"at_edge": 1.0}, "cut_off", "edge of the scan"),

@@ -194,7 +194,7 @@ class Limits(Strict):
     region_mm3: tuple[float, float] = (2000.0, 45000.0)
     levels_mm: tuple[float, float] = (20.0, 50.0)
     tilt_degrees: float = 40.0
-    pair_hu: float = 60.0
+    pair_hu: float = 90.0
     pair_ratio: float = 1.4
     fat_hu: tuple[float, float] = (-125.0, -75.0)
     soft_hu: tuple[float, float] = (10.0, 80.0)
