@@ -30,7 +30,8 @@ def drawing(quality: pd.DataFrame) -> pd.DataFrame:
         "region width / height": _mean(quality, "extent", ("width",)) / _mean(quality, "extent", ("height",)),
         "region depth / height": _mean(quality, "extent", ("depth",)) / _mean(quality, "extent", ("height",)),
     }
-    return pd.DataFrame(values | {title: quality[name] for title, name in STEPS.items()}, index=quality.index)
+    steps = quality.reindex(columns=list(STEPS.values())).set_axis(list(STEPS), axis=1)
+    return pd.DataFrame(values, index=quality.index).join(steps)
 
 
 def _mean(quality: pd.DataFrame, measure: str, parts: tuple[str, ...]) -> pd.Series:
