@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers.errors import Kind
 from helpers.features.quality import layer_column
+from helpers.features.remarks import joined
 from helpers.imaging.regions import LAYERS, VERTEBRAE
 from helpers.imaging.surroundings import LEAST_SHELL_HU, SIDES, SIZES
 from helpers.study.study_file import Limits, Study
@@ -88,7 +89,7 @@ def judge(quality: pd.DataFrame, cohort: pd.DataFrame, injected: pd.Series, stud
             table.loc[row, "status"] = "warned"
             table.loc[row, "accepted"] = written[row] if refusing else ""
             told += [f"let in by the hospital: {written[row]}"] if refusing else []
-        table.loc[row, "reason"] = "; ".join(filter(None, told))
+        table.loc[row, "reason"] = joined(*told)
     return table
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers.features.remarks import append
 from helpers.frozen.domain import SHARE, upper_end
 from helpers.imaging.regions import VERTEBRAE
 
@@ -91,6 +92,6 @@ def marked(limits: Mapping[str, Mapping[str, float]], quality: pd.DataFrame) -> 
     """``quality`` with a warning for everyone in `unlike_training`."""
     remarks = quality["patient_id"].map(unlike_training(limits, quality)).fillna("")
     hit = remarks != ""
-    reasons = [[reason, remark] for reason, remark in zip(quality["reason"], remarks, strict=True)]
-    joined = pd.Series(["; ".join(filter(None, both)) for both in reasons], quality.index, dtype=object)
-    return quality.assign(status=np.where(hit, "warned", quality["status"]), reason=joined)
+    table = quality.assign(status=np.where(hit, "warned", quality["status"]))
+    append(table, "reason", hit, remarks)
+    return table
