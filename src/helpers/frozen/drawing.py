@@ -17,7 +17,7 @@ from helpers.imaging.regions import VERTEBRAE
 
 # A voxel may be this much longer or shorter than any training patient's.
 _STEP = 1.5
-STEPS = {"slice step (mm)": "step_height", "voxel size in the slice (mm)": "step_width"}
+_VOXELS = {"slice step (mm)": "step_height", "voxel size in the slice (mm)": "step_width"}
 
 
 def drawing(quality: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def drawing(quality: pd.DataFrame) -> pd.DataFrame:
         "region width / height": _mean(quality, "extent", ("width",)) / _mean(quality, "extent", ("height",)),
         "region depth / height": _mean(quality, "extent", ("depth",)) / _mean(quality, "extent", ("height",)),
     }
-    return pd.DataFrame(values | {title: quality[name] for title, name in STEPS.items()}, index=quality.index)
+    return pd.DataFrame(values | {title: quality[name] for title, name in _VOXELS.items()}, index=quality.index)
 
 
 def _mean(quality: pd.DataFrame, measure: str, parts: tuple[str, ...]) -> pd.Series:
@@ -48,13 +48,13 @@ def drawing_summary(quality: pd.DataFrame) -> dict[str, dict[str, float]]:
         Quality control of the training patients.
     """
     measured = drawing(quality)
-    share = SHARE / (2 * (len(measured.columns) - len(STEPS)))
+    share = SHARE / (2 * (len(measured.columns) - len(_VOXELS)))
     limits = {}
     for name, values in measured.items():
         numbers = values.dropna().to_numpy(float)
         if not len(numbers):
             continue
-        if name in STEPS:
+        if name in _VOXELS:
             low, high = numbers.min() / _STEP, numbers.max() * _STEP
         else:
             low, high = -upper_end(-numbers, share), upper_end(numbers, share)
