@@ -31,7 +31,9 @@ def drawing(quality: pd.DataFrame) -> pd.DataFrame:
         "region width / height": _mean(quality, "extent", ("width",)) / _mean(quality, "extent", ("height",)),
         "region depth / height": _mean(quality, "extent", ("depth",)) / _mean(quality, "extent", ("height",)),
     }
-    return pd.DataFrame(values | {title: quality[name] for title, name in _VOXELS.items()}, index=quality.index)
+    return pd.DataFrame(
+        values | {title: quality[name] for title, name in _VOXELS.items()}, index=quality.index
+    )
 
 
 def _mean(quality: pd.DataFrame, measure: str, parts: tuple[str, ...]) -> pd.Series:
