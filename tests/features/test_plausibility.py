@@ -13,9 +13,9 @@ from helpers.study.study_file import Limits, Plausibility
 NAN = float("nan")
 # What is changed in a plausible patient, and the one rule that it breaks.
 BROKEN = {
-    "into an end plate": ({"margin_l1_foot": -1.6}, "edge", "L1: the region reaches .* at the foot .1.1 mm"),
+    "into an end plate": ({"margin_l1_foot": -1.6}, "edge", "L1: the region reaches .*: lower side .1.1 mm"),
     "into the front of both": ({"margin_t12_front": -1.2, "margin_l1_front": -1.2}, "edge", "T12.*L1"),
-    "no shell on two sides": ({"margin_t12_left": NAN, "margin_t12_front": NAN}, "shell", "left and front"),
+    "no shell on two sides": ({"margin_t12_left": NAN, "margin_t12_front": NAN}, "shell", "left side, front"),
     "a shift to the left": (
         {f"margin_{v}_{s}": m for v in ("t12", "l1") for s, m in (("left", 0.1), ("right", 2.9))},
         "centred",

@@ -30,6 +30,7 @@ MODEL = {
     "predictors": ["age"],
     "selection": SELECTION,
     "domain": domain_summary(TRAINING, [-3.0, 3.0], pd.Series([120.0] * 200)),
+    "drawing": {"slice step (mm)": {"low": 0.5, "high": 1.5}},
     "radiomics": {"intercept": 0.0, "coefficients": [1.0, 1.0]},
     "nomogram": {
         "coefficients": {"Intercept": -6.0, "age": 0.08, "rad_score": 1.2},
@@ -78,7 +79,7 @@ def hospital(tmp_path):
     features = pd.DataFrame([FEATURES[n] for n in measured], columns=NAMES, dtype=float)
     features.insert(0, "patient_id", [names[n] for n in measured])
     quality = pd.DataFrame({"patient_id": features["patient_id"], "kvp": [KVP[n] for n in measured]})
-    quality = quality.assign(status="ok", reason="")
+    quality = quality.assign(status="ok", reason="", step_height=1.0, step_width=0.7)
     quality.loc[1, ["status", "reason"]] = ["warned", "voxels of 5.0 mm"]
     quality.loc[3, ["status", "reason"]] = ["warned", "80 kV instead of 120 kV shifts HU"]
     refused = pd.DataFrame(
@@ -103,6 +104,15 @@ def test_everybody_has_a_status_and_a_reason_in_full(met, hospital):
     assert "tube voltage (kV) 80 (training 120); 80 kV instead" in reasons[3]
     assert "Contrast" in reasons[4] and "distance" in reasons[4]
     assert "the mask is empty" in reasons[5] and reasons[6] == "younger than 50 years"
+
+
+def test_a_scan_made_unlike_the_training_patients_carries_a_warning(bundle, hospital):
+    _, screened, measured, names = hospital
+    measured.quality["step_height"] = 2.0
+    table = verdicts.meet(bundle, screened, measured).table.set_index("patient_id")
+    told = "unlike the training patients: slice step (mm) 2 (training 0.5 to 1.5)"
+    assert table.loc[names[0]].tolist()[1:3] == ["scored with warning", told]
+    assert table.loc[names[1], "reason"] == f"voxels of 5.0 mm; {told}"
 
 
 def test_only_who_is_in_the_domain_gets_a_number(bundle, hospital, met):

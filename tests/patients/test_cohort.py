@@ -185,6 +185,21 @@ def test_flow_chart_follows_patients_to_the_analysis(dropouts):
     plt.close(plot_flow_chart(flow))
 
 
+def test_a_flow_chart_counts_whom_the_hospital_has_let_in_among_the_analysed(dropouts):
+    screened, cohort, quality, features = dropouts
+    unusable = flow_chart.unusable_patients(cohort, features, quality)
+    home = set(cohort.loc[cohort["site"] == cohort["site"].iloc[0], "patient_id"])
+    stayed = [patient for patient in features["patient_id"] if patient in home]
+    lost = unusable["patient_id"].tolist()[:1]
+    flow = flow_chart.flow_chart(screened, cohort, unusable, accepted=[*stayed[:2], *lost])
+    let_in = flow.loc[flow["stage"] == flow_chart.LET_IN]
+    assert let_in["patients"].tolist() == [2]
+    figure = plot_flow_chart(flow)
+    words = " ".join(text.get_text() for axis in figure.axes for text in axis.texts)
+    assert "let in against a rule: 2" in words
+    plt.close(figure)
+
+
 def test_rare_reasons_are_taken_together(dropouts):
     screened, cohort, quality, features = dropouts
     screened.loc[cohort.index[-12:], "exclusion"] = ["seen by a named colleague", *["fracture"] * 11]

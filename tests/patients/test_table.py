@@ -251,6 +251,14 @@ def test_words_that_exclude_nobody(people):
     ]
 
 
+def test_a_patient_is_let_in_by_a_written_reason_not_by_a_bare_yes(people, problems):
+    table = GOOD.replace("Days\n", "Days,accepted\n").replace("3\n", "3,haemangioma seen\n")
+    table = table.replace("40\n", "40,否\n").replace("0.2,\n", "0.2,,\n")
+    assert people(table)["accepted"].tolist() == ["haemangioma seen", "", ""]
+    (told,) = problems(table.replace("haemangioma seen", "是"))
+    assert "column 'accepted'" in told and "row 2" in told and "write the reason" in told
+
+
 def test_an_excel_sheet_with_chinese_headers_is_read(tmp_path):
     """The invented hospital of tests/data: mixed ids, dates of three kinds, T-scores per site, steroids."""
     shutil.copy(DATA / "dxa.xlsx", tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from helpers.features.remarks import append
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 
@@ -61,8 +62,7 @@ def _agree_with_table(numbers: pd.Series, sites: pd.Series) -> pd.Series:
 
 def _remark(table: pd.DataFrame, rows: pd.Series, text: pd.Series) -> None:
     usable = rows & (table["status"] != "refused")
-    before = table.loc[usable, "reason"]
-    table.loc[usable, "reason"] = before + before.map(lambda said: "; " if said else "") + text[usable]
+    append(table, "reason", usable, text)
     table.loc[usable, "status"] = "warned"
 
 

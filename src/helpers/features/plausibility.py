@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers.errors import Kind
 from helpers.features.quality import layer_column
+from helpers.features.remarks import joined
 from helpers.imaging.regions import LAYERS, VERTEBRAE
 from helpers.imaging.surroundings import LEAST_SHELL_HU, SIDES, SIZES
 from helpers.study.study_file import Limits, Study
@@ -23,6 +24,7 @@ Facts = Mapping[str, float]
 _CLOSED = ("head", "foot", "left", "right", "front")
 # Sides of a vertebra that may lack a visible shell: a thin end plate in thick slices, an osteophyte.
 _OPEN_SIDES = 1
+_ENDS = {"head": "upper", "foot": "lower"}
 _JUDGED_SIZES = ("height", "width")
 _AXES = {
     "head to foot": ("head", "foot"),
@@ -87,7 +89,7 @@ def judge(quality: pd.DataFrame, cohort: pd.DataFrame, injected: pd.Series, stud
             table.loc[row, "status"] = "warned"
             table.loc[row, "accepted"] = written[row] if refusing else ""
             told += [f"let in by the hospital: {written[row]}"] if refusing else []
-        table.loc[row, "reason"] = "; ".join(filter(None, told))
+        table.loc[row, "reason"] = joined(*told)
     return table
 
 
@@ -102,11 +104,9 @@ def _edge(facts: Facts, limits: Limits) -> list[str]:
     told = []
     for vertebra in VERTEBRAE:
         deep = {side: -_margin(facts, vertebra, side) - _step(facts, side) / 2 for side in SIDES}
-        wrong = [f"{side} ({deep[side]:.1f} mm)" for side in SIDES if deep[side] > limits.edge_mm]
+        wrong = [f"{_named(side)} ({deep[side]:.1f} mm)" for side in SIDES if deep[side] > limits.edge_mm]
         if wrong:
-            told.append(
-                f"{vertebra}: the region reaches into the cortex or end plate at the {', '.join(wrong)}"
-            )
+            told.append(f"{vertebra}: the region reaches into the cortex or end plate: {', '.join(wrong)}")
     return told
 
 
@@ -115,7 +115,7 @@ def _shell(facts: Facts, limits: Limits) -> list[str]:
     for vertebra in _drawn(facts):
         bare = [side for side in _CLOSED if np.isnan(_margin(facts, vertebra, side))]
         if len(bare) > _OPEN_SIDES:
-            told.append(f"{vertebra}: no cortex is seen at the {' and '.join(bare)} of the region")
+            told.append(f"{vertebra}: no cortex is seen around the region: {', '.join(map(_named, bare))}")
     return told
 
 
@@ -241,6 +241,11 @@ def _mean_hu(facts: Facts, vertebra: str) -> float:
 
 def _margin(facts: Facts, vertebra: str, side: str) -> float:
     return facts.get(f"margin_{vertebra.lower()}_{side}", np.nan)
+
+
+def _named(side: str) -> str:
+    """A side of a vertebra in words: its head and foot would be taken for the patient's."""
+    return f"{_ENDS.get(side, side)} side"
 
 
 def _step(facts: Facts, side: str) -> float:

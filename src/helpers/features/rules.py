@@ -6,6 +6,7 @@ import pandas as pd
 
 from helpers.errors import Kind, StudyError
 from helpers.features.plausibility import judge
+from helpers.features.remarks import append
 from helpers.study.contracts import COHORTS
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Rules, Study
@@ -53,13 +54,13 @@ def apply_rules(quality: pd.DataFrame, cohort: pd.DataFrame, study: Study) -> pd
         findings, choice = found[rule], getattr(rules, rule)
         hit = usable & (findings != "")
         remark = findings + (f" (excluded by the rule '{rule}')" if choice == "exclude" else "")
-        _append(table, "reason", hit, remark)
+        append(table, "reason", hit, remark)
         table.loc[hit & (table["status"] == "ok"), "status"] = "warned"
         if choice == "exclude":
             table.loc[hit & (table["status"] != "refused"), "kind"] = kind
             table.loc[hit, "status"] = "refused"
         if choice == "sensitivity":
-            _append(table, "sensitivity", hit, findings)
+            append(table, "sensitivity", hit, findings)
     if usable.any() and (table["status"] == "refused").all():
         raise StudyError(
             f"The rules of the study file leave none of {usable.sum()} usable patients, for example: "
@@ -103,11 +104,6 @@ def _findings(quality: pd.DataFrame, cohort: pd.DataFrame, rules: Rules) -> dict
 
 def _text(table: pd.DataFrame, column: str) -> pd.Series:
     return table.get(column, pd.Series("", index=table.index)).fillna("").astype(str)
-
-
-def _append(table: pd.DataFrame, column: str, rows: pd.Series, texts: pd.Series) -> None:
-    before = table.loc[rows, column]
-    table.loc[rows, column] = before + before.map(lambda text: "; " if text else "") + texts[rows]
 
 
 def typical_patient(quality: pd.DataFrame) -> str:

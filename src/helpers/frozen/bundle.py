@@ -49,7 +49,8 @@ class Bundle:
         The content of model.json: study, title, virtual, seed, outcome, predictors, selection (features,
         mean, sd, coefficients, intercept), radiomics, clinical (absent without predictors), nomogram,
         cutoffs, training (as `helpers.frozen.drift.training_summary` gives it), domain (as
-        `helpers.frozen.domain.domain_summary` gives it), engine, libraries.
+        `helpers.frozen.domain.domain_summary` gives it), drawing (as `helpers.frozen.drawing.drawing_summary`
+        gives it; empty for ready features), engine, libraries.
     """
 
     folder: Path

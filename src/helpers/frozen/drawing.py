@@ -11,12 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers.features.remarks import append
 from helpers.frozen.domain import SHARE, upper_end
 from helpers.imaging.regions import VERTEBRAE
 
 # A voxel may be this much longer or shorter than any training patient's.
 _STEP = 1.5
-STEPS = {"slice step (mm)": "step_height", "voxel size in the slice (mm)": "step_width"}
+_VOXELS = {"slice step (mm)": "step_height", "voxel size in the slice (mm)": "step_width"}
 
 
 def drawing(quality: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +31,7 @@ def drawing(quality: pd.DataFrame) -> pd.DataFrame:
         "region width / height": _mean(quality, "extent", ("width",)) / _mean(quality, "extent", ("height",)),
         "region depth / height": _mean(quality, "extent", ("depth",)) / _mean(quality, "extent", ("height",)),
     }
-    steps = quality.reindex(columns=list(STEPS.values())).set_axis(list(STEPS), axis=1)
+    steps = quality.reindex(columns=list(_VOXELS.values())).set_axis(list(_VOXELS), axis=1)
     return pd.DataFrame(values, index=quality.index).join(steps)
 
 
@@ -48,13 +49,13 @@ def drawing_summary(quality: pd.DataFrame) -> dict[str, dict[str, float]]:
         Quality control of the training patients.
     """
     measured = drawing(quality)
-    share = SHARE / (2 * (len(measured.columns) - len(STEPS)))
+    share = SHARE / (2 * (len(measured.columns) - len(_VOXELS)))
     limits = {}
     for name, values in measured.items():
         numbers = values.dropna().to_numpy(float)
         if not len(numbers):
             continue
-        if name in STEPS:
+        if name in _VOXELS:
             low, high = numbers.min() / _STEP, numbers.max() * _STEP
         else:
             low, high = -upper_end(-numbers, share), upper_end(numbers, share)
@@ -92,6 +93,6 @@ def marked(limits: Mapping[str, Mapping[str, float]], quality: pd.DataFrame) -> 
     """``quality`` with a warning for everyone in `unlike_training`."""
     remarks = quality["patient_id"].map(unlike_training(limits, quality)).fillna("")
     hit = remarks != ""
-    reasons = [[reason, remark] for reason, remark in zip(quality["reason"], remarks, strict=True)]
-    joined = pd.Series(["; ".join(filter(None, both)) for both in reasons], quality.index, dtype=object)
-    return quality.assign(status=np.where(hit, "warned", quality["status"]), reason=joined)
+    table = quality.assign(status=np.where(hit, "warned", quality["status"]))
+    append(table, "reason", hit, remarks)
+    return table

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from helpers.errors import StudyError
+from helpers.features.remarks import joined
 from helpers.frozen import domain
 from helpers.frozen.bundle import Bundle, score
 from helpers.frozen.drawing import marked
@@ -108,7 +109,7 @@ def _table(screened: pd.DataFrame, measured: Measured, found: pd.DataFrame) -> p
     why = domain.reasons(found)
     remarks = rows.loc[why.index, "reason"]
     by = found.drop_duplicates("patient_id").set_index("patient_id")["what"].map(_outside_by)
-    _mark(rows, OUTSIDE, why + remarks.map(lambda remark: f"; {remark}" if remark else ""), by)
+    _mark(rows, OUTSIDE, why.combine(remarks, joined), by)
     refused = measured.refused.set_index("patient_id")
     kinds = refused["kind"].map(CATEGORIES).fillna(CATEGORIES["other"])
     _mark(rows, REFUSED, refused["reason"], kinds)
@@ -200,7 +201,7 @@ def results(new: Run, bundle: Bundle, met: Met, table: pd.DataFrame) -> pd.DataF
     rows = met.table.rename(columns={"reason": "reasons"})
     if virtual_on_real(bundle, new.study):
         scored = rows["status"].isin([SCORED, WARNED])
-        told = rows["reasons"].map(lambda reason: "; ".join(filter(None, [reason, VIRTUAL_MODEL])))
+        told = rows["reasons"].map(lambda reason: joined(reason, VIRTUAL_MODEL))
         rows["reasons"] = rows["reasons"].mask(scored, told)
     numbers = pd.DataFrame({"patient_id": table["patient_id"]})
     for column in ["rad_score", *bundle.models, "total_points"]:

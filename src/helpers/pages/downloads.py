@@ -8,12 +8,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from helpers.frozen.bundle import FROZEN
+from helpers.frozen.bundle import FROZEN, MANIFEST
 from helpers.pages.rendering import rendered
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import Run, read_record
 
-BUNDLE_FILES = (*FROZEN, "manifest.json")
+BUNDLE_FILES = (*FROZEN, MANIFEST)
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
@@ -28,7 +28,7 @@ def archives(run: Run) -> dict[str, bytes]:
     """
     tables = sorted((run.folder / "share" / "tables").glob("*.csv"))
     found = {"reporting/tables.zip": _zipped(tables)} if tables else {}
-    if run.study.is_virtual and (run.bundle / "manifest.json").is_file():
+    if run.study.is_virtual and (run.bundle / MANIFEST).is_file():
         found["reporting/bundle.zip"] = _zipped(run.bundle / name for name in BUNDLE_FILES)
     return found
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from helpers.patients.spellings import MONTHS
+
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _LETTER = rf"[^\W\d_{_HAN}]"
 _WORD = re.compile(rf"\d+|[{_HAN}]|{_LETTER}+")
@@ -27,8 +29,7 @@ _SYLLABLE = re.compile(
     "(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?"
     "(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|an|ao|ei|en|er|ia|ie|in|iu|ou|ua|ue|ui|un|uo|ve|[aeiouv])"
 )
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?P<word>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6})\.?"
+_MONTH = rf"(?P<word>(?:{'|'.join(MONTHS)})[a-z]{{0,6}})\.?"
 _Y, _M, _D = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>[01]?\d)", r"(?P<d>[0-3]?\d)"
 _TH, _GAPS = "(?:st|nd|rd|th)?", "[-/., ]{0,2}"
 _DAYS = [

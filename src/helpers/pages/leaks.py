@@ -31,7 +31,6 @@ _RDF = datetime.date(1999, 2, 22)
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 _TABLE_CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
 _FILES_TOLD = 20
-_HOME = "your home folder"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class _Sought:
         found = self._strong(name, plain)
         found += [self.weak[cell] for cell in _cells(text, name, self.titles) if cell in self.weak]
         if name.startswith(_WORKSHOP):
-            found = [one for one in found if one.whose != _HOME]
+            found = [one for one in found if one.whose != sought.HOME]
         return [one.whose for one in found] + [self.days[day] for day in days(plain) if day in self.days]
 
     def named_by(self, name: str) -> list[Identifier]:
@@ -146,7 +145,7 @@ def require_no_leaks(run: Run) -> None:
 
 def _remedies(found: Iterable[str]) -> list[str]:
     """What to do, by what was found."""
-    paths = [line.endswith(f": {_HOME}") for line in found]
+    paths = [line.endswith(f": {sought.HOME}") for line in found]
     told = ["The pages were removed."]
     if not all(paths):
         told.append(
@@ -196,7 +195,7 @@ def _files_outside(run: Run) -> list[Path]:
 def _public_text() -> str:
     """The prose and code of the repository's own pages, and what data/ holds of the paper."""
     files = [*(REPOSITORY / "book").rglob("*"), *(REPOSITORY / "notebooks").glob("*.ipynb")]
-    files += [path for path in (REPOSITORY / "data").rglob("*")]
+    files += (REPOSITORY / "data").rglob("*")
     kinds = {".md", ".bib", ".csv", ".ipynb", ".yml"}
     return "\n".join(path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
 

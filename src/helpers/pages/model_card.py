@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
-from helpers.frozen.bundle import Bundle, own_bundle
+from helpers.frozen.bundle import MANIFEST, Bundle, own_bundle
 from helpers.frozen.domain import limits_table
 from helpers.pages.rendering import rendered
 from helpers.study.contracts import COHORT_TITLES
@@ -21,7 +21,7 @@ from helpers.study.run_folder import Run
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The part that the page of the model card includes; none while the run has frozen no model."""
-    if not (run.bundle / "manifest.json").is_file():
+    if not (run.bundle / MANIFEST).is_file():
         return {}
     return {"reporting/model_card.md": page(run).encode()}
 
@@ -32,7 +32,7 @@ def page(run: Run) -> str:
         bundle = own_bundle(run)
     except StudyError as error:
         return rendered("model_card.md", model=None, problem=error)
-    manifest = json.loads((bundle.folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((bundle.folder / MANIFEST).read_text(encoding="utf-8"))
     return rendered(
         "model_card.md",
         model=bundle.model,

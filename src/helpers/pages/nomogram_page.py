@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.errors import StudyError
-from helpers.frozen.bundle import own_bundle
+from helpers.frozen.bundle import MANIFEST, own_bundle
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.pages.rendering import rendered
 from helpers.study.run_folder import Run
@@ -61,7 +61,7 @@ def _predictor(chart: Nomogram, name: str) -> dict:
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The part that the page of the calculator includes; none while the run has frozen no model."""
-    if not (run.bundle / "manifest.json").is_file():
+    if not (run.bundle / MANIFEST).is_file():
         return {}
     return {"interactive/nomogram_calculator.md": _page(run).encode()}
 

@@ -30,6 +30,7 @@ NUMBER_TAGS += ["PatientTelephoneNumbers", "PatientAddress", "StudyInstanceUID",
 HOSPITAL_TAGS = ["InstitutionName", "InstitutionAddress"]
 DAY_TAGS = ["PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"]
 _TAGS = [*NAME_TAGS, *STAFF_TAGS, *NUMBER_TAGS, *HOSPITAL_TAGS, *DAY_TAGS]
+HOME = "your home folder"
 HOSPITAL = "the hospital or its staff, as the DICOM headers have it"
 _Told = tuple[str, str, datetime.date | None]
 _FILES_TRIED = 5
@@ -69,7 +70,7 @@ def home() -> list[Identifier]:
     """The user's home folder, whose name is mostly the user's."""
     folder = Path.home()
     known = len(folder.parts) > 2
-    return [Identifier(folder.as_posix().lstrip("/"), "your home folder", True)] if known else []
+    return [Identifier(folder.as_posix().lstrip("/"), HOME, True)] if known else []
 
 
 def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
