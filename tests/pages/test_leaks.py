@@ -21,6 +21,7 @@ from helpers.pages import build, leaks
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
+from helpers.study.study_file import Plausibility
 from helpers.virtual.export import write_series
 
 
@@ -31,6 +32,8 @@ def own_study(folder, **site):
         "masks": "masks/{patient_id}.nii.gz",
     }
     study = {"name": "own", "title": "Own", "seed": 1, "extraction": "extraction.yml", "min_cell": 10}
+    # The regions here are balls of noise, which no cortex surrounds.
+    study["plausibility"] = dict.fromkeys(Plausibility.model_fields, "accept")
     study["sites"] = [
         {"name": "Our hospital", "role": "development", "images": "ct/{patient_id}"} | files | site
     ]
@@ -206,7 +209,8 @@ IDS = ["HOSP-20231107-王伟-0042", "20231108", "masks", "0003", "12", *(f"HOSP-
 def hospital(folder):
     """14 patients with real-looking numbers and names, DICOM folders, and one mask that is no image."""
     for number, (raw, name) in enumerate(zip(IDS, NAMES, strict=True)):
-        scan = synthetic_scan((28, 26, 36), (1.0, 1.0, 0.8), radius_mm=(9.0, 7.0, 11.0), seed=number)
+        radius = (9.0, 7.0 + number / 5, 11.0)  # one region each: the same mask twice is refused
+        scan = synthetic_scan((28, 26, 36), (1.0, 1.0, 0.8), radius_mm=radius, seed=number)
         person = pd.Series({"sex": "female", "age": 60.0}, name=f"X{number}")
         scanner = {"manufacturer": "GE", "model": "Optima", "kVp": 120, "mA": 200, "kernel": "STANDARD"}
         write_series(scan.image, scanner, person, 1, folder / "ct" / raw)

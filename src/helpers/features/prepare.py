@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from helpers.errors import StudyError
 from helpers.features import blocks, doubles, identities, quality
 from helpers.features.blocks import GRID_KEY, Block, geometry, preprocess, read_settings
 from helpers.features.cache import CaseCache, source_hash
@@ -119,11 +120,20 @@ def quality_table(run: Run, cases: Sequence[Case], workers: int) -> pd.DataFrame
         One row a case in the order given: ``patient_id``, ``status`` (ok, warned, refused), ``reason``, an
         empty ``sensitivity`` (see :func:`apply_rules`), ``kind`` (as in :data:`helpers.errors.KINDS` where
         refused, else empty), and what :func:`quality_control` measures (missing where refused).
+
+    Raises
+    ------
+    StudyError
+        When every patient is refused.
     """
     scheduler = scheduler_address(run.study)
     results = map_cases(partial(_quality, preparation(run)), cases, workers, "Preprocessing", scheduler)
     require_some(results)
-    return identities.compared(run, tabulated(results))
+    table = tabulated(results)
+    if (table["status"] == "refused").all():
+        reasons = " ".join(table["reason"].drop_duplicates(keep="last").tail(3))
+        raise StudyError(f"None of the {len(table)} patients could be used. The last reasons: {reasons}")
+    return identities.compared(run, table)
 
 
 def tabulated(results: Sequence[Result]) -> pd.DataFrame:
