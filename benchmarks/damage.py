@@ -398,6 +398,14 @@ def shares(table: pd.DataFrame, sd: float) -> dict:
     moved = (damaged["moved"] / sd).abs().fillna(np.inf)
     noticed = damaged["broken"] != ""
     steps = {"over 1 SD": moved > 1, "over 0.5 SD": moved > 0.5, "all": moved >= 0}
+    origins = damaged["patient"].str.partition(" ")[0]
+    found = {
+        origin: {
+            name: {"cases": int(of[own].sum()), "share": float(noticed[of & own].mean())}
+            for name, of in steps.items()
+        }
+        for origin, own in ((name, origins == name) for name in origins.unique())
+    }
     undamaged = table[table["kind"] == "none"]
     rules = undamaged["broken"].str.split(", ")
     what = {
@@ -407,9 +415,7 @@ def shares(table: pd.DataFrame, sd: float) -> dict:
     }
     virtual = undamaged["patient"].str.startswith("virtual")
     return {
-        "noticed": {
-            name: {"cases": int(of.sum()), "share": float(noticed[of].mean())} for name, of in steps.items()
-        },
+        "noticed": found,
         "undamaged": {
             "virtual": {"scans": int(virtual.sum())}
             | {name: int(hit[virtual].sum()) for name, hit in what.items()},

@@ -160,12 +160,15 @@ def test_the_home_folder_is_found(small, monkeypatch, tmp_path):
 
 def test_a_path_of_the_program_in_the_home_folder_is_nobody(small, monkeypatch):
     """A library's warning: installed below the home folder, its path begins like the hospital's own files."""
-    monkeypatch.setattr(Path, "home", lambda: REPOSITORY.parent)
+    home = REPOSITORY.parent
+    if len(home.parts) < 3:
+        pytest.skip("the repository lies right below a folder whose name is nobody's, which is not sought")
+    monkeypatch.setattr(Path, "home", lambda: home)
     run = small("C00123")
     warning = f"{np.__file__}:1573: RuntimeWarning: All-NaN slice\n{REPOSITORY}/src/helpers/cli.py: careful"
     notebook(run, warning.replace(sys.prefix, f"{REPOSITORY}/.venv"))
     assert leaks.find_leaks(run) == []
-    text_file(run, "share/note.txt", f"{REPOSITORY.parent}/ct/12/IM1.dcm")
+    text_file(run, "share/note.txt", f"{home}/ct/12/IM1.dcm")
     with pytest.raises(StudyError) as refused:
         leaks.require_no_leaks(run)
     assert "names your home folder" in str(refused.value)
