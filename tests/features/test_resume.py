@@ -32,7 +32,8 @@ def run(tmp_path_factory):
     """A hospital of twelve small scans in NIfTI files, with two classes of features."""
     folder = tmp_path_factory.mktemp("hospital")
     for number in range(PATIENTS):
-        scan = synthetic_scan(seed=number)
+        # One region each: the same mask twice is refused.
+        scan = synthetic_scan(seed=number, radius_mm=(11.0 - number / 3, 8.0, 12.0))
         sitk.WriteImage(scan.image, folder / f"ct_{number}.nii")
         sitk.WriteImage(scan.mask, folder / f"mask_{number}.nii")
     text = PAPER.read_text(encoding="utf-8")
