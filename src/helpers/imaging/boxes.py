@@ -31,3 +31,10 @@ def around(labels: sitk.Image, margin_mm: float) -> tuple[np.ndarray, np.ndarray
     start, size = roi_box(labels)
     margin = np.ceil(margin_mm / np.array(labels.GetSpacing())).astype(int)
     return np.maximum(start - margin, 0), np.minimum(start + size + margin, labels.GetSize())
+
+
+def oriented_around(volume: sitk.Image, labels: sitk.Image, margin_mm: float) -> sitk.Image:
+    """``volume`` in the box around all labels and a margin (mm), its axes in the order left, back, head."""
+    first, stop = around(labels, margin_mm)
+    box = tuple(slice(int(low), int(high)) for low, high in zip(first, stop, strict=True))
+    return sitk.DICOMOrient(volume[box], "LPS")

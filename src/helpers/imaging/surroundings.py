@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-from helpers.imaging.boxes import around
+from helpers.imaging.boxes import oriented_around
 from helpers.imaging.regions import VERTEBRAE
 
 # Axis of an array (z, y, x) of an image in the order left, back, head, and the direction on it.
@@ -55,18 +55,17 @@ def surroundings(image: sitk.Image, layers: sitk.Image) -> dict[str, float]:
     dict
         For each vertebra that is drawn and each side (head, foot, left, right, front, back), such as
         ``margin_t12_head`` (mm), ``shell_t12_head`` (HU above the region's median); for each size (height,
-        width, depth) ``body_t12_height`` (mm), from inner side to inner side of the shell,
-        and ``extent_t12_height`` (mm), of the region itself. NaN where there is
-        no shell. ``step_height``, ``step_width`` and ``step_depth``: voxel size along these axes (mm).
+        width, depth) ``body_t12_height`` (mm), from inner side to inner side of the shell, and
+        ``extent_t12_height`` (mm), of the region itself. NaN where there is no shell.
+        ``step_height``, ``step_width`` and ``step_depth``: voxel size along these axes (mm).
 
     Notes
     -----
     Rays run along the spine's axis (through both centres), and at right angles to it. The shell is the
     highest point of their median, its inner side where that falls by half towards the region.
     """
-    first, stop = around(layers, max(INWARDS_MM, OUTWARDS_MM) + 2)
-    box = tuple(slice(int(low), int(high)) for low, high in zip(first, stop, strict=True))
-    oriented = [sitk.DICOMOrient(volume[box], "LPS") for volume in (image, layers)]
+    margin = max(INWARDS_MM, OUTWARDS_MM) + 2
+    oriented = [oriented_around(volume, layers, margin) for volume in (image, layers)]
     hu, drawn = (sitk.GetArrayFromImage(volume) for volume in oriented)
     spacing = np.array(oriented[0].GetSpacing()[::-1])
     regions = {vertebra: (drawn >= min(own)) & (drawn <= max(own)) for vertebra, own in VERTEBRAE.items()}

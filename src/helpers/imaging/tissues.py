@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage, signal
 
-from helpers.imaging.boxes import around
+from helpers.imaging.boxes import oriented_around
 
 # Where tissues are sought (HU): above lung, below dense bone or a scan without its rescale intercept.
 _SOUGHT = (-500, 1600)
@@ -62,9 +62,7 @@ def slice_noise(image: sitk.Image, layers: sitk.Image) -> dict[str, float]:
         kernels in turn); ``noise_jumps``: largest ratio between three slices and the next three (a series
         that goes on as another). At least 1; NaN with fewer than six slices.
     """
-    first, stop = around(layers, _AROUND_MM)
-    box = tuple(slice(int(low), int(high)) for low, high in zip(first, stop, strict=True))
-    slices = sitk.GetArrayFromImage(sitk.DICOMOrient(image[box], "LPS")).astype(np.int32)
+    slices = sitk.GetArrayFromImage(oriented_around(image, layers, _AROUND_MM)).astype(np.int32)
     if len(slices) < 6:
         return {"noise_alternates": float("nan"), "noise_jumps": float("nan")}
     beside = slices[:, 1:-1, :-2] + slices[:, 1:-1, 2:] + slices[:, :-2, 1:-1] + slices[:, 2:, 1:-1]
