@@ -38,7 +38,7 @@ def analyse(run: Run, workers: int) -> dict[str, float]:
     patients = measure(run, workers)
     features = run.read("features").set_index("patient_id")
     training = patients["cohort"] == "training"
-    outcome = patients.loc[training, "osteoporosis"].to_numpy()
+    outcome = patients.loc[training, "outcome"].to_numpy()
     icc = run.read("icc").set_index("feature")["icc"]
     seed = int(run.study.rng("selection").integers(2**31))
     names = patients.loc[training, "patient_id"]
@@ -72,14 +72,14 @@ def predict(
     """Notebooks 05 and 06: probabilities of the three models."""
     values = features.loc[patients["patient_id"], chosen["features"]]
     training = (patients["cohort"] == "training").to_numpy()
-    outcome = patients.loc[training, "osteoporosis"]
+    outcome = patients.loc[training, "outcome"]
     seed = int(run.study.rng("models").integers(2**31))
     fitted = classifiers.fit_models(values[training], outcome, 5, True, seed, workers)
     rad_score = selection.rad_score(chosen, features).rename("rad_score").reset_index()
     scored = patients.merge(rad_score, on="patient_id")
     learned = scored[scored["cohort"] == "training"]
     predictors = {"clinical": run.study.predictors, "nomogram": [*run.study.predictors, "rad_score"]}
-    logistic = {name: fit_logistic(learned, "osteoporosis", list(of)) for name, of in predictors.items()}
+    logistic = {name: fit_logistic(learned, "outcome", list(of)) for name, of in predictors.items()}
     predictions = nomogram.with_models(classifiers.predict(fitted, values, patients), scored, logistic)
     return predictions[predictions["model"].isin(MODELS)].rename(columns={"probability": "score"})
 
@@ -94,7 +94,7 @@ def hu_scores(run: Run, patients: pd.DataFrame) -> pd.DataFrame:
 def aucs(scores: pd.DataFrame) -> dict[str, float]:
     """AUC by model and cohort, named <model>_<cohort>."""
     return {
-        f"{model}_{name}": round(delong_auc(rows["osteoporosis"], rows["score"]).auc, 6)
+        f"{model}_{name}": round(delong_auc(rows["outcome"], rows["score"]).auc, 6)
         for (model, name), rows in scores.groupby(["model", "cohort"])
     }
 

@@ -9,7 +9,7 @@ def two_sets():
     rng = np.random.default_rng(3)
     people = pd.DataFrame({"cohort": np.repeat(["training", "external"], [40, 7])})
     people["patient_id"] = [f"P{i}" for i in range(len(people))]
-    people["osteoporosis"] = rng.permutation(np.r_[np.ones(16, int), np.zeros(24, int), 1, 1, 1, 0, 0, 0, 0])
-    people.loc[40:, "osteoporosis"] = [1, 1, 1, 0, 0, 0, 0]
-    risk = 1 / (1 + np.exp(-rng.normal(people["osteoporosis"], 1)))
+    people["outcome"] = rng.permutation(np.r_[np.ones(16, int), np.zeros(24, int), 1, 1, 1, 0, 0, 0, 0])
+    people.loc[40:, "outcome"] = [1, 1, 1, 0, 0, 0, 0]
+    risk = 1 / (1 + np.exp(-rng.normal(people["outcome"], 1)))
     return people.assign(model="LR", probability=risk)

@@ -24,7 +24,7 @@ def predictions(n=120, seed=3, models=("nomogram", "LR"), cohorts=("training", "
             part = {
                 "patient_id": ids,
                 "cohort": cohort,
-                "osteoporosis": y,
+                "outcome": y,
                 "model": model,
                 "probability": risk,
             }

@@ -43,7 +43,7 @@ def _likenesses(eight, features, rng):
     people = eight.loc[np.repeat(eight.index, LIKENESSES)].reset_index(drop=True)
     people["patient_id"] = [f"L{number:03d}" for number in range(len(people))]
     people["age"] = (people["age"] + rng.normal(0, 5, len(people))).clip(50, 90)
-    people["osteoporosis"] = (people["t_score"] + rng.normal(0, 1, len(people)) <= -2).astype(int)
+    people["outcome"] = (people["t_score"] + rng.normal(0, 1, len(people)) <= -2).astype(int)
     people = people.assign(cohort="training", second_reader=False)
     numbers = features[feature_names(features)]
     spread = numbers.std().to_numpy() / 2
@@ -55,14 +55,14 @@ def _likenesses(eight, features, rng):
 
 def _fit(run, people, values):
     settings = selection.SelectionSettings(icc_threshold=None, folds=3, mrmr_features=8, smote="none")
-    chosen = selection.select_features(values, people["osteoporosis"].to_numpy(), {}, settings, 1).as_dict()
+    chosen = selection.select_features(values, people["outcome"].to_numpy(), {}, settings, 1).as_dict()
     run.write_json("selection", chosen)
     z = selection.z_scores(chosen, values)
-    model = LogisticRegression().fit(z, people["osteoporosis"])
+    model = LogisticRegression().fit(z, people["outcome"])
     content = {"intercept": float(model.intercept_[0]), "coefficients": model.coef_[0].tolist()}
     run.write_json("models", {"LR": content})
     scored = people.assign(rad_score=selection.rad_score(chosen, values).to_numpy())
-    keys = ["patient_id", "cohort", "osteoporosis"]
+    keys = ["patient_id", "cohort", "outcome"]
     run.write("rad_score", scored[[*keys, "rad_score"]])
     fitted = fit_models(scored, run.study.predictors)
     radiomics = people[keys].assign(model="LR", probability=model.predict_proba(z)[:, 1])

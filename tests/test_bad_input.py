@@ -15,7 +15,7 @@ Y = np.repeat([0, 1], [14, 12])
 RNG = np.random.default_rng(12)
 SCORE = np.clip(0.3 + 0.3 * Y + RNG.normal(0, 0.2, 26), 0.01, 0.99)
 X = RNG.normal(size=(26, 4)) + Y[:, None] * [1, 0.5, 0, 0]
-AGES = pd.DataFrame({"age": 50 + 30 * SCORE, "osteoporosis": Y})
+AGES = pd.DataFrame({"age": 50 + 30 * SCORE, "outcome": Y})
 
 # Each as a function of the outcome and one score or feature table.
 SCORED = {
@@ -129,7 +129,7 @@ def test_ties_and_separation_follow_their_rules():
 
 
 def test_fewer_than_ten_events_are_fitted_by_firth():
-    few = AGES.assign(osteoporosis=(np.arange(26) % 4 == 0).astype(int))
-    assert odds_ratios.logistic_table(few, "osteoporosis", ["age"])["method"].tolist() == [
+    few = AGES.assign(outcome=(np.arange(26) % 4 == 0).astype(int))
+    assert odds_ratios.logistic_table(few, "outcome", ["age"])["method"].tolist() == [
         "Firth (fewer than 10 events)"
     ]

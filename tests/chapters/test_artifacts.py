@@ -15,7 +15,7 @@ def run(tmp_path):
 
 def test_patients_without_features_are_left_out_and_rows_correspond(run):
     names = ["P3", "P1", "P2"]
-    known = {"site": "A", "cohort": "training", "osteoporosis": [1, 0, 1], "second_reader": False}
+    known = {"site": "A", "cohort": "training", "outcome": [1, 0, 1], "second_reader": False}
     run.write("cohort", pd.DataFrame({"patient_id": names, **known}))
     run.write("features", pd.DataFrame({"patient_id": ["P2", "P3"], "original_firstorder_Mean": [2.0, 3.0]}))
     patients, features = patients_with_features(run)

@@ -57,10 +57,10 @@ def test_without_muscle_the_patient_is_refused():
 
 
 def test_cases_are_drawn_within_each_outcome_and_all_where_there_are_fewer():
-    people = pd.DataFrame({"site": "A", "osteoporosis": [0] * 20 + [1] * 10})
+    people = pd.DataFrame({"site": "A", "outcome": [0] * 20 + [1] * 10})
     people = people.set_axis([f"P{i:02d}" for i in range(30)]).rename_axis("patient_id")
     drawn = negative_controls.drawn_cases(people, 15, np.random.default_rng(0))
-    assert people.loc[[case.patient_id for case in drawn], "osteoporosis"].sum() == 5 and len(drawn) == 15
+    assert people.loc[[case.patient_id for case in drawn], "outcome"].sum() == 5 and len(drawn) == 15
     everyone = negative_controls.drawn_cases(people, 100, np.random.default_rng(0))
     assert [case.patient_id for case in everyone] == people.index.tolist()
 
@@ -72,7 +72,7 @@ def test_a_region_of_noise_adds_nothing_and_too_few_patients_are_told():
     names = [f"original_firstorder_F{i}" for i in range(12)]
     noise = pd.DataFrame(rng.normal(size=(100, 12)), columns=names, index=[f"P{i:03d}" for i in range(100)])
     bone = noise.assign(original_firstorder_F0=noise["original_firstorder_F0"] + 2 * y)
-    people = pd.DataFrame({"osteoporosis": y, "age": rng.normal(65, 8, 100)}, index=noise.index)
+    people = pd.DataFrame({"outcome": y, "age": rng.normal(65, 8, 100)}, index=noise.index)
     procedure = Procedure(
         dict.fromkeys(names, 1.0), SelectionSettings(smote="none", folds=3, mrmr_features=5)
     )

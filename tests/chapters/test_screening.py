@@ -34,7 +34,7 @@ def test_examples_are_of_virtual_hospitals_only(screened, study):
 
 def test_small_counts_are_not_shown():
     cohort = pd.DataFrame({"cohort": ["external"] * 9 + ["training"] * 30})
-    cohort["osteoporosis"] = [0] * 7 + [1] * 2 + [0] * 20 + [1] * 10
+    cohort["outcome"] = [0] * 7 + [1] * 2 + [0] * 20 + [1] * 10
     counts = screening.counts_by_outcome(cohort, min_cell=5)
     assert counts.index.tolist() == ["Training", "External validation"]
     assert counts.to_numpy().tolist() == [["20", "10"], ["7", "<5"]]

@@ -15,8 +15,8 @@ def people():
     """Training and external patients with a risk that tells something."""
     rng = np.random.default_rng(5)
     table = pd.DataFrame({"cohort": np.repeat(["training", "external"], [80, 50])})
-    table["osteoporosis"] = rng.integers(0, 2, len(table))
-    table["risk"] = 1 / (1 + np.exp(-rng.normal(2 * table["osteoporosis"] - 1, 1)))
+    table["outcome"] = rng.integers(0, 2, len(table))
+    table["risk"] = 1 / (1 + np.exp(-rng.normal(2 * table["outcome"] - 1, 1)))
     return table.set_axis([f"P{i}" for i in range(len(table))])
 
 
@@ -25,18 +25,18 @@ def test_smote_is_judged_on_held_out_risks_in_training_and_on_the_model_elsewher
     external = people[people["cohort"] == "external"]
     held_out = Nested(np.tile(training["risk"].to_numpy(), (2, 1)), [])
     # The model's risks of its own patients would be flattered: they must not be looked at.
-    flattered = people["risk"].where(people["cohort"] != "training", people["osteoporosis"] * 0.98 + 0.01)
+    flattered = people["risk"].where(people["cohort"] != "training", people["outcome"] * 0.98 + 0.01)
     ways = {"none": (held_out, Fitted(flattered.to_numpy(), []))}
     table = strict_tables.smote_effect(ways, people).set_index("cohort")
     for cohort, part in (("training", training), ("external", external)):
-        expected = calibration_summary(part["osteoporosis"], part["risk"])
+        expected = calibration_summary(part["outcome"], part["risk"])
         assert table.loc[cohort, "c_index"] == pytest.approx(expected.c_index)
         assert table.loc[cohort, "slope"] == pytest.approx(expected.slope)
 
 
 def test_sizes_follow_from_the_held_out_risks(people):
     training = people[people["cohort"] == "training"]
-    y, nested = training["osteoporosis"].to_numpy(), Nested(training[["risk"]].to_numpy().T, [])
+    y, nested = training["outcome"].to_numpy(), Nested(training[["risk"]].to_numpy().T, [])
     table = strict_tables.sample_sizes(y, nested, [1688, 5])
     expected = development_size(5, y.mean(), cox_snell_of(y, training["risk"].to_numpy()))
     five = table[table["purpose"] == "development, 5 parameters"].drop(columns="purpose")

@@ -186,7 +186,7 @@ def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital
     folder, _ = broken_hospital
     study = load_study(folder / "study.yml")
     cohorts, outcome = np.repeat(["training", "internal"], [10, 6]), np.tile([0, 1], 8)
-    usable = pd.DataFrame({"cohort": cohorts, "osteoporosis": outcome})
+    usable = pd.DataFrame({"cohort": cohorts, "outcome": outcome})
     assert check.too_few(usable, study) == []
     (sizes,) = check.too_few(usable.iloc[:12], study)
     assert "internal validation has 1 patients with osteoporosis" in sizes

@@ -153,7 +153,7 @@ def test_separated_resamples_are_left_out_of_the_optimism():
 def test_table_and_figure_work_for_small_and_large_sets(patients):
     rng = np.random.default_rng(0)
     y = np.r_[1, 1, 1, 0, rng.integers(0, 2, patients - 4)]
-    frame = pd.DataFrame({"patient_id": [f"P{i}" for i in range(patients)], "osteoporosis": y})
+    frame = pd.DataFrame({"patient_id": [f"P{i}" for i in range(patients)], "outcome": y})
     risk = expit(rng.normal(y, 1))
     predictions = frame.assign(cohort="external", model="nomogram", probability=risk)
     table = calibration_table(predictions, ["nomogram"])

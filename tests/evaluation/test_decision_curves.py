@@ -23,7 +23,7 @@ def test_net_benefit_equals_r(model):
 
 @pytest.fixture
 def curves():
-    frame = pd.DataFrame({"patient_id": births["row"].astype(str), "osteoporosis": births["y"]})
+    frame = pd.DataFrame({"patient_id": births["row"].astype(str), "outcome": births["y"]})
     parts = [
         frame.assign(cohort="internal", model=model, probability=births[column])
         for model, column in (("nomogram", "p_full"), ("clinical", "p_small"))

@@ -128,7 +128,7 @@ def predictions():
             {
                 "patient_id": [f"P{i}" for i in range(60)],
                 "cohort": np.repeat(["training", "internal"], 30),
-                "osteoporosis": y,
+                "outcome": y,
                 "model": model,
                 "probability": 1 / (1 + np.exp(-rng.normal(y, 1))),
             }
@@ -143,7 +143,7 @@ def test_pairwise_tests_pair_the_same_patients_whatever_the_order_of_rows(predic
     assert len(tests) == 6
     assert list(tests["cohort"].unique()) == ["training", "internal"]
     wide = predictions[predictions["cohort"] == "internal"].pivot(
-        index=["patient_id", "osteoporosis"], columns="model", values="probability"
+        index=["patient_id", "outcome"], columns="model", values="probability"
     )
     direct = delong_test(wide.index.get_level_values(1), wide["A"], wide["C"])
     row = tests.query("cohort == 'internal' and first == 'A' and second == 'C'").iloc[0]

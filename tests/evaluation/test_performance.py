@@ -18,7 +18,7 @@ def test_strict_numbers_use_the_training_cutoff(predictions):
     external = predictions[predictions["cohort"] == "external"]
     locked = table.loc["training", "cutoff"]
     assert table.loc["external", "cutoff_strict"] == locked
-    direct = confusion_metrics(external["osteoporosis"], external["probability"], locked)["estimate"]
+    direct = confusion_metrics(external["outcome"], external["probability"], locked)["estimate"]
     assert table.loc["external", "sensitivity_strict"] == direct["sensitivity"]
     assert table.loc["training", "accuracy"] == table.loc["training", "accuracy_strict"]
 
@@ -29,7 +29,7 @@ def test_patients_set_aside_leave_only_the_judging():
         {
             "patient_id": [f"P{i}" for i in range(8)],
             "cohort": ["training"] * 8,
-            "osteoporosis": [0, 1] * 4,
+            "outcome": [0, 1] * 4,
             "model": "nomogram",
             "probability": [0.1, 0.4, 0.5, 0.8, 0.3, 0.2, 0.6, 0.9],
         }
@@ -40,5 +40,5 @@ def test_patients_set_aside_leave_only_the_judging():
     assert found["auc"] == pytest.approx(8 / 9)
     assert found["auc_all"] == pytest.approx(11 / 16)
     assert sensitivity_analysis(rows, pd.Series(dtype=str), ["nomogram"]).empty
-    one_outcome = sensitivity_analysis(rows, rows.loc[rows["osteoporosis"] == 0, "patient_id"], ["nomogram"])
+    one_outcome = sensitivity_analysis(rows, rows.loc[rows["outcome"] == 0, "patient_id"], ["nomogram"])
     assert one_outcome["auc"].isna().all()

@@ -22,14 +22,14 @@ def predictions():
     rng = np.random.default_rng(3)
     people = pd.DataFrame({"cohort": np.repeat(["training", "internal", "external"], [60, 40, 50])})
     people["patient_id"] = [f"P{i}" for i in range(len(people))]
-    people["osteoporosis"] = rng.integers(0, 2, len(people))
-    risk = 1 / (1 + np.exp(-rng.normal(people["osteoporosis"], 1.5)))
+    people["outcome"] = rng.integers(0, 2, len(people))
+    risk = 1 / (1 + np.exp(-rng.normal(people["outcome"], 1.5)))
     return people.assign(model="nomogram", probability=risk)
 
 
 def of(predictions, cohort):
     part = predictions[predictions["cohort"] == cohort]
-    return part["osteoporosis"], part["probability"]
+    return part["outcome"], part["probability"]
 
 
 def test_the_same_risks_stand_at_the_training_cutoff_and_at_their_own(predictions):

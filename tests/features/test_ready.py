@@ -44,7 +44,7 @@ def hospital(tmp_path):
         site = {
             "name": "Ours",
             "role": "development",
-            "table": {"path": "people.csv", "columns": {"patient_id": "ID", "osteoporosis": "Target"}},
+            "table": {"path": "people.csv", "columns": {"patient_id": "ID", "outcome": "Target"}},
             "features": {"path": name, "patient_id": keys.pop("patient_id", "ID")},
         }
         if second is not None:
@@ -263,7 +263,7 @@ def real_study(tmp_path):
     def write(name: str, **keys) -> Path:
         packed = Path(os.environ["RADBOOK_REAL_DATA"]) / "tables" / f"{name}.csv.gz"
         (tmp_path / "table.csv").write_bytes(gzip.decompress(packed.read_bytes()))
-        columns = {"patient_id": "ID", "osteoporosis": "Target"}
+        columns = {"patient_id": "ID", "outcome": "Target"}
         site = {"name": "Real", "role": "development", "table": {"path": "table.csv", "columns": columns}}
         site["features"] = {"path": "table.csv", "patient_id": "ID"}
         study = {"name": "real", "title": name, "seed": 5, "outcome": {"given": True}, "predictors": []}
@@ -278,7 +278,7 @@ def selected(run):
     people, values = run.read("cohort"), run.read("features").set_index("patient_id")
     training = people[people["cohort"] == "training"]
     settings = selection.SelectionSettings(icc_threshold=None, folds=5, mrmr_features=10)
-    outcome = training["osteoporosis"].to_numpy()
+    outcome = training["outcome"].to_numpy()
     chosen = selection.select_features(values.loc[training["patient_id"]], outcome, {}, settings, 2)
     return chosen.as_dict(), people, values.loc[people["patient_id"]]
 
@@ -301,7 +301,7 @@ def test_a_real_table_is_modelled(real_study, tmp_path):
     brought(run)
     chosen, people, values = selected(run)
     table, training = values[chosen["features"]], (people["cohort"] == "training").to_numpy()
-    fitted = fit_models(table[training], people.loc[training, "osteoporosis"], 2, False, 2, 1)
+    fitted = fit_models(table[training], people.loc[training, "outcome"], 2, False, 2, 1)
     predictions = predict(fitted, table, people)
     assert predictions["probability"].between(0, 1).all()
     assert (predictions.groupby("model").size() == len(people)).all()

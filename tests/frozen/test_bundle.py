@@ -33,7 +33,7 @@ def run(tmp_path_factory):
             "site": "Virtual hospital 1",
             "second_reader": False,
             "cohort": np.repeat(["training", "internal"], [90, 30]),
-            "osteoporosis": y,
+            "outcome": y,
             "age": rng.integers(50, 85, 120) + 3.0 * y,
             "sex": rng.choice(["female", "male"], 120),
         }
@@ -48,9 +48,9 @@ def run(tmp_path_factory):
     fitted = classifiers.fit_models(chosen.iloc[train], y[train], 3, smote=True, seed=2, workers=1)
     run.write_json("models", {"LR": classifiers.logistic_coefficients(fitted["LR"])})
     patients["rad_score"] = rad_score(selection, features)
-    clinical = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex"])
-    nomogram = fit_logistic(patients.iloc[train], "osteoporosis", ["age", "sex", "rad_score"])
-    rows = patients[["patient_id", "cohort", "osteoporosis"]]
+    clinical = fit_logistic(patients.iloc[train], "outcome", ["age", "sex"])
+    nomogram = fit_logistic(patients.iloc[train], "outcome", ["age", "sex", "rad_score"])
+    rows = patients[["patient_id", "cohort", "outcome"]]
     radiomics = classifiers.predict({"radiomics": fitted["LR"]}, chosen, patients)
     others = [
         rows.assign(model=name, probability=model.probability(patients))
@@ -69,7 +69,7 @@ def run(tmp_path_factory):
     )
     for name, frame in (("cohort", patients), ("features", features), ("preprocessing", quality)):
         run.write(name, frame)
-    run.write("rad_score", patients[["patient_id", "cohort", "osteoporosis", "rad_score"]])
+    run.write("rad_score", patients[["patient_id", "cohort", "outcome", "rad_score"]])
     chart = Nomogram(nomogram.coefficients, patients.iloc[train])
     save_bundle(run, {"clinical": clinical, "nomogram": nomogram}, chart)
     return run, patients.drop(columns="rad_score"), features
@@ -87,7 +87,7 @@ def test_a_bundle_gives_the_notebooks_predictions(run):
 def test_cutoffs_are_those_of_the_training_set(run):
     run, *_ = run
     training = run.read("predictions").query("cohort == 'training' and model == 'nomogram'")
-    expected = youden_cutoff(training["osteoporosis"], training["probability"])
+    expected = youden_cutoff(training["outcome"], training["probability"])
     assert load_bundle(run.bundle).model["cutoffs"]["nomogram"] == expected
 
 
@@ -119,7 +119,7 @@ def test_a_bundle_without_clinical_predictors_has_two_models(run):
     run, patients, features = run
     alone = Run(run.study.model_copy(update={"predictors": []}), run.folder, owner=run.study)
     training = run.read("rad_score").query("cohort == 'training'")
-    nomogram = fit_logistic(training, "osteoporosis", ["rad_score"])
+    nomogram = fit_logistic(training, "outcome", ["rad_score"])
     before = {path: path.read_bytes() for path in run.bundle.iterdir()}
     try:
         save_bundle(alone, {"nomogram": nomogram}, Nomogram(nomogram.coefficients, training))

@@ -105,7 +105,7 @@ def test_dicom_and_masks_give_the_risks_of_the_images_in_memory(made, bundle, ex
     expected = score(bundle, in_memory, features)
     columns = ["rad_score", *bundle.models]
     np.testing.assert_allclose(through_files[columns], expected[columns], rtol=1e-9)
-    np.testing.assert_array_equal(people["osteoporosis"], in_memory["t_score"] <= -2.5)
+    np.testing.assert_array_equal(people["outcome"], in_memory["t_score"] <= -2.5)
 
 
 def test_the_exported_hospital_is_written_once(made, bundle, exported):
@@ -200,11 +200,9 @@ def test_points_add_up_to_the_frozen_risk(bundle, exported):
 
 
 def people_and_scores(n=60):
-    people = pd.DataFrame(
-        {"patient_id": [f"P{i}" for i in range(n)], "osteoporosis": RNG.binomial(1, 0.4, n)}
-    )
-    people["osteoporosis"] = people["osteoporosis"].astype(float)
-    risk = np.clip(0.4 + 0.2 * (people["osteoporosis"] - 0.4) + RNG.normal(0, 0.15, n), 0.01, 0.99)
+    people = pd.DataFrame({"patient_id": [f"P{i}" for i in range(n)], "outcome": RNG.binomial(1, 0.4, n)})
+    people["outcome"] = people["outcome"].astype(float)
+    risk = np.clip(0.4 + 0.2 * (people["outcome"] - 0.4) + RNG.normal(0, 0.15, n), 0.01, 0.99)
     return people, pd.DataFrame({"patient_id": people["patient_id"], "nomogram": risk, "radiomics": risk**2})
 
 
@@ -212,7 +210,7 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
     people, scores = people_and_scores()
     predictions = judged.predictions_of(people, scores, ["radiomics", "nomogram"])
     table = judged.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}).set_index("model")
-    y = people["osteoporosis"].astype(int)
+    y = people["outcome"].astype(int)
     for model, cutoff in (("radiomics", 0.2), ("nomogram", 0.45)):
         expected = confusion_metrics(y, scores[model], cutoff)
         row = table.loc[model]
@@ -227,15 +225,15 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
 
 def test_patients_without_outcome_are_scored_but_not_judged():
     people, scores = people_and_scores()
-    people.loc[:9, "osteoporosis"] = np.nan
+    people.loc[:9, "outcome"] = np.nan
     predictions = judged.predictions_of(people, scores, ["nomogram"])
     assert len(predictions) == 50 and judged.can_be_judged(people)
     assert "outcome of 50 is known" in judged.outcomes_in_words(people, 0)
     assert "outcome of <60 is known" in judged.outcomes_in_words(people, 60)
-    people["osteoporosis"] = np.where(people.index == 0, 1.0, 0.0)
+    people["outcome"] = np.where(people.index == 0, 1.0, 0.0)
     assert not judged.can_be_judged(people)
     assert "too few to judge" in judged.outcomes_in_words(people, 0)
-    assert "No outcomes" in judged.outcomes_in_words(people.drop(columns="osteoporosis"), 0)
+    assert "No outcomes" in judged.outcomes_in_words(people.drop(columns="outcome"), 0)
 
 
 def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):

@@ -74,7 +74,7 @@ def hospital(tmp_path):
     names = pseudonyms(run, "Here", raw)
     screened = pd.DataFrame({"patient_id": names, "site": "Here", "age": 60.0, "exclusion": ""})
     screened.loc[6, "exclusion"] = "younger than 50 years"
-    screened["osteoporosis"] = [0, 1, 1, 0, 0, 1, np.nan, 1.0]
+    screened["outcome"] = [0, 1, 1, 0, 0, 1, np.nan, 1.0]
     measured = [n for n, row in enumerate(FEATURES) if row]
     features = pd.DataFrame([FEATURES[n] for n in measured], columns=NAMES, dtype=float)
     features.insert(0, "patient_id", [names[n] for n in measured])
@@ -194,7 +194,7 @@ def many(n=300):
     status = np.repeat(["scored", "scored with warning", "outside the domain"], [n - 80, 50, 30])
     risk = np.clip(0.4 + 0.3 * (outcome - 0.4) * (status == "scored") + RNG.normal(0, 0.15, n), 0.01, 0.99)
     names = [f"P{i}" for i in range(n)]
-    people = pd.DataFrame({"patient_id": names, "osteoporosis": outcome})
+    people = pd.DataFrame({"patient_id": names, "outcome": outcome})
     scores = pd.DataFrame({"patient_id": names, "rad_score": 0.0, "nomogram": risk})
     table = pd.DataFrame({"patient_id": names, "site": "x", "status": status, "reason": "", "category": ""})
     return people, verdicts.Met(table, scores, pd.DataFrame({"patient_id": []}))
@@ -209,7 +209,7 @@ def test_discrimination_is_given_with_and_without_the_doubtful():
         "with those outside the domain": slice(0, 300),
     }
     for name, rows in parts.items():
-        y, p = people["osteoporosis"][rows], met.scores["nomogram"][rows]
+        y, p = people["outcome"][rows], met.scores["nomogram"][rows]
         assert table.loc[name, "n"] == len(y) and table.loc[name, "events"] == y.sum()
         assert table.loc[name, "auc"] == pytest.approx(delong_auc(y, p).auc, rel=1e-12)
     hidden = judged.discrimination_of_sets(people, met, ["nomogram"], min_cell=40).set_index("patients")
@@ -223,7 +223,7 @@ def test_discrimination_is_given_with_and_without_the_doubtful():
 
 
 def test_few_patients_are_said_to_be_few():
-    people = pd.DataFrame({"patient_id": list("abcdefgh"), "osteoporosis": [0, 0, 0, 0, 0, 1, 1, 1.0]})
+    people = pd.DataFrame({"patient_id": list("abcdefgh"), "outcome": [0, 0, 0, 0, 0, 1, 1, 1.0]})
     scores = pd.DataFrame({"patient_id": list("abcdefgh"), "nomogram": np.linspace(0.1, 0.9, 8)})
     predictions = judged.predictions_of(people, scores, ["nomogram"])
     table = judged.frozen_performance(predictions, {"nomogram": 0.5})

@@ -23,18 +23,18 @@ def patients():
     table = pd.DataFrame(rng.normal(size=(90, 4)) * [1, 10, 0.1, 1e5] + 50, columns=list("abcd"))
     table["a"] += 1.5 * y
     people = pd.DataFrame({"patient_id": [f"P{i:02d}" for i in range(90)], "cohort": "training"})
-    return table, people.assign(osteoporosis=y)
+    return table, people.assign(outcome=y)
 
 
 @pytest.fixture(scope="module")
 def fitted(patients):
     table, people = patients
-    return classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=1)
+    return classifiers.fit_models(table, people["outcome"], folds=3, smote=True, seed=5, workers=1)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(patients, fitted):
     table, people = patients
-    again = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=True, seed=5, workers=2)
+    again = classifiers.fit_models(table, people["outcome"], folds=3, smote=True, seed=5, workers=2)
     pd.testing.assert_frame_equal(
         classifiers.predict(fitted, table, people),
         classifiers.predict(again, table, people),
@@ -48,13 +48,13 @@ def test_predictions_keep_their_contract_and_follow_the_marker(patients, fitted)
     predictions = check("predictions", classifiers.predict(fitted, table, people))
     assert list(predictions["model"].unique()) == MODELS
     for _, part in predictions.groupby("model"):
-        assert roc_auc_score(part["osteoporosis"], part["probability"]) > 0.8
+        assert roc_auc_score(part["outcome"], part["probability"]) > 0.8
 
 
 def test_smote_and_scaling_see_training_folds_only(patients, fitted):
     """The cross-validated AUC equals one computed by hand, fold by fold, with the whole pipeline refitted."""
     table, people = patients
-    y = people["osteoporosis"].to_numpy()
+    y = people["outcome"].to_numpy()
     pipeline = clone(fitted["LR"].pipeline)
     folds = StratifiedKFold(3, shuffle=True, random_state=5)
     scores = []
@@ -70,7 +70,7 @@ def test_smote_and_scaling_see_training_folds_only(patients, fitted):
 
 def test_smote_can_be_left_out(patients):
     table, people = patients
-    fitted = classifiers.fit_models(table, people["osteoporosis"], folds=3, smote=False, seed=5, workers=1)
+    fitted = classifiers.fit_models(table, people["outcome"], folds=3, smote=False, seed=5, workers=1)
     assert all("smote" not in model.pipeline.named_steps for model in fitted.values())
 
 

@@ -105,10 +105,10 @@ def test_unknown_level_is_refused_by_the_nomogram(births):
 
 def test_models_replace_their_own_older_predictions():
     people = birthwt().assign(patient_id=[f"P{i}" for i in range(189)], cohort="training")
-    people = people.rename(columns={"low": "osteoporosis"})
-    keys = people[["patient_id", "cohort", "osteoporosis"]]
+    people = people.rename(columns={"low": "outcome"})
+    keys = people[["patient_id", "cohort", "outcome"]]
     before = keys.assign(model="LR", probability=np.linspace(0, 1, 189))
-    model = fit_logistic(people, "osteoporosis", ["age"])
+    model = fit_logistic(people, "outcome", ["age"])
     once = with_models(before, people, {"clinical": model})
     twice = with_models(once, people, {"clinical": model})
     pd.testing.assert_frame_equal(once, twice)

@@ -285,7 +285,7 @@ def test_the_cutoff_explorers_numbers_are_those_of_metrics(opened, finished):
     for (model, cohort), part in predictions.groupby(["model", "cohort"]):
         page.locator("#cutoff-model").select_option(model)
         page.locator("#cutoff-cohort").select_option(cohort)
-        y, p = part["osteoporosis"].to_numpy(), part["probability"].to_numpy()
+        y, p = part["outcome"].to_numpy(), part["probability"].to_numpy()
         for cutoff in [0, *rng.uniform(0.02, 0.98, 2).round(3), float(f"{rng.choice(p):.10f}"), 0.999]:
             shown = asked(page, cutoff)
             assert shown["cutoff"] == cutoff
@@ -327,7 +327,7 @@ def test_in_groups_the_slider_stops_only_where_groups_are_large(chromium, tmp_pa
     rng = np.random.default_rng(2)
     y = rng.binomial(1, 0.4, 300)
     ids = [f"P{i}" for i in range(300)]
-    people = {"patient_id": ids, "cohort": "training", "osteoporosis": y, "model": "nomogram"}
+    people = {"patient_id": ids, "cohort": "training", "outcome": y, "model": "nomogram"}
     table = pd.DataFrame(people | {"probability": expit(rng.normal(2 * y - 1, 1))})
     data = cutoff_page.cutoff_data(table, grouped=True)
     shutil.copytree(REPOSITORY / "book" / "extra" / "interactive", tmp_path / "interactive")

@@ -29,7 +29,7 @@ def test_exact_counts_and_the_youden_cutoff_are_those_of_metrics():
     data = cutoff_page.cutoff_data(predictions(), grouped=False)
     assert [model["name"] for model in data["models"]] == ["nomogram", "LR"]
     for (model, cohort), part in predictions().groupby(["model", "cohort"]):
-        y, p = part["osteoporosis"].to_numpy(), part["probability"].to_numpy()
+        y, p = part["outcome"].to_numpy(), part["probability"].to_numpy()
         curve = data["curves"][model][cohort]
         assert curve["cutoffs"] == sorted(set(p))
         for cutoff, tp, fp in zip(curve["cutoffs"], curve["tp"], curve["fp"], strict=True):

@@ -85,7 +85,7 @@ def test_split_is_stratified_complete_and_repeatable():
     split = [assign_cohorts(people(300), study(), 0.7, np.random.default_rng(3)) for _ in range(2)]
     pd.testing.assert_frame_equal(*split)
     home = split[0][split[0]["site"] == "A"]
-    shares = home.groupby("osteoporosis")["cohort"].apply(lambda cohorts: (cohorts == "training").mean())
+    shares = home.groupby("outcome")["cohort"].apply(lambda cohorts: (cohorts == "training").mean())
     assert shares.to_numpy() == pytest.approx(0.7, abs=0.01)
     assert set(split[0].loc[split[0]["site"] == "B", "cohort"]) == {"external"}
 
@@ -107,17 +107,17 @@ def test_the_outcome_follows_the_study_file():
     screened = people()
     screened.loc[screened["t_score"] == -3.0, "t_score"] = -2.5
     cohort = assign_cohorts(screened, study(), 0.7, np.random.default_rng(1))
-    assert cohort["osteoporosis"].sum() == 20
+    assert cohort["outcome"].sum() == 20
     with pytest.raises(StudyError, match="0 patients with osteoporosis"):
         strict = study(outcome={"t_score_at_most": -4.0})
         assign_cohorts(screened, strict, 0.7, np.random.default_rng(1))
 
 
 def test_a_given_outcome_needs_no_t_score():
-    given = people().drop(columns="t_score").assign(osteoporosis=np.arange(60) % 4 == 0)
+    given = people().drop(columns="t_score").assign(outcome=np.arange(60) % 4 == 0)
     ready = study(outcome={"given": True})
     cohort = assign_cohorts(given, ready, 0.7, np.random.default_rng(1))
-    assert cohort["osteoporosis"].sum() == 15
+    assert cohort["outcome"].sum() == 15
     assert "hospital's table" in ready.outcome.in_words
     assert "at or below -2.5" in study().outcome.in_words
 
@@ -156,7 +156,7 @@ def test_flow_chart_adds_up():
         count = part.groupby("stage")["patients"].sum()
         assert count["screened"] == count["excluded"] + count["included"]
         assert count["included"] == count.reindex(["training", "internal", "external"]).sum()
-    assert flow.loc[flow["stage"] == "included", "osteoporosis"].sum() == cohort["osteoporosis"].sum()
+    assert flow.loc[flow["stage"] == "included", "outcome"].sum() == cohort["outcome"].sum()
     plt.close(plot_flow_chart(flow))
 
 
@@ -241,9 +241,7 @@ def as_printed() -> pd.DataFrame:
     sexes = np.repeat(["male", "female", "male", "female"], [8, 50, 38, 84])
     outcome = np.repeat([1, 1, 0, 0], [8, 50, 38, 84])
     age = np.random.default_rng(1).integers(50, 82, 180)
-    return pd.DataFrame(
-        {"cohort": "internal", "osteoporosis": outcome, "sex": sexes, "age": age.astype(float)}
-    )
+    return pd.DataFrame({"cohort": "internal", "outcome": outcome, "sex": sexes, "age": age.astype(float)})
 
 
 def test_table_1_gives_the_papers_p_for_sex(as_printed):

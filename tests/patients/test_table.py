@@ -129,13 +129,13 @@ def test_a_lowest_t_score_that_is_not_the_lowest_is_told(problems):
 def test_a_ready_outcome_needs_no_t_score(people, problems):
     table = "ID,Age,Sex,Days,OP\nMRN-1,61,F,3,1\nMRN-2,70,M,4,否\n"
     given = {"outcome": {"given": True}}
-    read = people(table, NO_T | {"osteoporosis": "OP"}, **given)
-    assert read["osteoporosis"].tolist() == [1, 0] and "t_score" not in read
+    read = people(table, NO_T | {"outcome": "OP"}, **given)
+    assert read["outcome"].tolist() == [1, 0] and "t_score" not in read
     assert (
         "row 3 ('maybe'): write 1"
-        in problems(table.replace("否", "maybe"), NO_T | {"osteoporosis": "OP"}, **given)[0]
+        in problems(table.replace("否", "maybe"), NO_T | {"outcome": "OP"}, **given)[0]
     )
-    assert "(osteoporosis) is missing" in problems(GOOD, COLUMNS | {"osteoporosis": "OP"}, **given)[0]
+    assert "(outcome) is missing" in problems(GOOD, COLUMNS | {"outcome": "OP"}, **given)[0]
     assert "no column gives the outcome" in problems(GOOD, **given)[0]
 
 
@@ -320,7 +320,7 @@ def test_an_allocation_in_other_words_is_not_passed_over(problems):
 def test_the_template_explains_every_key_and_column():
     template = (REPOSITORY / "data" / "studies" / "template.yml").read_text(encoding="utf-8")
     keys = {*Study.model_fields, *Site.model_fields, *CohortTable.model_fields, *Rules.model_fields}
-    keys |= {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis"}
+    keys |= {*REQUIRED, *T_SCORES, *OPTIONAL, "outcome"}
     keys -= {"file", "virtual"}  # set by the program; for the book's own patients
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}:", template)] == []
 

@@ -14,7 +14,7 @@ births = data("birthwt_predictions")
 
 @pytest.fixture
 def curves():
-    frame = pd.DataFrame({"patient_id": births["row"].astype(str), "osteoporosis": births["y"]})
+    frame = pd.DataFrame({"patient_id": births["row"].astype(str), "outcome": births["y"]})
     parts = [
         frame.assign(cohort="internal", model=model, probability=births[column])
         for model, column in (("nomogram", "p_full"), ("clinical", "p_small"))

@@ -16,7 +16,7 @@ from helpers.plots.style import STYLE
 )
 def test_words_of_the_flow_chart_are_no_formula_and_no_markup(site):
     rows = [(site, "screened", "", 9, 4), (site, "excluded", site, 1, 0), (site, "included", "", 8, 4)]
-    flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
+    flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "outcome"])
     with plt.style.context(STYLE):
         drawn = io.BytesIO()
         plot_flow_chart(flow).savefig(drawn, format="svg")

@@ -11,9 +11,7 @@ from helpers.plots.selection import plot_rad_score
 
 def test_the_same_scores_are_drawn_the_same_way_and_other_draws_are_left_alone():
     rng = np.random.default_rng(1)
-    scores = pd.DataFrame(
-        {"cohort": "training", "osteoporosis": [0, 1] * 20, "rad_score": rng.normal(size=40)}
-    )
+    scores = pd.DataFrame({"cohort": "training", "outcome": [0, 1] * 20, "rad_score": rng.normal(size=40)})
     pictures = []
     for state in (7, 8):
         np.random.seed(state)

@@ -28,7 +28,7 @@ def test_quality_control_has_a_known_kind_for_the_refused_and_for_nobody_else(st
 
 
 def rad_scores(**changes):
-    rows = {"patient_id": ["a", "b"], "cohort": "training", "osteoporosis": [0, 1], "rad_score": [0.5, 1.5]}
+    rows = {"patient_id": ["a", "b"], "cohort": "training", "outcome": [0, 1], "rad_score": [0.5, 1.5]}
     return pd.DataFrame(rows | changes)
 
 

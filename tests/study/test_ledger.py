@@ -29,7 +29,7 @@ def study_file(folder, *changes):
 
 
 def scores(shift=0.0):
-    rows = {"patient_id": ["a", "b"], "cohort": "training", "osteoporosis": [0, 1]}
+    rows = {"patient_id": ["a", "b"], "cohort": "training", "outcome": [0, 1]}
     return pd.DataFrame(rows | {"rad_score": [0.5 + shift, 1.5]})
 
 

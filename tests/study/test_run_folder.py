@@ -10,7 +10,7 @@ from helpers.study.run_folder import read_record
 
 
 def rad_scores(**changes):
-    rows = {"patient_id": ["a", "b"], "cohort": "training", "osteoporosis": [0, 1], "rad_score": [0.5, 1.5]}
+    rows = {"patient_id": ["a", "b"], "cohort": "training", "outcome": [0, 1], "rad_score": [0.5, 1.5]}
     return pd.DataFrame(rows | changes)
 
 

@@ -73,7 +73,7 @@ def test_few_with_or_few_without_the_outcome_hide_the_rows_results():
 
 
 def flow(*rows):
-    return pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
+    return pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "outcome"])
 
 
 def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
@@ -91,7 +91,7 @@ def test_flow_chart_keeps_no_sum_that_tells_a_hidden_number():
         10,
     )
     assert shown["patients"].tolist() == [130, "<10", "hidden", 27, 85, 60, 25]
-    assert shown["osteoporosis"].astype(str).tolist()[4:] == ["hidden", "20", "<10"]
+    assert shown["outcome"].astype(str).tolist()[4:] == ["hidden", "20", "<10"]
 
 
 def test_rows_of_any_index_are_protected():
@@ -112,7 +112,7 @@ def test_a_single_small_exclusion_takes_the_number_screened_with_it():
         10,
     )
     assert shown["patients"].tolist() == ["hidden", "<10", 60, 60, 60]
-    assert shown["osteoporosis"].tolist()[2:] == [30, 30, 30]
+    assert shown["outcome"].tolist()[2:] == [30, 30, 30]
 
 
 def test_table_1_hides_a_characteristic_with_its_test_and_the_moments_of_a_small_group():

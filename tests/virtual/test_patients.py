@@ -19,7 +19,7 @@ SEEDS = (1, 2, 3)
 def included(role: str, patients: int, seed: int) -> pd.DataFrame:
     people = simulate_patients(PROTOCOL, role, patients, seed)
     people = people[people["allocation"] != ""]
-    return people.assign(osteoporosis=(people["t_score"] <= -2.5).astype(int))
+    return people.assign(outcome=(people["t_score"] <= -2.5).astype(int))
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -30,7 +30,7 @@ def published(request) -> pd.DataFrame:
 def test_table_1_is_the_printed_one(published):
     printed = reported_values().query("item == 'Table 1'").set_index(["cohort", "subject", "metric"])["value"]
     printed = printed.sort_index()
-    for (cohort, flag), group in published.groupby(["allocation", "osteoporosis"]):
+    for (cohort, flag), group in published.groupby(["allocation", "outcome"]):
         paper = printed.loc[cohort, "osteoporosis" if flag else "non-osteoporosis"]
         assert len(group) == int(paper["n"])
         assert (group["sex"] == "male").sum() == int(paper["male"])
@@ -68,7 +68,7 @@ def test_bone_follows_the_literature():
                 "neighbours_r": r.loc["hu_l1", "hu_t12"],
                 "micro_r": r.loc["t_score", "micro_structure"],
                 "denser": (people["hu_t12"] - people["hu_l1"]).mean(),
-                "auc": roc_auc_score(people["osteoporosis"], -people["hu_l1"]),
+                "auc": roc_auc_score(people["outcome"], -people["hu_l1"]),
                 "per_year": np.polyfit(people["age"], people["hu_l1"], 1)[0],
                 **dict(zip(["osteoporosis", "osteopenia", "normal"], by_group, strict=True)),
             }
@@ -99,7 +99,7 @@ def test_rules_and_reasons_leave_exactly_the_included(role, size):
 def test_small_hospitals_keep_the_proportions(size):
     people = included("development", size, 1)
     assert len(people) == size
-    assert people.groupby(["allocation", "osteoporosis"]).size().min() >= 2
+    assert people.groupby(["allocation", "outcome"]).size().min() >= 2
     assert people["age"].between(50, 81).all()
 
 

@@ -241,7 +241,7 @@ def muscle_features(run: Run, cases: Sequence[Case], workers: int) -> tuple[pd.D
 def drawn_cases(training: pd.DataFrame, wanted: int, rng: np.random.Generator) -> list[Case]:
     """Cases of about ``wanted`` training patients (index), drawn within each outcome; all where fewer."""
     share = min(1, wanted / len(training))
-    drawn = training.groupby("osteoporosis").sample(frac=share, random_state=rng)
+    drawn = training.groupby("outcome").sample(frac=share, random_state=rng)
     return cases_of(drawn.sort_index().reset_index())
 
 
@@ -278,7 +278,7 @@ def regions_table(
     problems : list of str
         Why a region is not in the table.
     """
-    outcome, rows, problems = patients["osteoporosis"].to_numpy(), [], []
+    outcome, rows, problems = patients["outcome"].to_numpy(), [], []
     for region, features in regions.items():
         try:
             nested = nested_predictions(procedure, features, outcome, **validation)

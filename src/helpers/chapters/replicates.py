@@ -80,7 +80,7 @@ def model_aucs(predictions: pd.DataFrame) -> dict[str, float]:
     """AUC of the three models by <model>_<cohort>, from the ``predictions`` artifact."""
     chosen = predictions[predictions["model"].isin(MODELS)]
     return {
-        f"{model}_{cohort}": delong_auc(rows["osteoporosis"], rows["probability"]).auc
+        f"{model}_{cohort}": delong_auc(rows["outcome"], rows["probability"]).auc
         for (model, cohort), rows in chosen.groupby(["model", "cohort"])
     }
 

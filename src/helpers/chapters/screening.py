@@ -22,7 +22,7 @@ def examples(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def counts_by_outcome(cohort: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     """Patients without and with osteoporosis (columns) in each set (rows), as they may be shown."""
-    counts = cohort.groupby(["cohort", "osteoporosis"]).size().unstack(fill_value=0)
+    counts = cohort.groupby(["cohort", "outcome"]).size().unstack(fill_value=0)
     counts = counts.reindex([name for name in COHORT_TITLES if name in counts.index])
     counts = counts.rename(index=COHORT_TITLES, columns=OUTCOME_TITLES)
     return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=min_cell)

@@ -70,6 +70,6 @@ def rad_score_quartiles(scores: pd.DataFrame) -> pd.DataFrame:
     scores : DataFrame
         cohort, osteoporosis and rad_score, one row a patient.
     """
-    found = scores.groupby(["cohort", "osteoporosis"], sort=False)["rad_score"].describe()
+    found = scores.groupby(["cohort", "outcome"], sort=False)["rad_score"].describe()
     found = found[["count", "25%", "50%", "75%"]].set_axis(["n", "25%", "median", "75%"], axis=1)
     return found.rename(index=OUTCOME_TITLES, level=1).reset_index().astype({"n": int})

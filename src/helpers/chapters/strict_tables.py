@@ -47,12 +47,12 @@ def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
         columns |= {"HU alone": ["trabecular_hu"], "HU and clinical": ["trabecular_hu", *predictors]}
     training = table[table["cohort"] == "training"]
     risks = {
-        name: fit_logistic(training, "osteoporosis", used).probability(table)
+        name: fit_logistic(training, "outcome", used).probability(table)
         for name, used in columns.items()
         if used
     }
     risks["radiomics"] = table["radiomics"].to_numpy()
-    keys = table[["patient_id", "cohort", "osteoporosis"]]
+    keys = table[["patient_id", "cohort", "outcome"]]
     return pd.concat(
         [keys.assign(model=name, probability=risks[name]) for name in COMPARED if name in risks],
         ignore_index=True,
@@ -77,7 +77,7 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
         cut-off of the same set (paper mode), or at that of the training patients' out-of-fold risks.
     """
     wide = probabilities_wide(paper, "training", ["radiomics"])
-    seen = _qualities(wide["osteoporosis"], wide["radiomics"], None)
+    seen = _qualities(wide["outcome"], wide["radiomics"], None)
     names = {"AUC": "c_index", "calibration slope": "slope", "Brier score": "brier"}
     rows = [
         ("training", "radiomics", quantity, seen[quantity], corrected.loc[name, "corrected"])
@@ -87,9 +87,9 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
         for model in ("radiomics", "nomogram"):
             first, second = (probabilities_wide(part, cohort, [model]) for part in (paper, strict))
             training = probabilities_wide(strict, "training", [model])
-            locked = youden_cutoff(training["osteoporosis"], training[model])
-            ours = _qualities(second["osteoporosis"], second[model], locked)
-            theirs = _qualities(first["osteoporosis"], first[model], None)
+            locked = youden_cutoff(training["outcome"], training[model])
+            ours = _qualities(second["outcome"], second[model], locked)
+            theirs = _qualities(first["outcome"], first[model], None)
             rows += [(cohort, model, quantity, theirs[quantity], ours[quantity]) for quantity in ours]
     table = pd.DataFrame(rows, columns=["cohort", "model", "quantity", "paper_mode", "strict_mode"])
     return table.assign(difference=table["strict_mode"] - table["paper_mode"])
@@ -154,7 +154,7 @@ def smote_effect(ways: dict[str, tuple[Nested, Fitted]], patients: pd.DataFrame)
     DataFrame
         smote, cohort, and the measures of :func:`helpers.chapters.strict_validation.measures`.
     """
-    outcome, rows = patients["osteoporosis"], []
+    outcome, rows = patients["outcome"], []
     for smote, (held_out, fitted) in ways.items():
         training = (patients["cohort"] == "training").to_numpy()
         judged = mean_calibration(outcome[training].to_numpy(), held_out)
@@ -237,7 +237,7 @@ def subgroup_table(predictions: pd.DataFrame, model: str, groups: pd.DataFrame) 
         for characteristic in groups:
             labels = groups[characteristic].reindex(wide.index).fillna("not stated")
             for label, part in wide.groupby(labels):
-                rows.append((cohort, characteristic, label, *_subgroup(part["osteoporosis"], part[model])))
+                rows.append((cohort, characteristic, label, *_subgroup(part["outcome"], part[model])))
     columns = "cohort characteristic group n events auc ci_low ci_high remark".split()
     return pd.DataFrame(rows, columns=columns)
 
@@ -267,9 +267,9 @@ def region_row(patients: pd.DataFrame, nested: Nested, predictors: list[str]) ->
         patients, auc, ci_low, ci_high; odds_ratio, or_low, or_high (profile likelihood), p_value: of one unit
         of the region's held-out log odds beside the predictors, where 1 means that it adds nothing.
     """
-    area = nested_auc(patients["osteoporosis"], nested)
+    area = nested_auc(patients["outcome"], nested)
     table = patients.assign(region=logit(np.clip(nested.mean, 1e-6, 1 - 1e-6)))
-    added = logistic_table(table, "osteoporosis", [*predictors, "region"]).set_index("term").loc["region"]
+    added = logistic_table(table, "outcome", [*predictors, "region"]).set_index("term").loc["region"]
     return {
         "patients": len(patients),
         **{"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high},

@@ -55,7 +55,7 @@ def included_people(protocol: Path, seeds: Iterable[int]) -> pd.DataFrame:
     ]
     people = pd.concat(frames, ignore_index=True)
     people = people[people["allocation"] != ""]
-    return people.assign(osteoporosis=(people["t_score"] <= -2.5).astype(int))
+    return people.assign(outcome=(people["t_score"] <= -2.5).astype(int))
 
 
 def bone_laws(people: pd.DataFrame) -> dict[str, float]:
@@ -67,7 +67,7 @@ def bone_laws(people: pd.DataFrame) -> dict[str, float]:
         for key, limits in _BONE_GROUPS.items()
     }
     r = people[["t_score", "hu_l1", "hu_t12"]].corr()
-    sick = people["osteoporosis"] == 1
+    sick = people["outcome"] == 1
     return {
         **{key: of["hu_l1"].mean() for key, of in {**decades, **groups}.items()},
         "hu_per_year": np.polyfit(people["age"], people["hu_l1"], 1)[0],

@@ -131,12 +131,12 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
     """The included patients in the cohorts that notebook 01 will make, and why it will not."""
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     if not needs_outcome(study):
-        return included.assign(cohort="external", osteoporosis=outcome_by_rule(included, study)), []
+        return included.assign(cohort="external", outcome=outcome_by_rule(included, study)), []
     share = _parameter(study, "01", "training_share")
     try:
         return assign_cohorts(screened, study, share, study.rng("split")), []
     except StudyError as error:
-        return included.assign(cohort="", osteoporosis=outcome_by_rule(included, study)), [str(error)]
+        return included.assign(cohort="", outcome=outcome_by_rule(included, study)), [str(error)]
 
 
 def _parameter(study: Study, notebook: str, name: str) -> bool | int | float | str | list:
@@ -158,7 +158,7 @@ def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
         require_sizes(usable, study)
     except StudyError as error:
         return [f"Without the refused patients: {error}"]
-    training = usable.loc[usable["cohort"] == "training", "osteoporosis"]
+    training = usable.loc[usable["cohort"] == "training", "outcome"]
     rarer = int(min((training == 1).sum(), (training == 0).sum()))
     folds = {number: _parameter(study, number, "folds") for number in FOLDED}
     return [
@@ -236,7 +236,7 @@ def doubtful_first(people: pd.DataFrame) -> pd.DataFrame:
 def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name, people in (("included", cohort), ("usable", usable)):
-        outcome = people.groupby("cohort")["osteoporosis"]
+        outcome = people.groupby("cohort")["outcome"]
         columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases)}
     counts = pd.DataFrame(columns).reindex(
         [name for name in [*COHORT_TITLES, ""] if name in columns["included"]]

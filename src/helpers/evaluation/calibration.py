@@ -241,7 +241,7 @@ def calibration_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFr
     for model in models:
         for cohort in present_cohorts(predictions):
             part = probabilities_wide(predictions, cohort, [model])
-            y, p = part["osteoporosis"], part[model]
+            y, p = part["outcome"], part[model]
             row = {"model": model, "cohort": cohort, "n": len(part), "events": int(y.sum())}
             row |= asdict(calibration_summary(y, p))
             for name in ("slope", "in_the_large"):

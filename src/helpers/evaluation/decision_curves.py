@@ -86,7 +86,7 @@ def decision_curves(predictions: pd.DataFrame, models: list[str], thresholds: Ar
     parts = []
     for cohort in present_cohorts(predictions):
         wide = probabilities_wide(predictions, cohort, models)
-        y = wide["osteoporosis"]
+        y = wide["outcome"]
         everybody = treat_all(y, limits)
         benefits = {model: net_benefit(y, wide[model], limits) for model in models}
         benefits |= {TREAT_ALL: everybody, TREAT_NONE: np.zeros_like(limits)}

@@ -157,7 +157,7 @@ def pairwise_tests(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
     rows = []
     for cohort in present_cohorts(predictions):
         wide = probabilities_wide(predictions, cohort, models)
-        y = wide["osteoporosis"]
+        y = wide["outcome"]
         for first, second in combinations(models, 2):
             pair = {"first": first, "second": second}
             test = delong_test(y, wide[first], wide[second])

@@ -53,7 +53,7 @@ def performance_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFr
     rows = []
     for model in models:
         training = probabilities_wide(predictions, "training", [model])
-        locked = youden_cutoff(training["osteoporosis"], training[model])
+        locked = youden_cutoff(training["outcome"], training[model])
         for cohort in present_cohorts(predictions):
             part = probabilities_wide(predictions, cohort, [model])
             rows.append({"model": model, "cohort": cohort} | _performance(part, model, locked))
@@ -61,7 +61,7 @@ def performance_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFr
 
 
 def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, float]:
-    y, score = part["osteoporosis"], part[model]
+    y, score = part["outcome"], part[model]
     area = delong_auc(y, score)
     row = {"n": len(part), "events": int(y.sum())}
     row |= {"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
@@ -102,12 +102,12 @@ def locked_cutoffs(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
     rows = []
     for model in models:
         training = probabilities_wide(predictions, "training", [model])
-        locked = youden_cutoff(training["osteoporosis"], training[model])
+        locked = youden_cutoff(training["outcome"], training[model])
         for cohort in present_cohorts(predictions)[1:]:
             part = probabilities_wide(predictions, cohort, [model])
-            own = youden_cutoff(part["osteoporosis"], part[model])
+            own = youden_cutoff(part["outcome"], part[model])
             for rule, cutoff in {"locked": locked, "own Youden": own}.items():
-                found = confusion_metrics(part["osteoporosis"], part[model], cutoff)["estimate"]
+                found = confusion_metrics(part["outcome"], part[model], cutoff)["estimate"]
                 rows.append([cohort, model, rule, cutoff, *found[PROPORTIONS]])
     return pd.DataFrame(rows, columns=["cohort", "model", "rule", "cutoff", *PROPORTIONS])
 
@@ -145,8 +145,8 @@ def resampled_sets(
     resampled = {}
     for cohort, generator in generators.items():
         part = probabilities_wide(predictions, cohort, [model])
-        weights = resample_weights(part["osteoporosis"], resamples, generator)
-        performance = bootstrap_performance(part["osteoporosis"], part[model], weights, THRESHOLDS)
+        weights = resample_weights(part["outcome"], resamples, generator)
+        performance = bootstrap_performance(part["outcome"], part[model], weights, THRESHOLDS)
         resampled[cohort] = Resampled(weights, performance)
     return resampled
 
@@ -164,7 +164,7 @@ def intervals_table(
     rows = []
     for cohort, drawn in resampled.items():
         part = probabilities_wide(predictions, cohort, [model])
-        found = with_intervals(part["osteoporosis"], part[model], drawn.performance)
+        found = with_intervals(part["outcome"], part[model], drawn.performance)
         rows.append(found.reset_index().assign(cohort=cohort))
     return pd.concat(rows)[["cohort", "measure", "estimate", "low", "high"]]
 
@@ -221,8 +221,8 @@ def sensitivity_analysis(predictions: pd.DataFrame, set_aside: pd.Series, models
 
 def _without(part: pd.DataFrame, set_aside: pd.Series, model: str) -> dict[str, float]:
     stay = part[~part["patient_id"].isin(set_aside)]
-    row = {"n": len(stay), "events": int(stay["osteoporosis"].sum()), "set_aside": len(part) - len(stay)}
-    if stay["osteoporosis"].nunique() == 2:
-        area = delong_auc(stay["osteoporosis"], stay[model])
+    row = {"n": len(stay), "events": int(stay["outcome"].sum()), "set_aside": len(part) - len(stay)}
+    if stay["outcome"].nunique() == 2:
+        area = delong_auc(stay["outcome"], stay[model])
         row |= {"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
-    return row | {"auc_all": delong_auc(part["osteoporosis"], part[model]).auc}
+    return row | {"auc_all": delong_auc(part["outcome"], part[model]).auc}

@@ -26,7 +26,7 @@ def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]
             f"There are no predictions of {', '.join(missing)} in the {cohort} set: run the notebook that "
             "fits them (05 for the single models, 06 for clinical, radiomics and nomogram)."
         )
-    patient = ["patient_id", "osteoporosis"]
+    patient = ["patient_id", "outcome"]
     wide = part.pivot(index=patient, columns="model", values="probability")[models]
     wide = wide.loc[pd.MultiIndex.from_frame(part[patient].drop_duplicates())]
     if wide.isna().any(axis=None):

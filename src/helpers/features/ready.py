@@ -150,7 +150,7 @@ def _refuse_doubles(cells: pd.DataFrame, shown: str) -> None:
 
 def _patient_columns(study: Study, site: Site) -> list[str]:
     """Headers that belong to the patients' table, which may be the same file."""
-    ours = ["patient_id", "age", "sex", "t_score", "interval_days", "osteoporosis", *study.predictors]
+    ours = ["patient_id", "age", "sex", "t_score", "interval_days", "outcome", *study.predictors]
     ours += ["scanner", "exclusion", "allocation"]
     return [*ours, *site.table.columns.values()]
 

@@ -270,7 +270,7 @@ def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
             "06_nomogram first."
         )
     rows = {name: predictions[predictions["model"] == name] for name in models}
-    return {name: youden_cutoff(part["osteoporosis"], part["probability"]) for name, part in rows.items()}
+    return {name: youden_cutoff(part["outcome"], part["probability"]) for name, part in rows.items()}
 
 
 def _write_json(run: Run, name: str, content: dict) -> None:

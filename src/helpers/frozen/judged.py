@@ -29,10 +29,10 @@ SETS = {
 
 def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
     """Of how many patients the outcome is known, and whether that is enough to judge the model."""
-    known = people["osteoporosis"].notna() if "osteoporosis" in people else pd.Series(False, people.index)
+    known = people["outcome"].notna() if "outcome" in people else pd.Series(False, people.index)
     if not known.any():
         return "No outcomes are known: the model cannot be judged here, only its predictions are given."
-    n, cases = int(known.sum()), int(people.loc[known, "osteoporosis"].sum())
+    n, cases = int(known.sum()), int(people.loc[known, "outcome"].sum())
     # A small rest would tell the number with osteoporosis too.
     shown = small_counts.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
     text = f"The outcome of {small_counts.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
@@ -54,7 +54,7 @@ def how_few(n: int, events: int) -> str:
 
 def title_of(predictions: pd.DataFrame, warned: str) -> str:
     """Title of a figure of the new patients: how many they are, how few, and how many carry a warning."""
-    outcome = predictions.drop_duplicates("patient_id")["osteoporosis"]
+    outcome = predictions.drop_duplicates("patient_id")["outcome"]
     few = min(outcome.sum(), (1 - outcome).sum()) < HINT
     lines = [f"The new patients, n = {len(outcome)}" + (": only a hint" if few else "")]
     return "\n".join([*lines, f"scored with a warning: {warned}"])
@@ -62,18 +62,16 @@ def title_of(predictions: pd.DataFrame, warned: str) -> str:
 
 def predictions_of(people: pd.DataFrame, scores: pd.DataFrame, models: list[str]) -> pd.DataFrame:
     """Risks in the format of the ``predictions`` artifact, of patients whose outcome is known."""
-    known = people.loc[people["osteoporosis"].notna(), ["patient_id", "osteoporosis"]]
-    rows = known.astype({"osteoporosis": int}).assign(cohort="external").merge(scores, on="patient_id")
-    return rows.melt(
-        ["patient_id", "cohort", "osteoporosis"], models, var_name="model", value_name="probability"
-    )
+    known = people.loc[people["outcome"].notna(), ["patient_id", "outcome"]]
+    rows = known.astype({"outcome": int}).assign(cohort="external").merge(scores, on="patient_id")
+    return rows.melt(["patient_id", "cohort", "outcome"], models, var_name="model", value_name="probability")
 
 
 def can_be_judged(people: pd.DataFrame) -> bool:
     """Whether there are outcomes, with at least two patients of each kind."""
-    if "osteoporosis" not in people:
+    if "outcome" not in people:
         return False
-    counts = people["osteoporosis"].value_counts().reindex([0, 1], fill_value=0)
+    counts = people["outcome"].value_counts().reindex([0, 1], fill_value=0)
     return bool(counts.min() >= FEWEST_OF_A_CLASS)
 
 
@@ -101,9 +99,9 @@ def frozen_performance(
     rows = []
     for model in predictions["model"].unique():
         part = probabilities_wide(predictions, "external", [model])
-        row = {"model": model, "n": len(part), "events": int(part["osteoporosis"].sum())}
-        row |= _area(part["osteoporosis"], part[model]) | {"cutoff": cutoffs[model]}
-        found = confusion_metrics(part["osteoporosis"], part[model], cutoffs[model])
+        row = {"model": model, "n": len(part), "events": int(part["outcome"].sum())}
+        row |= _area(part["outcome"], part[model]) | {"cutoff": cutoffs[model]}
+        found = confusion_metrics(part["outcome"], part[model], cutoffs[model])
         counts = found.loc[["sensitivity", "specificity"]]
         calls = np.r_[counts["x"], counts["n"] - counts["x"]]
         if ((calls > 0) & (calls < min_cell)).any():
@@ -178,7 +176,7 @@ def discrimination_of_sets(
         predictions = predictions_of(people, scores, models)
         for model in models:
             part = predictions[predictions["model"] == model]
-            outcome, n = part["osteoporosis"], len(part)
+            outcome, n = part["outcome"], len(part)
             row = {"patients": name, "model": model, "n": n, "events": int(outcome.sum())}
             enough = min(outcome.sum(), (1 - outcome).sum()) >= FEWEST_OF_A_CLASS
             area = _area(outcome, part["probability"]) if enough else {}
@@ -224,7 +222,7 @@ def calibration_with_intervals(
     rows = []
     for model in models:
         part = probabilities_wide(predictions, "external", [model])
-        data = part["osteoporosis"], part[model]
+        data = part["outcome"], part[model]
         found = with_intervals(*data, bootstrap_performance(*data, weights, [0.5]))
         rows += [(model, name, *found.loc[name]) for name in ("in_the_large", "slope", "brier")]
     return pd.DataFrame(rows, columns=["model", "measure", "estimate", "low", "high"])

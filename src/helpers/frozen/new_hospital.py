@@ -98,10 +98,10 @@ def new_patients(new: Run) -> pd.DataFrame:
     if not (screened["exclusion"] == "").any():
         reasons = screened["exclusion"].value_counts().index[:3]
         raise StudyError(f"Nobody is left of {len(screened)} screened patients: {'; '.join(reasons)}.")
-    if "osteoporosis" not in screened and "t_score" in screened:
+    if "outcome" not in screened and "t_score" in screened:
         limit = new.study.outcome.t_score_at_most
         known = screened["t_score"].notna()
-        screened["osteoporosis"] = (screened["t_score"] <= limit).astype(float).where(known)
+        screened["outcome"] = (screened["t_score"] <= limit).astype(float).where(known)
     return screened
 
 

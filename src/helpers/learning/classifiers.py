@@ -124,7 +124,7 @@ def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd
     patients : DataFrame
         Row for row the same patients: patient_id, cohort, osteoporosis.
     """
-    rows, values = patients[["patient_id", "cohort", "osteoporosis"]], features.to_numpy(float)
+    rows, values = patients[["patient_id", "cohort", "outcome"]], features.to_numpy(float)
     parts = [
         rows.assign(model=name, probability=model.pipeline.predict_proba(values)[:, 1].astype(float))
         for name, model in models.items()

@@ -25,7 +25,7 @@ def fit_models(training: pd.DataFrame, predictors: list[str]) -> dict[str, Logis
     ``training`` has a row a patient: osteoporosis, rad_score and the study's clinical predictors.
     """
     used = {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
-    return {name: fit_logistic(training, "osteoporosis", names) for name, names in used.items() if names}
+    return {name: fit_logistic(training, "outcome", names) for name, names in used.items() if names}
 
 
 def formulas(fitted: Mapping[str, LogisticModel]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def with_models(
     fitted : mapping of str to LogisticModel
         The other models, by name.
     """
-    keys = patients[["patient_id", "cohort", "osteoporosis"]]
+    keys = patients[["patient_id", "cohort", "outcome"]]
     added = [
         keys.assign(model=name, probability=model.probability(patients)) for name, model in fitted.items()
     ]

@@ -45,7 +45,7 @@ def cutoff_data(predictions: pd.DataFrame, grouped: bool, smallest: int = SMALLE
     for model in named:
         for cohort in present_cohorts(predictions):
             wide = probabilities_wide(predictions, cohort, [model])
-            curve = _curve(wide["osteoporosis"].to_numpy(), wide[model].to_numpy(), grouped, smallest)
+            curve = _curve(wide["outcome"].to_numpy(), wide[model].to_numpy(), grouped, smallest)
             if curve:
                 curves.setdefault(model, {})[cohort] = curve
     cohorts = [name for name in present_cohorts(predictions) if any(name in sets for sets in curves.values())]

@@ -101,21 +101,21 @@ def assign_cohorts(
         When a cohort would have no patient, or only one, with or without osteoporosis.
     """
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
-    included["osteoporosis"] = outcome_by_rule(included, study).astype(int)
+    included["outcome"] = outcome_by_rule(included, study).astype(int)
     home = _at_home(included, study)
     included["cohort"] = "external"
     if has_allocation(screened, study):
         included.loc[home, "cohort"] = included.loc[home, "allocation"]
     else:
-        included.loc[home, "cohort"] = _split(included.loc[home, "osteoporosis"], training_share, rng)
+        included.loc[home, "cohort"] = _split(included.loc[home, "outcome"], training_share, rng)
     require_sizes(included, study)
     return included.drop(columns=["allocation", "exclusion"], errors="ignore")
 
 
 def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:
     """Osteoporosis as 0, 1 or missing, by the study's rule; all missing where a table has no outcomes."""
-    if study.outcome.given and "osteoporosis" in people:
-        return people["osteoporosis"].astype("Int64")
+    if study.outcome.given and "outcome" in people:
+        return people["outcome"].astype("Int64")
     if study.outcome.given or "t_score" not in people:
         return pd.Series(pd.NA, index=people.index, dtype="Int64")
     positive = (people["t_score"] <= study.outcome.t_score_at_most).astype("Int64")
@@ -150,7 +150,7 @@ def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
     """
     expected = ["training", "internal"]
     expected += ["external"] if any(site.role == "external" for site in study.sites) else []
-    counts = pd.crosstab(cohort["cohort"], cohort["osteoporosis"])
+    counts = pd.crosstab(cohort["cohort"], cohort["outcome"])
     counts = counts.reindex(index=expected, columns=[0, 1], fill_value=0)
     small = [
         f"{COHORT_TITLES[name].lower()} has {row[1]} patients with osteoporosis and {row[0]} without"

@@ -24,7 +24,7 @@ _REMEDIES = {
     "date": "not one certain day (such as 03/04/2024 or a year of two digits); write 2024-03-01",
     "sex": "write female or male, F or M, 女 or 男 (numbers such as 1 and 2 mean different things)",
     "yes_no": "write yes or no, 是 or 否",
-    "osteoporosis": "write 1 (osteoporosis) or 0",
+    "outcome": "write 1 (osteoporosis) or 0",
     "accepted": "write the reason why this patient is let in, not only yes",
     "allocation": "write training or internal, or leave the cell empty",
 }
@@ -53,7 +53,7 @@ def values(texts: pd.Series, name: str) -> pd.Series:
         return _mapped(texts, spellings.sex, object)
     if kind == "yes_no":
         return _mapped(texts, lambda text: spellings.yes_no(text) is True, bool)
-    if kind == "osteoporosis":
+    if kind == "outcome":
         return _mapped(texts, spellings.yes_no, float)
     if kind == "exclusion":
         return _mapped(texts, _reason, object)
@@ -134,7 +134,7 @@ def _unreadable(texts: pd.Series, name: str) -> pd.Series:
         return ~read.between(*LIMITS[kind])
     if kind == "yes_no":
         return _mapped(texts, spellings.yes_no, object).isna()
-    if kind in ("date", "sex", "osteoporosis"):
+    if kind in ("date", "sex", "outcome"):
         return read.isna()
     if kind == "allocation":
         return ~texts.isin(["", *COHORTS])

@@ -94,20 +94,20 @@ def flow_chart(
         stayed = cohort[cohort["site"] == site]
         rows.append((site, "screened", "", len(people), pd.NA))
         rows += _reason_rows(site, "excluded", people.loc[people["exclusion"] != "", "exclusion"], min_cell)
-        rows.append((site, "included", "", len(stayed), stayed["osteoporosis"].sum()))
+        rows.append((site, "included", "", len(stayed), stayed["outcome"].sum()))
         if unusable is not None:
             lost = stayed["patient_id"].isin(unusable["patient_id"])
             reasons = unusable.loc[unusable["patient_id"].isin(stayed["patient_id"]), "reason"]
             rows += _reason_rows(site, "unusable", reasons, min_cell)
             stayed = stayed[~lost]
-            rows.append((site, "analysed", "", len(stayed), stayed["osteoporosis"].sum()))
+            rows.append((site, "analysed", "", len(stayed), stayed["outcome"].sum()))
             let_in = int(stayed["patient_id"].isin(accepted).sum())
             rows += [(site, LET_IN, "although a rule refuses", let_in, pd.NA)] if let_in else []
         for name in [name for name in COHORTS if name in set(stayed["cohort"])]:
-            members = stayed.loc[stayed["cohort"] == name, "osteoporosis"]
+            members = stayed.loc[stayed["cohort"] == name, "outcome"]
             rows.append((site, name, "", len(members), members.sum()))
-    flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "osteoporosis"])
-    return flow.astype({"patients": int, "osteoporosis": "Int64"})
+    flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "outcome"])
+    return flow.astype({"patients": int, "outcome": "Int64"})
 
 
 def _reason_rows(site: str, stage: str, reasons: pd.Series, min_cell: int) -> list[tuple]:

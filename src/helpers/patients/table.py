@@ -85,7 +85,7 @@ def _extra(study: Study) -> list[str]:
 
 def _outcome(study: Study) -> list[str]:
     """Columns of which one gives the outcome."""
-    return ["osteoporosis"] if study.outcome.given else T_SCORES
+    return ["outcome"] if study.outcome.given else T_SCORES
 
 
 def _known(study: Study) -> list[str]:
@@ -94,7 +94,7 @@ def _known(study: Study) -> list[str]:
 
 
 def _predictor_names(study: Study) -> list[str]:
-    taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "osteoporosis", "site", "cohort", "second_reader", "rad_score"}
+    taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "outcome", "site", "cohort", "second_reader", "rad_score"}
     found = [
         f"The predictor '{name}' has the name of a column with another meaning: call it otherwise, for "
         f"example {name}_history, and map that name under columns."
@@ -196,7 +196,7 @@ class _HospitalTable:
             "accepted",
             "allocation",
             *YES_NO,
-            "osteoporosis",
+            "outcome",
             *_extra(self.study),
         ]
         people = pd.DataFrame({name: self.values(name) for name in carried if name in self.texts})
@@ -205,7 +205,7 @@ class _HospitalTable:
             if values is not None:
                 people[name] = values
         if not self.has_outcome:
-            people = people.drop(columns=["t_score", "osteoporosis"], errors="ignore")
+            people = people.drop(columns=["t_score", "outcome"], errors="ignore")
         return people
 
     def header(self, name: str) -> str:
@@ -236,7 +236,7 @@ class _HospitalTable:
 
     def _is_needed(self, name: str) -> bool:
         """Whether everyone who stays needs a value in this column."""
-        if name == "osteoporosis":
+        if name == "outcome":
             return needs_outcome(self.study) or self.has_outcome
         return name in ("age", "sex", *YES_NO, *_extra(self.study))
 

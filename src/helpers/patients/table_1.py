@@ -38,7 +38,7 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
     for name, people in by_cohort(cohort):
         rows.append((name, "patients", "cohort", "n", len(people)))
         rows += [
-            (name, "patients", SUBJECTS[flag], "n", (people["osteoporosis"] == flag).sum()) for flag in (1, 0)
+            (name, "patients", SUBJECTS[flag], "n", (people["outcome"] == flag).sum()) for flag in (1, 0)
         ]
         for characteristic in [name for name in characteristics(predictors) if name in cohort]:
             rows += [(name, characteristic, *row) for row in _compare_outcomes(people, characteristic)]
@@ -63,7 +63,7 @@ def by_cohort(cohort: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _compare_outcomes(people: pd.DataFrame, characteristic: str) -> list[tuple[str, str, float]]:
     """Subject, metric and value of one characteristic in one cohort."""
-    groups = {flag: people.loc[people["osteoporosis"] == flag, characteristic] for flag in (1, 0)}
+    groups = {flag: people.loc[people["outcome"] == flag, characteristic] for flag in (1, 0)}
     rows: list[tuple[str, str, float]] = []
     if is_continuous(people[characteristic]):
         for flag, values in groups.items():
@@ -77,7 +77,7 @@ def _compare_outcomes(people: pd.DataFrame, characteristic: str) -> list[tuple[s
             rows += [
                 (SUBJECTS[flag], _level(characteristic, level), (values == level).sum()) for level in levels
             ]
-        p_value = categories_p(people[characteristic], people["osteoporosis"])
+        p_value = categories_p(people[characteristic], people["outcome"])
         difference = smd(groups[1] == levels[0], groups[0] == levels[0])
     return [*rows, (characteristic, "p_value", p_value), (characteristic, "smd", difference)]
 
@@ -188,7 +188,7 @@ def compare_cohorts(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
         A row a characteristic and cohort: characteristic, cohort, n, mean and sd or else count and share (of
         1), p_value (the same in all rows of a characteristic), smd (missing in training).
     """
-    names = [name for name in [*characteristics(predictors), "osteoporosis"] if name in cohort]
+    names = [name for name in [*characteristics(predictors), "outcome"] if name in cohort]
     return pd.DataFrame([row for name in names for row in _across(cohort, name)])
 
 
@@ -200,7 +200,7 @@ def _across(cohort: pd.DataFrame, name: str) -> list[dict[str, str | float]]:
         found = [{"mean": values.mean(), "sd": values.std(ddof=1)} for values in groups.values()]
     else:
         level = max(cohort[name].unique())
-        title = f"{_level(name, level)}, n (%)" if name != "osteoporosis" else "osteoporosis, n (%)"
+        title = f"{_level(name, level)}, n (%)" if name != "outcome" else "osteoporosis, n (%)"
         groups = {key: values == level for key, values in groups.items()}
         p_value = categories_p(cohort[name], cohort["cohort"])
         found = [{"count": flags.sum(), "share": flags.mean()} for flags in groups.values()]

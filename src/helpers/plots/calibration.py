@@ -27,7 +27,7 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     figure, axes = plt.subplots(2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), **rows)
     for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
-        outcome, risk = wide["osteoporosis"], wide[main]
+        outcome, risk = wide["outcome"], wide[main]
         top, bottom = axes[:, column]
         top.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:

@@ -31,8 +31,8 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
         wide = probabilities_wide(predictions, cohort, models)
         axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:
-            points = roc_points(wide["osteoporosis"], wide[model])
-            label = f"{model} {delong_auc(wide['osteoporosis'], wide[model])}"
+            points = roc_points(wide["outcome"], wide[model])
+            label = f"{model} {delong_auc(wide['outcome'], wide[model])}"
             x, y = 1 - points["specificity"], points["sensitivity"]
             axis.plot(x, y, color=MODEL_COLOURS[model], label=label)
         axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -63,7 +63,7 @@ def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
     places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
     height = above.get_position()[1] - 2.6
     for place, row in zip(places, cohorts.itertuples(), strict=False):
-        text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.osteoporosis}"
+        text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.outcome}"
         _arrow(axis, above, _box(axis, (place, height), text))
 
 
@@ -104,7 +104,7 @@ def plot_ages(cohort: pd.DataFrame) -> Figure:
     low, high = cohort["age"].min(), cohort["age"].max()
     bins = np.arange(5 * (low // 5), high + 5, 5)
     for axis, (name, people) in zip(axes, cohorts.items(), strict=True):
-        for flag, values in people.groupby("osteoporosis")["age"]:
+        for flag, values in people.groupby("outcome")["age"]:
             style = {"histtype": "stepfilled", "alpha": 0.45, "color": OUTCOME_COLOURS[flag]}
             weights = np.full(len(values), 100 / len(values))
             axis.hist(values, bins=bins, weights=weights, label=OUTCOME_TITLES[flag], **style)

@@ -117,7 +117,7 @@ def plot_rad_score(scores: pd.DataFrame) -> Figure:
         data=scores,
         x="cohort",
         y="rad_score",
-        hue="osteoporosis",
+        hue="outcome",
         order=cohorts,
         ax=axis,
         palette=OUTCOME_COLOURS,

@@ -72,7 +72,7 @@ def plot_bands(
     axes = axes.reshape(2, len(resampled))
     for column, (cohort, drawn) in enumerate(resampled.items()):
         wide = probabilities_wide(predictions, cohort, [model])
-        y, p = wide["osteoporosis"].to_numpy(), wide[model].to_numpy()
+        y, p = wide["outcome"].to_numpy(), wide[model].to_numpy()
         top, bottom = axes[:, column]
         _draw_calibration(top, y, p, drawn.weights[:curves], MODEL_COLOURS[model])
         _draw_decision(bottom, y, p, drawn.performance, MODEL_COLOURS[model])

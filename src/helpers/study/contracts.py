@@ -12,7 +12,7 @@ SEXES = ["female", "male"]
 _patient = {"patient_id": pa.Column(str, unique=True)}
 _outcome = {
     "cohort": pa.Column(str, pa.Check.isin(COHORTS)),
-    "osteoporosis": pa.Column(int, pa.Check.isin([0, 1]), coerce=True),
+    "outcome": pa.Column(int, pa.Check.isin([0, 1]), coerce=True),
 }
 _known = {
     "site": pa.Column(str),

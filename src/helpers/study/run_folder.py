@@ -249,7 +249,7 @@ class Run:
         before = self.chapter and self.chapter < WRITTEN_BY["rad_score"]
         if self.study.min_cell < 2 or before or not self.artifact_path("rad_score").is_file():
             return None
-        return self.read("rad_score").groupby("cohort")["osteoporosis"].agg(n="size", events="sum")
+        return self.read("rad_score").groupby("cohort")["outcome"].agg(n="size", events="sum")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

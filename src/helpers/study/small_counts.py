@@ -39,7 +39,7 @@ class Counts:
 
 
 # Patients with the outcome, of the group in the same row; those without it are the rest.
-EVENTS = ("events", "osteoporosis")
+EVENTS = ("events", "outcome")
 FLOW_CHARTS = ("flow_chart", "flow_chart_tables")
 TABLES = {
     **dict.fromkeys(FLOW_CHARTS, Counts(down=("site", "stage"))),
@@ -152,11 +152,11 @@ def _hide_more(
 
 def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     """The flow chart without the sums from which a hidden number could be had."""
-    unsaid = table[["patients", "osteoporosis"]].map(lambda count: isinstance(count, str))
+    unsaid = table[["patients", "outcome"]].map(lambda count: isinstance(count, str))
     for _, rows in whole.groupby("site"):
-        if unsaid.loc[rows.index[rows["stage"].isin(COHORTS)], "osteoporosis"].any():
+        if unsaid.loc[rows.index[rows["stage"].isin(COHORTS)], "outcome"].any():
             sums = rows.index[rows["stage"].isin(["included", "analysed"])]
-            table.loc[sums[~unsaid.loc[sums, "osteoporosis"]], "osteoporosis"] = HIDDEN
+            table.loc[sums[~unsaid.loc[sums, "outcome"]], "outcome"] = HIDDEN
         left_out = rows.index[(rows["stage"] == "excluded") & unsaid.loc[rows.index, "patients"]]
         if 0 < whole.loc[left_out, "patients"].sum() < min_cell:
             table.loc[rows.index[rows["stage"] == "screened"], "patients"] = HIDDEN
