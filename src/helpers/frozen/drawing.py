@@ -1,7 +1,7 @@
 """Are regions drawn, and scans made, as the training patients' were? Whose are not is marked, not refused.
 
-A region that stays farther from the cortex, or a body that is too wide for its height, measures something
-else; but readers and bones differ, so that this is a warning beside the score.
+A region that stays farther from the cortex, or a body that is too wide for its height or its distance from
+the next, measures something else; but readers and bones differ, so that this is a warning beside the score.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ _VOXELS = {"slice step (mm)": "step_height", "voxel size in the slice (mm)": "st
 
 def drawing(quality: pd.DataFrame) -> pd.DataFrame:
     """What is compared, of each row of quality control: ratios and lengths (mm); NaN where not known."""
+    width = _mean(quality, "body", ("width",))
     values = {
         "distance of the region from the shell (mm)": _mean(
             quality, "margin", ("head", "foot", "left", "right")
         ),
         "body height (mm)": _mean(quality, "body", ("height",)),
-        "body width / height": _mean(quality, "body", ("width",)) / _mean(quality, "body", ("height",)),
+        "body width / height": width / _mean(quality, "body", ("height",)),
+        # A wrong slice step or voxel size: this ratio differs least between people.
+        "distance of T12 from L1 / body width": quality.reindex(columns=["levels_mm"])["levels_mm"] / width,
         "region width / height": _mean(quality, "extent", ("width",)) / _mean(quality, "extent", ("height",)),
         "region depth / height": _mean(quality, "extent", ("depth",)) / _mean(quality, "extent", ("height",)),
     }
