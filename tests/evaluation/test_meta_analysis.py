@@ -38,7 +38,7 @@ def test_hospitals_more_alike_than_chance_have_no_variance_between_them(method):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_any_summary(seed):
-    """Weights add up, the mean lies among the estimates, a shift and a unit go through, order does not count."""
+    """Weights add up, the mean lies among the estimates, shift and unit go through, order does not count."""
     rng = np.random.default_rng(seed)
     k = int(rng.integers(3, 9))
     effects, variances = rng.normal(0, rng.uniform(0, 2), k), rng.uniform(0.001, 1, k)
@@ -53,7 +53,7 @@ def test_any_summary(seed):
 
 
 def test_equal_variances_have_a_known_answer():
-    """With one variance REML is the variance of the estimates less it, and Hartung and Knapp's interval is t's."""
+    """With one variance, REML is the estimates' variance less it, and the standard error the usual one."""
     effects = np.array([0.1, 0.9, 0.4, 1.4])
     found = random_effects(effects, np.full(4, 0.02))
     assert found.tau2 == pytest.approx(effects.var(ddof=1) - 0.02, abs=1e-9)

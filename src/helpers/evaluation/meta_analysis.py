@@ -73,10 +73,10 @@ def random_effects(
 
     Notes
     -----
-    Equals R ``metafor::rma(yi, vi, method, test = "knha")`` with ``predict.rma``. statsmodels gives Q, weights,
-    mean, both standard errors and Paule and Mandel's variance. Ours are REML, which it does not have; the limit
-    of DerSimonian and Laird's variance at 0, below which statsmodels goes; the I2 that belongs to the variance
-    found (statsmodels' belongs to Q); and the prediction interval. :doi:`10.1002/sim.1482`,
+    Equals R ``metafor::rma(yi, vi, method, test = "knha")`` with ``predict.rma``. statsmodels gives Q,
+    weights, mean, both standard errors and Paule and Mandel's variance. Ours are REML, which it does not
+    have; the limit of DerSimonian and Laird's variance at 0, below which statsmodels goes; the I2 of the
+    variance found (statsmodels' is that of Q); and the prediction interval. :doi:`10.1002/sim.1482`,
     :doi:`10.1002/bimj.200710319`.
     """
     y, v = np.asarray(effects, float), np.asarray(variances, float)

@@ -1,0 +1,186 @@
+"""Every hospital in turn: each is left out once, and the others make the model that is judged there.
+
+Internal-external validation, as TRIPOD-Cluster asks for (:doi:`10.1136/bmj-2022-071018`). The paper's way
+(Mann-Whitney U, Spearman, mRMR, LASSO, Rad-score, clinical model, nomogram) is fitted anew on the others each
+time; beside it stands what nested cross-validation of the others says beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
+from helpers.errors import StudyError
+from helpers.evaluation.by_hospital import judged, summaries, with_weights
+from helpers.evaluation.delong import delong_auc
+from helpers.learning.logistic import LogisticModel, fit_logistic
+from helpers.learning.selection import SelectionSettings, rad_score, select_features
+from helpers.study.parallel import on_cores, with_progress
+
+FEWEST_OF_A_CLASS = 10  # below, an AUC is only a hint
+HOSPITAL_COLUMNS = [
+    *("hospital", "status", "reason", "n", "events", "others", "others_events", "model", "features"),
+    *("apparent", "beforehand", "beforehand_low", "beforehand_high", "auc", "auc_low", "auc_high"),
+]
+
+
+class PaperWay(NamedTuple):
+    """The paper's analysis made on some patients: selection with Rad-score, and models by name.
+
+    ``models`` holds radiomics (a regression on the Rad-score, which makes it a risk) and, where there are
+    predictors, clinical and nomogram.
+    """
+
+    selection: dict
+    models: dict[str, LogisticModel]
+
+    def risks(self, features: pd.DataFrame, patients: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Predicted risks of patients by model, each of shape (patients,)."""
+        table = patients.assign(rad_score=rad_score(self.selection, features))
+        return {name: model.probability(table) for name, model in self.models.items()}
+
+
+def paper_way(
+    features: pd.DataFrame, patients: pd.DataFrame, predictors: list[str], procedure: Procedure, seed: int
+) -> PaperWay:
+    """Make the paper's analysis on these patients; parameters as for `hospitals_in_turn`."""
+    outcome = patients["outcome"].to_numpy()
+    chosen = select_features(features, outcome, procedure.agreement(features), procedure.settings, seed)
+    selection = chosen.as_dict()
+    table = patients.assign(rad_score=rad_score(selection, features))
+    used = {"radiomics": ["rad_score"]}
+    if predictors:
+        used |= {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
+    return PaperWay(selection, {name: fit_logistic(table, "outcome", names) for name, names in used.items()})
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """What came of leaving out each hospital once.
+
+    Attributes
+    ----------
+    hospitals : DataFrame
+        A row a hospital and model, `HOSPITAL_COLUMNS`: status ("judged"; "small": fewer than ten of a class,
+        an AUC is only a hint; "one class"; "not fitted", and then reason), n and events there, others and
+        others_events (patients who made the model), features (in the Rad-score), apparent (AUC on the
+        others), beforehand with its interval (nested AUC on the others; radiomics only), auc there with
+        DeLong's interval. A hospital that cannot be judged has one row, without a model.
+    measures : DataFrame
+        hospital, model, measure, estimate, low, high, scaled, variance
+        (:func:`helpers.evaluation.by_hospital.judged`), weight (percent).
+    summary : DataFrame
+        As :func:`helpers.evaluation.by_hospital.summaries` gives it.
+    """
+
+    hospitals: pd.DataFrame
+    measures: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def hospitals_in_turn(
+    features: pd.DataFrame,
+    patients: pd.DataFrame,
+    predictors: list[str],
+    settings: SelectionSettings,
+    seed: int,
+    agreement: Mapping[str, float] | pd.DataFrame | None = None,
+    folds: int = 5,
+    repeats: int = 1,
+    workers: int = 1,
+) -> InTurn:
+    """Leave out each hospital once, make the paper's analysis on the others, and judge it there.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (patients, features)
+        Raw features, indexed by patient, without gaps.
+    patients : DataFrame
+        Indexed as ``features``: site (name of the hospital), outcome (0/1) and the predictors.
+    predictors : list of str
+        Of the clinical model and the nomogram; without any there is the radiomics model alone.
+    settings : SelectionSettings
+        Of the paper's way; the nested estimate takes the same without SMOTE.
+    seed : int
+    agreement : mapping of str to float, or DataFrame
+        As ``icc`` of :class:`helpers.chapters.strict_validation.Procedure`. Without it, or where fewer than
+        two of the others were read twice, no feature is left out for the disagreement of readers.
+    folds, repeats : int
+        Of the nested cross-validation, which takes nearly all of the time: hospitals x folds x repeats fits,
+        each about a second on one core for 200 patients and 1300 features.
+    workers : int
+        0 for all cores; the result does not depend on it.
+    """
+    names = list(dict.fromkeys(patients["site"]))
+    procedure = Procedure({} if agreement is None else agreement, settings)
+    leave_out = partial(_leave_out, features, patients, predictors, procedure, (seed, folds, repeats))
+    found = with_progress(on_cores(leave_out, names, workers), names, "Hospitals", unit="hospital")
+    hospitals = pd.DataFrame([row for rows, _ in found for row in rows], columns=HOSPITAL_COLUMNS)
+    measures = [part for _, parts in found for part in parts]
+    if not measures:
+        empty = ["hospital", "model", "measure", "estimate", "low", "high", "scaled", "variance", "weight"]
+        return InTurn(hospitals, pd.DataFrame(columns=empty), summaries(pd.DataFrame(columns=empty)))
+    table = with_weights(pd.concat(measures, ignore_index=True))
+    return InTurn(hospitals, table, summaries(table))
+
+
+def _leave_out(
+    features: pd.DataFrame,
+    patients: pd.DataFrame,
+    predictors: list[str],
+    procedure: Procedure,
+    drawn: tuple[int, int, int],
+    hospital: str,
+) -> tuple[list[dict], list[pd.DataFrame]]:
+    """Rows of `InTurn`'s tables for one hospital."""
+    there = (patients["site"] == hospital).to_numpy()
+    y, others = patients.loc[there, "outcome"], patients.loc[~there, "outcome"]
+    row = {"hospital": hospital, "n": len(y), "events": int(y.sum())}
+    row |= {"others": len(others), "others_events": int(others.sum())}
+    if y.nunique() < 2:
+        return [row | {"status": "one class"}], []
+    procedure = _with_readers(procedure, others.index)
+    try:
+        with threadpool_limits(1):  # sums would depend on the number of threads
+            fitted = paper_way(features[~there], patients[~there], predictors, procedure, drawn[0])
+            row |= {"features": len(fitted.selection["features"])}
+            beforehand = _beforehand(procedure, features[~there], others.to_numpy(), drawn)
+            own = fitted.risks(features[~there], patients[~there])
+            risks = fitted.risks(features[there], patients[there])
+    except StudyError as problem:
+        return [row | {"status": "not fitted", "reason": str(problem)}], []
+    row["status"] = "small" if min(y.sum(), (1 - y).sum()) < FEWEST_OF_A_CLASS else "judged"
+    rows, measures = [], []
+    for model, risk in risks.items():
+        area = delong_auc(y, risk)
+        known = {"auc": area.auc, "auc_low": area.ci_low, "auc_high": area.ci_high}
+        known |= {"apparent": delong_auc(others, own[model]).auc}
+        rows.append(row | {"model": model} | known | (beforehand if model == "radiomics" else {}))
+        measures.append(judged(y, risk).reset_index().assign(hospital=hospital, model=model))
+    return rows, measures
+
+
+def _with_readers(procedure: Procedure, others: pd.Index) -> Procedure:
+    """Without the ICC where there is none, or hardly anybody was read twice."""
+    known = procedure.icc
+    twice = len(others.intersection(known.index)) if isinstance(known, pd.DataFrame) else 2 * bool(known)
+    if twice >= 2:
+        return procedure
+    return replace(procedure, settings=replace(procedure.settings, icc_threshold=None))
+
+
+def _beforehand(
+    procedure: Procedure, features: pd.DataFrame, y: np.ndarray, drawn: tuple[int, int, int]
+) -> dict[str, float]:
+    seed, folds, repeats = drawn
+    strict = replace(procedure, settings=replace(procedure.settings, smote="none"))
+    nested = nested_predictions(strict, features, y, folds, repeats, seed, workers=1, label="")
+    area = nested_auc(y, nested)
+    return {"beforehand": area.auc, "beforehand_low": area.ci_low, "beforehand_high": area.ci_high}
