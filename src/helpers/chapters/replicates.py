@@ -10,12 +10,12 @@ import pandas as pd
 from helpers.chapters.virtual_evidence import interval_row
 from helpers.evaluation.delong import delong_auc
 from helpers.paper.reported import reported_values
+from helpers.study.cohorts import PAPER
 from helpers.study.places import REPOSITORY
 
 TEN_SEEDS = REPOSITORY / "data" / "virtual" / "ten_seeds.csv"
 EVALUATION_SEEDS = range(101, 111)  # fixed before anything was computed with them
 MODELS = ["clinical", "radiomics", "nomogram"]
-COHORTS = ["training", "internal", "external"]
 
 
 def ten_seeds() -> pd.DataFrame:
@@ -28,7 +28,7 @@ def seeds_table(seeds: pd.DataFrame) -> pd.DataFrame:
     rows = [
         interval_row(f"AUC, {model}, {cohort}", seeds[f"{model}_{cohort}"].mean(), *_interval(model, cohort))
         for model in MODELS
-        for cohort in COHORTS
+        for cohort in PAPER
     ]
     rows += [
         interval_row(
@@ -39,12 +39,12 @@ def seeds_table(seeds: pd.DataFrame) -> pd.DataFrame:
             f"The paper: {better} above {worse}",
         )
         for worse, better in pairwise(MODELS)
-        for cohort in COHORTS
+        for cohort in PAPER
     ]
     hu = "The paper's introduction: 0.65 to 0.72; 0.74 in doi 10.1186/s13244-023-01400-1"
     rows += [
         interval_row(f"AUC, HU alone, {cohort}", seeds[f"hu_{cohort}"].mean(), 0.65, 0.76, hu)
-        for cohort in COHORTS
+        for cohort in PAPER
     ]
     steps = {
         "mann_whitney": "Mann-Whitney U",
@@ -88,7 +88,7 @@ def model_aucs(predictions: pd.DataFrame) -> dict[str, float]:
 def published_aucs() -> pd.DataFrame:
     """The paper's AUCs: model, cohort, auc, low, high (95 % CI)."""
     rows = [
-        (model, cohort, _printed("Table 5", cohort, model, "auc")) for cohort in COHORTS for model in MODELS
+        (model, cohort, _printed("Table 5", cohort, model, "auc")) for cohort in PAPER for model in MODELS
     ]
     return pd.DataFrame(
         [(model, cohort, float(row["value"]), row["ci_low"], row["ci_high"]) for model, cohort, row in rows],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading
-from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
+from helpers.study.cohorts import cohort_title, ordered_cohorts
+from helpers.study.contracts import OUTCOME_TITLES
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
 from helpers.study.study_file import Study
@@ -23,8 +24,8 @@ def examples(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
 def counts_by_outcome(cohort: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     """Patients without and with osteoporosis (columns) in each set (rows), as they may be shown."""
     counts = cohort.groupby(["cohort", "outcome"]).size().unstack(fill_value=0)
-    counts = counts.reindex([name for name in COHORT_TITLES if name in counts.index])
-    counts = counts.rename(index=COHORT_TITLES, columns=OUTCOME_TITLES)
+    counts = counts.reindex(ordered_cohorts(cohort["cohort"]))
+    counts = counts.rename(index=cohort_title, columns=OUTCOME_TITLES)
     return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=min_cell)
 
 

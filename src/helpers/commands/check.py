@@ -35,7 +35,7 @@ from helpers.patients.cohort import (
 from helpers.patients.table import check_tables, needs_outcome, table_remarks
 from helpers.plots.region_views import Picture
 from helpers.study import pseudonyms
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
@@ -238,11 +238,10 @@ def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     for name, people in (("included", cohort), ("usable", usable)):
         outcome = people.groupby("cohort")["outcome"]
         columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases)}
-    counts = pd.DataFrame(columns).reindex(
-        [name for name in [*COHORT_TITLES, ""] if name in columns["included"]]
-    )
+    counts = pd.DataFrame(columns).reindex(ordered_cohorts(cohort["cohort"]) or columns["included"].index)
     counts = counts.fillna({"usable": 0, "usable_cases": "none"}).astype({"included": int, "usable": int})
-    return counts.rename(index={**COHORT_TITLES, "": "Not divided"}).rename_axis("Cohort").reset_index()
+    counts = counts.rename(index=lambda name: cohort_title(name) or "Not divided")
+    return counts.rename_axis("Cohort").reset_index()
 
 
 def _cases(outcome: pd.Series) -> str:

@@ -14,7 +14,7 @@ from helpers.imaging.regions import LAYERS
 from helpers.pages.rendering import rendered
 from helpers.plots.region_views import Picture
 from helpers.plots.regions import LAYER_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import cohort_title
 from helpers.study.places import replacing
 from helpers.study.run_folder import Run
 
@@ -51,7 +51,7 @@ def _card(row: dict, pictures: dict[str, list[Picture]]) -> dict:
     acquisition += [f"{known['kvp']:.0f} kV"] if "kvp" in known else []
     spacing = [f"{known[f'spacing_{axis}']:.2f}" for axis in "xyz" if f"spacing_{axis}" in known]
     return known | {
-        "cohort": COHORT_TITLES.get(row["cohort"], ""),
+        "cohort": cohort_title(row["cohort"]),
         "reason": _reason(row),
         "layers": layers,
         "acquisition": ", ".join(acquisition),

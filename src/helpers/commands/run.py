@@ -71,7 +71,7 @@ def run_study(
     """
     steps, study = chosen_steps(first, last), load_study(study_file)
     found = check_tables(study) + other_problems(study, overrides)
-    if not any(site.role == "development" for site in study.sites):
+    if not study.development_sites:
         found.append(NO_DEVELOPMENT)
     if found:
         raise StudyError("\n".join(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.errors import StudyError
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import ordered_cohorts
 
 
 def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
@@ -39,8 +39,8 @@ def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]
 
 
 def present_cohorts(predictions: pd.DataFrame) -> list[str]:
-    """The sets that have patients, in the order training, internal, external."""
-    return [cohort for cohort in COHORTS if (predictions["cohort"] == cohort).any()]
+    """The sets that have patients, in the order training, internal, external (of several, the study's)."""
+    return ordered_cohorts(predictions["cohort"])
 
 
 def present_models(predictions: pd.DataFrame, models: list[str]) -> list[str]:

@@ -271,11 +271,12 @@ def _fault(values: pd.Series) -> str:
 def _write_agreement(run: Run, cohort: pd.DataFrame, values: pd.DataFrame) -> None:
     """Artifacts ``features_reader2`` and ``icc``, of the training patients that two readers measured."""
     second = pd.DataFrame(index=pd.Index([], dtype=str), columns=values.columns, dtype=float)
-    for site in run.study.sites:
-        if site.role == "development" and site.second_reader_features is not None:
+    for site in run.study.development_sites:
+        if site.second_reader_features is not None:
             training = cohort[cohort["cohort"] == "training"]
             table = read_features(run.study, site, site.second_reader_features).values
-            second = _of_cohort(run, site.name, table, training).reindex(columns=values.columns)
+            read = _of_cohort(run, site.name, table, training).reindex(columns=values.columns)
+            second = pd.concat([second, read]) if len(second) else read
     second = second.apply(pd.to_numeric, errors="coerce").rename_axis("patient_id").reset_index()
     run.write("features_reader2", second.astype({"patient_id": str}))
     first = values.rename_axis("patient_id").reset_index()

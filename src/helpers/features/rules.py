@@ -7,7 +7,7 @@ import pandas as pd
 from helpers.errors import Kind, StudyError
 from helpers.features.plausibility import judge
 from helpers.features.remarks import append
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Rules, Study
 
@@ -124,7 +124,7 @@ def quality_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame
         (mm3) and HU.
     """
     table = cohort[["patient_id", "cohort"]].merge(quality, on="patient_id")
-    by_cohort = table.sort_values("cohort", key=lambda names: names.map(COHORTS.index), kind="stable")
+    by_cohort = table.sort_values("cohort", key=_places, kind="stable")
     grouped = pd.concat([by_cohort, table.assign(cohort="all")]).groupby("cohort", sort=False)
     status = {
         name: grouped["status"].agg(lambda column, name=name: int((column == name).sum()))
@@ -151,8 +151,13 @@ def scanner_summary(quality: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame
         )
     }
     summary = pd.DataFrame({"patients": grouped.size(), **ranges}).reset_index()
-    order = summary["cohort"].map(COHORTS.index)
+    order = _places(summary["cohort"])
     return summary.assign(order=order).sort_values(["order", "scanner"]).drop(columns="order")
+
+
+def _places(names: pd.Series) -> pd.Series:
+    """Place of each cohort in the order in which the book shows them."""
+    return names.map(ordered_cohorts(names).index)
 
 
 def _range(values: pd.Series) -> str:

@@ -65,7 +65,7 @@ def open_hospital(run: Run, new_study: str, bundle: Bundle, patients: int) -> Ru
 
 def _all_external(study: Study) -> Study:
     sites = [site if site.virtual else site.model_copy(update={"role": "external"}) for site in study.sites]
-    return study.model_copy(update={"sites": sites})
+    return study.model_copy(update={"sites": sites, "split": Split()})
 
 
 def _exported(run: Run, bundle: Bundle, patients: int) -> Path:

@@ -19,7 +19,7 @@ from helpers.frozen.drift import RAD_SCORE
 from helpers.frozen.new_hospital import Measured, virtual_on_real
 from helpers.patients.flow_chart import CATEGORIES, OTHER_REASONS
 from helpers.study import pseudonyms
-from helpers.study.contracts import COHORT_TITLES, COHORTS
+from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
 from helpers.study.spreadsheets import write_csv, write_excel
@@ -257,8 +257,8 @@ def within_domain(run: Run, bundle: Bundle, met: Met) -> pd.DataFrame:
         kvp = kvp.loc[known.index] if kvp is not None else None
         found = domain.outside_domain(bundle.model["domain"], values, known["rad_score"], kvp)
         outside = pd.Series(known.index.isin(found["patient_id"]), known.index)
-        own = {name: outside[known["cohort"] == name] for name in COHORTS}
-        flags = {COHORT_TITLES[name]: one for name, one in own.items() if len(one)} | flags
+        own = {name: outside[known["cohort"] == name] for name in ordered_cohorts(known["cohort"])}
+        flags = {cohort_title(name): one for name, one in own.items() if len(one)} | flags
     rows = [(name, len(one), int((~one).sum()), int(one.sum())) for name, one in flags.items()]
     return pd.DataFrame(rows, columns=["patients", "n", "within", "outside"])
 

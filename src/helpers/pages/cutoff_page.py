@@ -13,7 +13,7 @@ from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.pages.rendering import rendered
 from helpers.plots.style import MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import cohort_title
 from helpers.study.run_folder import Run
 
 # Of real patients, neighbouring cut-offs differ by this many at least (federated networks ask for the same).
@@ -52,7 +52,7 @@ def cutoff_data(predictions: pd.DataFrame, grouped: bool, smallest: int = SMALLE
     return {
         "grouped": grouped,
         "models": [{"name": name, "colour": MODEL_COLOURS[name]} for name in curves],
-        "cohorts": [{"name": name, "title": COHORT_TITLES[name]} for name in cohorts],
+        "cohorts": [{"name": name, "title": cohort_title(name)} for name in cohorts],
         "curves": curves,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.pages.rendering import rendered
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import PAPER, cohort_title, is_one_of_several, ordered_cohorts
 from helpers.study.run_folder import Run
 
 PARTS = {"summary.md": "summary.md", "zh/summary.md": "summary_zh.md", "zh/origin.md": "origin_zh.md"}
@@ -13,8 +13,16 @@ PARTS = {"summary.md": "summary.md", "zh/summary.md": "summary_zh.md", "zh/origi
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The parts that the landing pages include, by name in the book's sources."""
-    numbers = {"virtual": run.study.is_virtual, "models": _models(run), "cohorts": COHORT_TITLES}
+    numbers = {"virtual": run.study.is_virtual, "models": _models(run), "cohorts": _cohorts(run)}
     return {name: rendered(template, **numbers).encode() for name, template in PARTS.items()}
+
+
+def _cohorts(run: Run) -> dict[str, str]:
+    """Title of each cohort by its name: the paper's, or those of the study where it has several hospitals."""
+    path = run.table_path("table_5")
+    found = ordered_cohorts(pd.read_csv(path)["cohort"]) if path.is_file() else []
+    shown = found if any(map(is_one_of_several, found)) else PAPER
+    return {name: cohort_title(name) for name in shown}
 
 
 def _models(run: Run) -> dict[str, dict[str, dict]]:

@@ -15,7 +15,7 @@ from helpers.features.names import readable_name
 from helpers.frozen.bundle import MANIFEST, Bundle, own_bundle
 from helpers.frozen.domain import limits_table
 from helpers.pages.rendering import rendered
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import cohort_title
 from helpers.study.run_folder import Run
 
 
@@ -45,7 +45,7 @@ def page(run: Run) -> str:
         performance=_shared(run, "table_5"),
         calibration=_shared(run, "calibration"),
         subgroups=_shared(run, "strict_subgroups"),
-        cohorts=COHORT_TITLES,
+        cohort_title=cohort_title,
     )
 
 

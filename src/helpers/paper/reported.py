@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from helpers.paper.printed import read_rows
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import PAPER
 from helpers.study.places import REPOSITORY
 
 REPORTED_VALUES = REPOSITORY / "data" / "paper" / "reported_values.csv"
@@ -41,8 +41,8 @@ def counts_by_sex(cohort: str) -> pd.DataFrame:
 
 def counts_by_cohort() -> pd.DataFrame:
     """Printed numbers of patients with and without osteoporosis (columns) in each set (rows)."""
-    rows = [[reported("Table 1", cohort, group, "n") for group in GROUPS] for cohort in COHORTS]
-    return pd.DataFrame(rows, index=COHORTS, columns=GROUPS)
+    rows = [[reported("Table 1", cohort, group, "n") for group in GROUPS] for cohort in PAPER]
+    return pd.DataFrame(rows, index=PAPER, columns=GROUPS)
 
 
 def features_beside(funnel: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from helpers.errors import StudyError
 from helpers.patients.columns import YES_NO
 from helpers.patients.table import check_tables, read_table
 from helpers.study import pseudonyms
-from helpers.study.contracts import COHORT_TITLES
+from helpers.study.cohorts import DEVELOPED, cohort_title, external_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
 from helpers.virtual import VirtualSite
@@ -75,9 +75,10 @@ def assign_cohorts(
 ) -> pd.DataFrame:
     """Give everyone who stays an outcome and a cohort.
 
-    Patients of external sites are "external". Those of the development site follow the hospital's own
-    ``allocation`` when it names a cohort for every one of them; otherwise they are split at random, within
-    each outcome, ``training_share`` of them to training.
+    Patients of an external site are "external", or "external: <its name>" where there are several. Those of
+    the development site, or of all sites where these are pooled (``split: {by: site}``), follow the
+    hospital's own ``allocation`` when it names a cohort for every one of them; otherwise they are split at
+    random, within each outcome, ``training_share`` of them to training.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def assign_cohorts(
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     included["outcome"] = outcome_by_rule(included, study).astype(int)
     home = _at_home(included, study)
-    included["cohort"] = "external"
+    included["cohort"] = included["site"].map(_external(study))
     if has_allocation(screened, study):
         included.loc[home, "cohort"] = included.loc[home, "allocation"]
     else:
@@ -125,11 +126,15 @@ def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:
 def has_allocation(screened: pd.DataFrame, study: Study) -> bool:
     """Whether the hospital's table puts everyone included at the development site in training or internal."""
     people = screened[(screened["exclusion"] == "") & _at_home(screened, study)]
-    return "allocation" in people and bool(people["allocation"].isin(["training", "internal"]).all())
+    return "allocation" in people and bool(people["allocation"].isin(DEVELOPED).all())
 
 
 def _at_home(people: pd.DataFrame, study: Study) -> pd.Series:
-    return people["site"].isin([site.name for site in study.sites if site.role == "development"])
+    return people["site"].isin([site.name for site in study.development_sites])
+
+
+def _external(study: Study) -> dict[str, str]:
+    return external_cohorts([site.name for site in study.external_sites])
 
 
 def _split(outcome: pd.Series, training_share: float, rng: np.random.Generator) -> pd.Series:
@@ -148,12 +153,11 @@ def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
     StudyError
         Naming the sets and how many they have.
     """
-    expected = ["training", "internal"]
-    expected += ["external"] if any(site.role == "external" for site in study.sites) else []
+    expected = [*DEVELOPED, *dict.fromkeys(_external(study).values())]
     counts = pd.crosstab(cohort["cohort"], cohort["outcome"])
     counts = counts.reindex(index=expected, columns=[0, 1], fill_value=0)
     small = [
-        f"{COHORT_TITLES[name].lower()} has {row[1]} patients with osteoporosis and {row[0]} without"
+        f"{cohort_title(name).lower()} has {row[1]} patients with osteoporosis and {row[0]} without"
         for name, row in counts.iterrows()
         if row.min() < 2
     ]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.patients import spellings
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import PAPER
 
 REQUIRED = ["patient_id", "age", "sex"]
 T_SCORES = ["t_score", "t_score_lumbar", "t_score_femoral_neck", "t_score_total_hip"]
@@ -137,7 +137,7 @@ def _unreadable(texts: pd.Series, name: str) -> pd.Series:
     if kind in ("date", "sex", "outcome"):
         return read.isna()
     if kind == "allocation":
-        return ~texts.isin(["", *COHORTS])
+        return ~texts.isin(["", *PAPER])
     if kind == "accepted":
         return _mapped(texts, lambda text: spellings.yes_no(text) is True, bool)
     if kind in ("scanner", "exclusion"):

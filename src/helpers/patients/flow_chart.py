@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from helpers.errors import Kind
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import ordered_cohorts
 from helpers.study.run_folder import Run
 
 OTHER_REASONS = "other reasons"
@@ -103,7 +103,7 @@ def flow_chart(
             rows.append((site, "analysed", "", len(stayed), stayed["outcome"].sum()))
             let_in = int(stayed["patient_id"].isin(accepted).sum())
             rows += [(site, LET_IN, "although a rule refuses", let_in, pd.NA)] if let_in else []
-        for name in [name for name in COHORTS if name in set(stayed["cohort"])]:
+        for name in ordered_cohorts(stayed["cohort"]):
             members = stayed.loc[stayed["cohort"] == name, "outcome"]
             rows.append((site, name, "", len(members), members.sum()))
     flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "outcome"])

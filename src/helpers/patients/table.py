@@ -70,7 +70,7 @@ def read_table(run: Run, site: Site) -> pd.DataFrame:
 
 def needs_outcome(study: Study) -> bool:
     """Whether every patient needs an outcome: a model is fitted here, not only applied."""
-    return any(site.role == "development" for site in study.sites)
+    return bool(study.development_sites)
 
 
 def _required(study: Study) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
-from helpers.study.contracts import COHORT_TITLES, COHORTS
+from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 SUBJECTS = {1: "osteoporosis", 0: "non-osteoporosis"}
 _LEAST_EXPECTED = 5  # below this expected count, Fisher's exact test stands in for chi-square
@@ -58,7 +58,7 @@ def is_continuous(values: pd.Series) -> bool:
 
 def by_cohort(cohort: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Name and patients of each cohort that has any, in the paper's order."""
-    return [(name, cohort[cohort["cohort"] == name]) for name in COHORTS if name in set(cohort["cohort"])]
+    return [(name, cohort[cohort["cohort"] == name]) for name in ordered_cohorts(cohort["cohort"])]
 
 
 def _compare_outcomes(people: pd.DataFrame, characteristic: str) -> list[tuple[str, str, float]]:
@@ -136,7 +136,7 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
                 for subject in SUBJECTS.values()
                 for source, column in (("computed", "value"), ("paper", "paper"))
             }
-            rows[COHORT_TITLES[name], _row_title(metric)] = {**texts, **tests}
+            rows[cohort_title(name), _row_title(metric)] = {**texts, **tests}
             tests = dict.fromkeys(tests, "")
     if not rows:  # neither age nor sex nor other predictors
         return pd.DataFrame()

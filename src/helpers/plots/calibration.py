@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS
-from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
+from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, head_panel, stacked_panels
+from helpers.study.contracts import OUTCOME_TITLES
 
 
 def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: str) -> Figure:
@@ -23,9 +25,9 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     risk below.
     """
     cohorts = present_cohorts(predictions)
-    rows = {"sharex": True, "squeeze": False, "height_ratios": [4, 1]}
-    figure, axes = plt.subplots(2, len(cohorts), figsize=(3.6 * len(cohorts), 5.3), **rows)
-    for column, (letter, cohort) in enumerate(zip("abc", cohorts, strict=False)):
+    size = (3.6 * len(cohorts), 5.3)
+    figure, axes = stacked_panels(cohorts, size, sharex=True, height_ratios=[4, 1])
+    for column, (letter, cohort) in enumerate(zip(ascii_lowercase, cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
         outcome, risk = wide["outcome"], wide[main]
         top, bottom = axes[:, column]
@@ -34,8 +36,8 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
             _draw_curve(top, outcome, wide[model], model, bold=model == main)
         _draw_groups(top, outcome, risk, main)
         _draw_counts(bottom, outcome, risk)
-        title = f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}"
-        top.set_title(f"{title}\n{_summary_text(outcome, risk)}", fontsize=9.5)
+        below = f", n = {len(wide)}\n{_summary_text(outcome, risk)}"
+        head_panel(top, cohort, f"({letter}) ", below, fontsize=9.5)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         bottom.set_xlabel(f"Predicted risk ({main} below)")
     axes[0, 0].set_ylabel("Observed frequency")

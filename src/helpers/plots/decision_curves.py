@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,8 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.decision_curves import TREAT_ALL, TREAT_NONE, best_ranges
 from helpers.evaluation.predictions import present_cohorts
-from helpers.plots.style import MODEL_COLOURS, cohort_panels
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel
 
 
 def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> Figure:
@@ -29,14 +30,14 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     ranges = best_ranges(curves, main)
     figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts), 3.9), sharey=True)
     half_step = np.diff(np.unique(curves["threshold"])).min() / 2
-    for letter, axis, cohort in zip("abc", axes, cohorts, strict=False):
+    for letter, axis, cohort in zip(ascii_lowercase, axes, cohorts, strict=False):
         part = curves[curves["cohort"] == cohort]
         for strategy in [TREAT_ALL, TREAT_NONE, *models]:
             _draw_strategy(axis, part[part["strategy"] == strategy], strategy, bold=strategy == main)
         for run in ranges[ranges["cohort"] == cohort].itertuples():
             low, high = run.low - half_step, run.high + half_step
             axis.axvspan(low, high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
-        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}")
+        head_panel(axis, cohort, f"({letter}) ")
         axis.set(xlabel="Threshold probability", xlim=(0, 1))
     top = curves.groupby("cohort")["net_benefit"].max().max()
     # Below that, the curves only say how bad treating everybody is.

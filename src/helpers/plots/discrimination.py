@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,8 +13,7 @@ from matplotlib.figure import Figure
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc, p_matrix, p_text
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS, cohort_panels
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel
 
 
 def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
@@ -27,7 +28,7 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
     """
     cohorts = present_cohorts(predictions)
     figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts), 3.7 + 0.17 * len(models)))
-    for letter, axis, cohort in zip("abc", axes, cohorts, strict=False):
+    for letter, axis, cohort in zip(ascii_lowercase, axes, cohorts, strict=False):
         wide = probabilities_wide(predictions, cohort, models)
         axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
         for model in models:
@@ -36,7 +37,7 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
             x, y = 1 - points["specificity"], points["sensitivity"]
             axis.plot(x, y, color=MODEL_COLOURS[model], label=label)
         axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-        axis.set_title(f"({letter}) {COHORT_TITLES[cohort]}, n = {len(wide)}")
+        head_panel(axis, cohort, f"({letter}) ", f", n = {len(wide)}")
         # Below the axes: a legend inside would hide the low curves.
         axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
     axes[0].set_ylabel("Sensitivity")
@@ -60,7 +61,7 @@ def plot_differences(tests: pd.DataFrame) -> Figure:
     """Draw the difference of AUC of every pair with its 95 % interval, one panel a set."""
     cohorts = present_cohorts(tests)
     pairs = tests["first"] + " - " + tests["second"]
-    names = list(dict.fromkeys(pairs))
+    names, colours = list(dict.fromkeys(pairs)), cohort_colours(cohorts)
     size = (3.0 * len(cohorts) + 1, 1.5 + 0.4 * len(names))
     figure, axes = cohort_panels(cohorts, size, sharex=True, sharey=True)
     for axis, cohort in zip(axes, cohorts, strict=True):
@@ -68,7 +69,7 @@ def plot_differences(tests: pd.DataFrame) -> Figure:
         rows = pairs[part.index].map(names.index)
         half = part["ci_high"] - part["difference"]
         axis.axvline(0, color="#999999", linewidth=0.8)
-        axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=COHORT_COLOURS[cohort], capsize=3)
+        axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=colours[cohort], capsize=3)
     figure.supxlabel("Difference of AUC (95 % CI)", fontsize=10)
     axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     return figure

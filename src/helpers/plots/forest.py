@@ -63,9 +63,7 @@ def plot_forest(
     return figure
 
 
-def _draw(
-    axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None, status: pd.Series
-) -> None:
+def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None, status: pd.Series) -> None:
     scale, summarised = SCALES[measure], total is not None and np.isfinite(total["estimate"])
     ends = rows[["low", "high", "estimate"]].to_numpy().ravel()
     ends = [*ends, _REFERENCE[measure], *(total[["pi_low", "pi_high"]] if summarised else [])]

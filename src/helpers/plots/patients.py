@@ -13,8 +13,9 @@ from matplotlib.text import Text
 
 from helpers.patients.flow_chart import LET_IN, OTHER_REASONS
 from helpers.patients.table_1 import by_cohort
-from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families
-from helpers.study.contracts import COHORT_TITLES, COHORTS, OUTCOME_TITLES
+from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families, head_panel, remove_spare
+from helpers.study.cohorts import cohort_title, is_cohort
+from helpers.study.contracts import OUTCOME_TITLES
 
 _REASONS_SHOWN = 8
 
@@ -29,9 +30,11 @@ def plot_flow_chart(flow: pd.DataFrame) -> Figure:
     """
     sites = flow["site"].unique()
     height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
-    figure, axes = plt.subplots(1, len(sites), figsize=(4.9 * len(sites), height), squeeze=False)
-    for axis, site in zip(axes[0], sites, strict=True):
+    rows, columns = -(-len(sites) // 2), min(len(sites), 2)  # wider, its words are too small on a page
+    figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns, height * rows), squeeze=False)
+    for axis, site in zip(axes.flat, sites, strict=False):
         _draw_site(axis, flow[flow["site"] == site])
+    remove_spare(axes, len(sites))
     return figure
 
 
@@ -51,7 +54,7 @@ def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
         _arrow(axis, box, stayed)
         _arrow(axis, axis.text(2.3, height, ""), gone)
         box = stayed
-    _draw_cohorts(axis, box, flow[flow["stage"].isin(COHORTS)])
+    _draw_cohorts(axis, box, flow[flow["stage"].map(is_cohort)])
 
 
 def _analysed(count: pd.Series) -> str:
@@ -63,7 +66,8 @@ def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
     places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
     height = above.get_position()[1] - 2.6
     for place, row in zip(places, cohorts.itertuples(), strict=False):
-        text = f"{COHORT_TITLES[row.stage]}: {row.patients}\nosteoporosis: {row.outcome}"
+        title = textwrap.fill(cohort_title(row.stage), 34)
+        text = f"{title}: {row.patients}\nosteoporosis: {row.outcome}"
         _arrow(axis, above, _box(axis, (place, height), text))
 
 
@@ -108,7 +112,8 @@ def plot_ages(cohort: pd.DataFrame) -> Figure:
             style = {"histtype": "stepfilled", "alpha": 0.45, "color": OUTCOME_COLOURS[flag]}
             weights = np.full(len(values), 100 / len(values))
             axis.hist(values, bins=bins, weights=weights, label=OUTCOME_TITLES[flag], **style)
-        axis.set(title=f"{COHORT_TITLES[name]} (n = {len(people)})", xlabel="Age (years)")
+        axis.set_xlabel("Age (years)")
+        head_panel(axis, name, after=f" (n = {len(people)})")
     axes[0].set_ylabel("Share of the outcome group (%)")
     axes[-1].legend()
     return figure

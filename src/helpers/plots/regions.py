@@ -19,8 +19,8 @@ from helpers.imaging.boxes import roi_box
 from helpers.imaging.regions import LAYERS, missing_vertebrae
 from helpers.imaging.slices import PLANES, Cut, Plane, cut, layer_centre
 from helpers.imaging.sources import Scan
-from helpers.plots.style import COHORT_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import cohort_colours, fonts_of
+from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
@@ -146,12 +146,14 @@ def layer_hu_figure(quality: pd.DataFrame, cohort: pd.DataFrame) -> Figure:
     columns = {layer_column("hu", layer): name for layer, name in LAYERS.items()}
     table = quality.merge(cohort[["patient_id", "cohort"]], on="patient_id").rename(columns=columns)
     long = table.melt(id_vars="cohort", value_vars=list(columns.values()), var_name="layer", value_name="hu")
-    present = [name for name in COHORT_COLOURS if (long["cohort"] == name).any()]
+    present = ordered_cohorts(long["cohort"])
     figure, ax = plt.subplots(figsize=(7.2, 3.6))
-    style = {"hue_order": present, "palette": COHORT_COLOURS, "linewidth": 0.8, "fliersize": 2}
+    style = {"hue_order": present, "palette": cohort_colours(present), "linewidth": 0.8, "fliersize": 2}
     sns.boxplot(long, x="layer", y="hu", hue="cohort", ax=ax, **style)
     ax.set(xlabel="Layer", ylabel="Mean HU")
     handles, _ = ax.get_legend_handles_labels()
     ax.get_legend().remove()
-    figure.legend(handles, [COHORT_TITLES[name] for name in present], loc="outside upper center", ncol=3)
+    labels = [cohort_title(name) for name in present]
+    columns = 3 if len(present) <= 3 else 2
+    figure.legend(handles, labels, loc="outside upper center", ncol=columns, prop=fonts_of(labels))
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,8 +16,9 @@ from matplotlib.figure import Figure
 from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
-from helpers.plots.style import OUTCOME_COLOURS
-from helpers.study.contracts import COHORT_TITLES, OUTCOME_TITLES
+from helpers.plots.style import OUTCOME_COLOURS, font_families
+from helpers.study.cohorts import cohort_title, ordered_cohorts
+from helpers.study.contracts import OUTCOME_TITLES
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
@@ -111,7 +113,7 @@ def plot_rad_score(scores: pd.DataFrame) -> Figure:
     scores : DataFrame
         The ``rad_score`` artifact.
     """
-    cohorts = [name for name in COHORT_TITLES if name in set(scores["cohort"])]
+    cohorts = ordered_cohorts(scores["cohort"])
     figure, axis = plt.subplots()
     common = dict(
         data=scores,
@@ -126,7 +128,10 @@ def plot_rad_score(scores: pd.DataFrame) -> Figure:
     with _same_jitter():
         sns.stripplot(**common, size=2.2, alpha=0.6, jitter=0.25, legend=False)
     sns.boxplot(**common, width=0.75, fill=False, showfliers=False, linewidth=1.2)
-    axis.set_xticks(range(len(cohorts)), [COHORT_TITLES[name] for name in cohorts])
+    titles = [cohort_title(name) for name in cohorts]
+    if len(cohorts) > 3:
+        titles = [textwrap.fill(title, 60 // len(cohorts)) for title in titles]
+    axis.set_xticks(range(len(cohorts)), titles, fontfamily=font_families("".join(titles)))
     axis.set(xlabel="", ylabel="Rad-score")
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(

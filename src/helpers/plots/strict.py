@@ -17,8 +17,7 @@ from helpers.evaluation.performance import THRESHOLDS, Resampled
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.features.names import readable_name
 from helpers.imaging.sources import Scan
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS
-from helpers.study.contracts import COHORT_TITLES
+from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, stacked_panels
 
 LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
 
@@ -68,15 +67,18 @@ def plot_bands(
     """
     single = len(resampled) == 1
     size = (7.4, 3.6) if single else (3.7 * len(resampled), 6.4)
-    figure, axes = plt.subplots(*((1, 2) if single else (2, len(resampled))), figsize=size)
-    axes = axes.reshape(2, len(resampled))
+    if single:
+        figure, axes = plt.subplots(1, 2, figsize=size)
+        axes = axes.reshape(2, 1)
+    else:
+        figure, axes = stacked_panels(list(resampled), size)
     for column, (cohort, drawn) in enumerate(resampled.items()):
         wide = probabilities_wide(predictions, cohort, [model])
         y, p = wide["outcome"].to_numpy(), wide[model].to_numpy()
         top, bottom = axes[:, column]
         _draw_calibration(top, y, p, drawn.weights[:curves], MODEL_COLOURS[model])
         _draw_decision(bottom, y, p, drawn.performance, MODEL_COLOURS[model])
-        top.set_title(f"{COHORT_TITLES[cohort]}, n = {len(y)}")
+        head_panel(top, cohort, after=f", n = {len(y)}")
     axes[0, 0].set_ylabel("Observed frequency")
     axes[1, 0].set_ylabel("Net benefit")
     axes[1, 0].legend(loc="upper right")
@@ -109,28 +111,28 @@ def plot_subgroups(table: pd.DataFrame) -> Figure:
     """Forest plot of `subgroup_table`: AUC with interval, hollow where a class is small; one panel a set."""
     cohorts = present_cohorts(table)
     labels = list(dict.fromkeys(table["characteristic"] + ": " + table["group"]))
-    figure, axes = plt.subplots(
-        1, len(cohorts), figsize=(2.7 * len(cohorts) + 2, 0.9 + 0.3 * len(labels)), sharey=True, squeeze=False
-    )
-    for axis, cohort in zip(axes[0], cohorts, strict=True):
+    size = (2.7 * len(cohorts) + 2, 0.9 + 0.3 * len(labels))
+    figure, axes = cohort_panels(cohorts, size, sharey=True)
+    colours = cohort_colours(cohorts)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         part = table[(table["cohort"] == cohort) & table["auc"].notna()]
         for row in part.itertuples():
             place = labels.index(f"{row.characteristic}: {row.group}")
             spread = np.clip([[row.auc - row.ci_low], [row.ci_high - row.auc]], 0, None)
-            fill = "white" if row.remark else COHORT_COLOURS[cohort]
+            fill = "white" if row.remark else colours[cohort]
             axis.errorbar(
                 row.auc,
                 place,
                 xerr=spread,
                 fmt="o",
-                color=COHORT_COLOURS[cohort],
+                color=colours[cohort],
                 markerfacecolor=fill,
                 capsize=2,
             )
         axis.axvline(0.5, color="#999999", linewidth=0.8)
-        axis.set(title=COHORT_TITLES[cohort], xlim=(0.3, 1.02))
-    axes[0, 0].set_yticks(range(len(labels)), labels)
-    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
+        axis.set_xlim(0.3, 1.02)
+    axes[0].set_yticks(range(len(labels)), labels)
+    axes[0].set_ylim(len(labels) - 0.5, -0.5)
     figure.supxlabel("AUC (95 % CI)", fontsize=10)
     return figure
 

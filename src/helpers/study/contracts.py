@@ -6,12 +6,12 @@ import pandas as pd
 import pandera.pandas as pa
 
 from helpers.errors import KINDS, StudyError
+from helpers.study.cohorts import is_cohort
 
-COHORTS = ["training", "internal", "external"]
 SEXES = ["female", "male"]
 _patient = {"patient_id": pa.Column(str, unique=True)}
 _outcome = {
-    "cohort": pa.Column(str, pa.Check.isin(COHORTS)),
+    "cohort": pa.Column(str, pa.Check(lambda names: names.map(is_cohort), name="a cohort")),
     "outcome": pa.Column(int, pa.Check.isin([0, 1]), coerce=True),
 }
 _known = {
@@ -120,11 +120,6 @@ WRITTEN_BY = {
     "rad_score": "04_selection",
     "predictions": "05_models and 06_nomogram",
     "scores": "11_new_hospital",
-}
-COHORT_TITLES = {
-    "training": "Training",
-    "internal": "Internal validation",
-    "external": "External validation",
 }
 OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
 

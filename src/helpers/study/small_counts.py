@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.study.contracts import COHORTS
+from helpers.study.cohorts import is_cohort
 
 HIDDEN = "hidden"
 _PERFORMANCE = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
@@ -154,7 +154,7 @@ def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.D
     """The flow chart without the sums from which a hidden number could be had."""
     unsaid = table[["patients", "outcome"]].map(lambda count: isinstance(count, str))
     for _, rows in whole.groupby("site"):
-        if unsaid.loc[rows.index[rows["stage"].isin(COHORTS)], "outcome"].any():
+        if unsaid.loc[rows.index[rows["stage"].map(is_cohort)], "outcome"].any():
             sums = rows.index[rows["stage"].isin(["included", "analysed"])]
             table.loc[sums[~unsaid.loc[sums, "outcome"]], "outcome"] = HIDDEN
         left_out = rows.index[(rows["stage"] == "excluded") & unsaid.loc[rows.index, "patients"]]

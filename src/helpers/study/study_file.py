@@ -204,6 +204,16 @@ class Limits(Strict):
     lost_percent: float = 10.0
 
 
+class Split(Strict):
+    """Who develops and who validates.
+
+    ``patient``: the development site is split 7:3, every other site is external. ``site``: all sites are
+    pooled and split 7:3, and each is left out once in chapter 10 (internal-external validation).
+    """
+
+    by: Literal["patient", "site"] = "patient"
+
+
 class Study(Strict):
     """A study file, read and checked.
 
@@ -219,6 +229,7 @@ class Study(Strict):
     extraction: Path | None = None
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
+    split: Split = Split()
     rules: Rules = Rules()
     plausibility: Plausibility = Plausibility()
     limits: Limits = Limits()
@@ -230,11 +241,20 @@ class Study(Strict):
     parameters: dict[str, dict[str, bool | int | float | str | list]] = {}
     file: Path
 
+    @model_validator(mode="before")
+    @classmethod
+    def _roles_by_site(cls, content: dict) -> dict:
+        """Fill in the role of sites that all develop."""
+        split, sites = content.get("split"), content.get("sites")
+        if not isinstance(split, dict) or split.get("by") != "site" or not isinstance(sites, list):
+            return content
+        filled = [{"role": "development"} | site if isinstance(site, dict) else site for site in sites]
+        return content | {"sites": filled}
+
     @model_validator(mode="after")
     def _sites_fit_together(self) -> Study:
-        roles = [site.role for site in self.sites]
-        if roles.count("development") > 1:
-            raise ValueError("two sites have the role 'development'; one develops, the others are external")
+        if problem := self._wrong_roles():
+            raise ValueError(problem)
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names):
             raise ValueError("two sites have the same name")
@@ -243,6 +263,28 @@ class Study(Strict):
         if self.extraction is None and not self.has_features:
             raise ValueError("'extraction' is missing; name the file with the extraction settings")
         return self
+
+    def _wrong_roles(self) -> str:
+        if self.split.by == "patient":
+            several = sum(site.role == "development" for site in self.sites) > 1
+            problem = "two sites have the role 'development'; one develops, the others are external "
+            return problem + "(or all are pooled: split: {by: site})" if several else ""
+        if len(self.sites) < 2:
+            return "split: {by: site} leaves out each site once, and there is only one: name the others"
+        external = [site.name for site in self.sites if site.role == "external" and site.virtual is None]
+        if external:
+            return f"with split: {{by: site}} every site develops: leave out the role of '{external[0]}'"
+        return ""
+
+    @property
+    def development_sites(self) -> list[Site]:
+        """Sites whose patients are split into training and internal validation."""
+        return [site for site in self.sites if self.split.by == "site" or site.role == "development"]
+
+    @property
+    def external_sites(self) -> list[Site]:
+        """Sites that only validate, in the study's order."""
+        return [site for site in self.sites if self.split.by == "patient" and site.role == "external"]
 
     @property
     def has_features(self) -> bool:
