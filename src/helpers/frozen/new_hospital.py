@@ -23,7 +23,7 @@ from helpers.patients.table import check_tables
 from helpers.study.content_hash import content_hash
 from helpers.study.places import resolve
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Study, load_study
+from helpers.study.study_file import Split, Study, load_study
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import export_virtual
 

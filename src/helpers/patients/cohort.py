@@ -104,7 +104,8 @@ def assign_cohorts(
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     included["outcome"] = outcome_by_rule(included, study).astype(int)
     home = _at_home(included, study)
-    included["cohort"] = included["site"].map(_external(study))
+    external = _external(study)
+    included["cohort"] = [external.get(site, "") for site in included["site"]]
     if has_allocation(screened, study):
         included.loc[home, "cohort"] = included.loc[home, "allocation"]
     else:
