@@ -16,19 +16,24 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from helpers.chapters.artifacts import patients_with_features
 from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
 from helpers.errors import StudyError
-from helpers.evaluation.by_hospital import judged, summaries, with_weights
+from helpers.evaluation.by_hospital import ESTIMATES, judged, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
+from helpers.evaluation.meta_analysis import FEWEST
 from helpers.learning.logistic import LogisticModel, fit_logistic
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.study.parallel import on_cores, with_progress
+from helpers.study.run_folder import Run
 
 FEWEST_OF_A_CLASS = 10  # below, an AUC is only a hint
 HOSPITAL_COLUMNS = [
-    *("hospital", "status", "reason", "n", "events", "others", "others_events", "model", "features"),
+    *("hospital", "model", "status", "reason", "n", "events", "others", "others_events", "features"),
     *("apparent", "beforehand", "beforehand_low", "beforehand_high", "auc", "auc_low", "auc_high"),
 ]
+
+MEASURE_COLUMNS = ["hospital", "model", "measure", "n", "events", *ESTIMATES]
 
 
 class PaperWay(NamedTuple):
@@ -72,10 +77,10 @@ class InTurn:
         an AUC is only a hint; "one class"; "not fitted", and then reason), n and events there, others and
         others_events (patients who made the model), features (in the Rad-score), apparent (AUC on the
         others), beforehand with its interval (nested AUC on the others; radiomics only), auc there with
-        DeLong's interval. A hospital that cannot be judged has one row, without a model.
+        DeLong's interval. A hospital that cannot be judged has one row, its model "".
     measures : DataFrame
-        hospital, model, measure, estimate, low, high, scaled, variance
-        (:func:`helpers.evaluation.by_hospital.judged`), weight (percent).
+        hospital, model, measure, n, events; estimate, low, high, scaled, variance
+        (:func:`helpers.evaluation.by_hospital.judged`); weight (percent).
     summary : DataFrame
         As :func:`helpers.evaluation.by_hospital.summaries` gives it.
     """
@@ -122,13 +127,42 @@ def hospitals_in_turn(
     procedure = Procedure({} if agreement is None else agreement, settings)
     leave_out = partial(_leave_out, features, patients, predictors, procedure, (seed, folds, repeats))
     found = with_progress(on_cores(leave_out, names, workers), names, "Hospitals", unit="hospital")
-    hospitals = pd.DataFrame([row for rows, _ in found for row in rows], columns=HOSPITAL_COLUMNS)
-    measures = [part for _, parts in found for part in parts]
-    if not measures:
-        empty = ["hospital", "model", "measure", "estimate", "low", "high", "scaled", "variance", "weight"]
-        return InTurn(hospitals, pd.DataFrame(columns=empty), summaries(pd.DataFrame(columns=empty)))
-    table = with_weights(pd.concat(measures, ignore_index=True))
-    return InTurn(hospitals, table, summaries(table))
+    return _tables([row for rows, _ in found for row in rows], [part for _, parts in found for part in parts])
+
+
+def of_run(
+    run: Run, settings: SelectionSettings, seed: int, folds: int, repeats: int, workers: int
+) -> InTurn:
+    """`hospitals_in_turn` of all patients of a run that is split by site; empty tables for another run."""
+    if run.study.split.by != "site":
+        return _tables([], [])
+    patients, features = patients_with_features(run)
+    second = run.read("features_reader2").set_index("patient_id")
+    drawn = {"seed": seed, "folds": folds, "repeats": repeats, "workers": workers}
+    return hospitals_in_turn(features, patients, run.study.predictors, settings, agreement=second, **drawn)
+
+
+def in_words(found: InTurn) -> dict[str, str]:
+    """How many hospitals were left out, and the summary of the radiomics model's AUC, by glue's names."""
+    if found.hospitals.empty:
+        without = "This study is not split by site: the tables here are empty."
+        return {"hospitals-which": without, "hospitals-auc": "there is none"}
+    status = found.hospitals.groupby("hospital")["status"].first()
+    known = int(status.isin(["judged", "small"]).sum())
+    which = f"Of {len(status)} hospitals, {known} could be judged by a model of the others."
+    auc = found.summary[(found.summary["model"] == "radiomics") & (found.summary["measure"] == "auc")]
+    if auc.empty or auc["estimate"].isna().all():
+        return {"hospitals-which": which, "hospitals-auc": f"there is none of fewer than {FEWEST} hospitals"}
+    row = auc.iloc[0]
+    words = f"{row.estimate:.3f} (95 % CI {row.ci_low:.3f} to {row.ci_high:.3f}), 95 % prediction interval "
+    return {"hospitals-which": which, "hospitals-auc": words + f"{row.pi_low:.3f} to {row.pi_high:.3f}"}
+
+
+def _tables(rows: list[dict], parts: list[pd.DataFrame]) -> InTurn:
+    hospitals = pd.DataFrame(rows, columns=HOSPITAL_COLUMNS).fillna({"model": "", "reason": ""})
+    empty = pd.DataFrame(columns=MEASURE_COLUMNS)
+    measures = with_weights(pd.concat(parts, ignore_index=True)[MEASURE_COLUMNS] if parts else empty)
+    return InTurn(hospitals, measures, summaries(measures))
 
 
 def _leave_out(
@@ -157,13 +191,13 @@ def _leave_out(
     except StudyError as problem:
         return [row | {"status": "not fitted", "reason": str(problem)}], []
     row["status"] = "small" if min(y.sum(), (1 - y).sum()) < FEWEST_OF_A_CLASS else "judged"
-    rows, measures = [], []
+    there_are, rows, measures = {key: row[key] for key in ("hospital", "n", "events")}, [], []
     for model, risk in risks.items():
         area = delong_auc(y, risk)
         known = {"auc": area.auc, "auc_low": area.ci_low, "auc_high": area.ci_high}
         known |= {"apparent": delong_auc(others, own[model]).auc}
         rows.append(row | {"model": model} | known | (beforehand if model == "radiomics" else {}))
-        measures.append(judged(y, risk).reset_index().assign(hospital=hospital, model=model))
+        measures.append(judged(y, risk).reset_index().assign(model=model, **there_are))
     return rows, measures
 
 

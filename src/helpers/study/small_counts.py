@@ -50,6 +50,8 @@ TABLES = {
     "rad_score": Counts(down=("cohort",)),
     "sensitivity_analysis": Counts(across=("n", "set_aside")),
     "strict_subgroups": Counts(down=("cohort", "characteristic")),
+    "strict_hospitals": Counts(down=("model",)),
+    "strict_hospital_measures": Counts(down=("model", "measure")),
     "new_hospital_flow": Counts(down=()),
     "new_hospital_domain": Counts(groups=("n",), across=("within", "outside")),
     "strict_scanners": Counts(across=("scanner in training", "scanner not in training")),
