@@ -18,3 +18,16 @@ def test_the_summary_has_the_papers_and_the_runs_auc(run):
     parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
     assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in parts["summary.md"]
     assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in parts["zh/summary.md"]
+
+
+def test_several_external_hospitals_have_a_column_each_and_the_paper_none_of_them(run):
+    cohorts = ["training", "internal", "external: Z", "external: B"]
+    rows = pd.DataFrame({"model": "nomogram", "cohort": cohorts, "paper_auc": [0.9, 0.8, None, None]})
+    run.write_table("table_5", rows.assign(auc=0.7, ci_low=0.6, ci_high=0.8))
+    parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    assert (
+        "| External validation: Z | External validation: B |\n|---|---|---|---|---|\n" in parts["summary.md"]
+    )
+    assert "| 外部验证集：Z | 外部验证集：B |" in parts["zh/summary.md"]
+    row = next(line for line in parts["summary.md"].splitlines() if line.startswith("| nomogram"))
+    assert row.endswith("| *0.700* (0.600 to 0.800) | *0.700* (0.600 to 0.800) |")

@@ -90,6 +90,50 @@ def test_split_is_stratified_complete_and_repeatable():
     assert set(split[0].loc[split[0]["site"] == "B", "cohort"]) == {"external"}
 
 
+def several(**changes) -> Study:
+    """A develops; Z and B are external."""
+    files = {"table": {"path": "t.csv"}, "features": {"path": "f.csv"}}
+    sites = [{"name": name, "role": "external"} | files for name in "AZB"]
+    return study(sites=[sites[0] | {"role": "development"}, *sites[1:]], **changes)
+
+
+def three_sites(n: int = 90) -> pd.DataFrame:
+    return people(n).assign(site=np.repeat(list("AZB"), n // 3))
+
+
+def test_of_several_external_sites_each_is_a_cohort_of_its_own():
+    cohort = assign_cohorts(three_sites(), several(), 0.7, np.random.default_rng(1))
+    counts = cohort.groupby(["site", "cohort"]).size()
+    assert counts.loc[["Z", "B"]].to_dict() == {("Z", "external: Z"): 30, ("B", "external: B"): 30}
+    titles = [title for title, _ in table_1.by_cohort(cohort)]
+    assert titles == ["training", "internal", "external: Z", "external: B"]
+    flow = flow_chart.flow_chart(three_sites(), cohort)
+    assert flow.loc[flow["site"] == "Z", "stage"].tolist() == ["screened", "included", "external: Z"]
+    texts = [text.get_text() for axis in plot_flow_chart(flow).axes for text in axis.texts]
+    assert any(text.startswith("External validation: B: 30") for text in texts)
+    figure = plot_ages(cohort)
+    assert [axis.get_title().split("\n")[-1] for axis in figure.axes[2:]] == ["Z (n = 30)", "B (n = 30)"]
+    plt.close("all")
+
+
+def test_one_of_several_external_sites_without_cases_is_named():
+    healthy = three_sites()
+    healthy.loc[healthy["site"] == "B", "t_score"] = -1.0
+    with pytest.raises(StudyError, match="external validation: b has 0 patients with osteoporosis"):
+        assign_cohorts(healthy, several(), 0.7, np.random.default_rng(1))
+
+
+def test_split_by_site_pools_all_patients_and_splits_them():
+    pooled = study(
+        split={"by": "site"},
+        sites=[{"name": name, "table": {"path": "t"}, "features": {"path": "f"}} for name in "AZB"],
+    )
+    cohort = assign_cohorts(three_sites(), pooled, 0.7, np.random.default_rng(1))
+    assert set(cohort["cohort"]) == {"training", "internal"}
+    assert (cohort["cohort"] == "training").mean() == pytest.approx(0.7, abs=0.02)
+    assert pd.crosstab(cohort["site"], cohort["cohort"]).min(axis=None) > 0
+
+
 def test_the_hospitals_own_allocation_is_followed():
     own = np.where(np.arange(60) % 4 < 2, "training", "internal")
     cohort = assign_cohorts(people().assign(allocation=own), study(), 0.7, np.random.default_rng(1))

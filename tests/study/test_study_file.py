@@ -57,6 +57,36 @@ def test_impossible_sites_are_explained(tmp_path, site, message):
         load_study(written(tmp_path, sites=[site]))
 
 
+FILES = {"table": {"path": "a.csv"}, "features": {"path": "f.csv"}}
+
+
+def test_split_by_site_pools_all_sites_and_needs_no_role(tmp_path):
+    sites = [{"name": name} | FILES for name in "ABC"]
+    study = load_study(written(tmp_path, sites=sites, split={"by": "site"}))
+    assert [site.name for site in study.development_sites] == ["A", "B", "C"]
+    assert study.external_sites == []
+    with pytest.raises(StudyError, match=r"sites\.0\.role: is missing"):
+        load_study(written(tmp_path, sites=sites))
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ([{"name": "A"} | FILES], "there is only one"),
+        ([{"name": "A"} | FILES, {"name": "B", "role": "external"} | FILES], "leave out the role of 'B'"),
+    ],
+)
+def test_what_contradicts_a_split_by_site_is_told(tmp_path, sites, message):
+    with pytest.raises(StudyError, match=message):
+        load_study(written(tmp_path, sites=sites, split={"by": "site"}))
+
+
+def test_several_external_sites_keep_their_order(tmp_path):
+    sites = [{"name": "A", "role": "development"} | FILES]
+    sites += [{"name": name, "role": "external"} | FILES for name in "ZB"]
+    assert [site.name for site in load_study(written(tmp_path, sites=sites)).external_sites] == ["Z", "B"]
+
+
 def test_a_missing_study_file_points_to_the_template():
     with pytest.raises(StudyError, match="no study file 'nowhere.yml'.*template"):
         load_study("nowhere.yml")

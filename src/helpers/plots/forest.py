@@ -135,7 +135,17 @@ def _interval(estimate: float, low: float, high: float) -> str:
 
 
 def _number(axis: Axes, place: int, text: str, weight: str) -> None:
-    """Numbers beside the axis, at its right."""
+    """Numbers beside the axis, at its right; in points, so that the layout can make room for them."""
     beside = blended_transform_factory(axis.transAxes, axis.transData)
-    for x, shown, align in ((1.03, text, "left"), (1.55, weight, "right")):
-        axis.text(x, place, shown, transform=beside, ha=align, va="center", fontsize=8.5)
+    for points, shown, align in ((8, text, "left"), (170, weight, "right")):
+        axis.annotate(
+            shown,
+            (1, place),
+            xycoords=beside,
+            xytext=(points, 0),
+            textcoords="offset points",
+            annotation_clip=False,
+            ha=align,
+            va="center",
+            fontsize=8,
+        )

@@ -51,3 +51,11 @@ def cohort_title(name: str) -> str:
     if is_one_of_several(name):
         return f"{_TITLES[EXTERNAL]}: {name.removeprefix(_OF_SITE)}"
     return _TITLES.get(name, name)
+
+
+def file_parts(names: list[str]) -> dict[str, str]:
+    """What stands for each cohort in a file's name: of several external hospitals the number."""
+    several = [name for name in names if is_one_of_several(name)]
+    return {name: name for name in names} | {
+        name: f"{EXTERNAL}_{number}" for number, name in enumerate(several, start=1)
+    }

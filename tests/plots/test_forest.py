@@ -1,0 +1,85 @@
+"""The forest plot shows the numbers of its tables, on their scales, and hides no hospital."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from helpers.evaluation.by_hospital import judged, summaries, with_weights
+from helpers.plots.forest import SHOWN, plot_forest
+from helpers.plots.style import STYLE
+
+NAMES = ["Hospital A", "The second hospital, which has a long name", "医院", "D"]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    rng = np.random.default_rng(2)
+    parts = []
+    for name in NAMES[:3]:
+        p = expit(rng.normal(-0.3, 1, 120))
+        part = judged((rng.uniform(size=120) < p).astype(int), p).reset_index()
+        parts.append(part.assign(hospital=name, model="nomogram"))
+    measures = with_weights(pd.concat(parts, ignore_index=True))
+    status = ["judged", "small", "judged", "one class"]
+    return pd.DataFrame({"hospital": NAMES, "status": status}), measures, summaries(measures)
+
+
+def drawn(*tables):
+    with plt.style.context(STYLE):
+        figure = plot_forest(*tables, "nomogram")
+        figure.canvas.draw()
+    return figure
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts]
+
+
+def test_every_hospital_the_summary_and_the_prediction_interval_have_their_numbers(tables):
+    hospitals, measures, summary = tables
+    figure = drawn(*tables)
+    for axis, measure in zip(figure.axes, SHOWN, strict=True):
+        labels = [" ".join(label.get_text().split()) for label in axis.get_yticklabels()]
+        assert labels == [*NAMES, "Summary", "Prediction interval"]
+        shown = texts(axis)
+        for row in measures[measures["measure"] == measure].itertuples():
+            assert f"{row.estimate:.2f} ({row.low:.2f} to {row.high:.2f})" in shown
+            assert f"{row.weight:.0f} %" in shown
+        total = summary[summary["measure"] == measure].iloc[0]
+        assert f"{total.pi_low:.2f} to {total.pi_high:.2f}" in shown
+        assert "one outcome only" in shown
+    plt.close(figure)
+
+
+def test_the_auc_lies_on_the_scale_of_log_odds_and_is_labelled_as_auc(tables):
+    axis = drawn(*tables).axes[0]
+    ticks = [float(label.get_text()) for label in axis.get_xticklabels()]
+    assert expit(axis.get_xticks()) == pytest.approx(ticks)
+    squares = [float(expit(points.get_offsets()[0, 0])) for points in axis.collections]
+    estimates = tables[1].query("measure == 'auc'")["estimate"]
+    assert squares == pytest.approx(estimates.tolist())
+    plt.close("all")
+
+
+def test_two_hospitals_have_no_summary(tables):
+    hospitals, measures, _ = tables
+    few = with_weights(measures[measures["hospital"].isin(NAMES[:2])].drop(columns="weight"))
+    axis = drawn(hospitals[:2], few, summaries(few)).axes[0]
+    assert "fewer than three hospitals" in texts(axis)
+    assert axis.get_yticklabels()[-1].get_text() == "No summary"
+    plt.close("all")
+
+
+def test_nothing_is_cut_off_and_words_are_readable_on_a_page(tables):
+    """On a page 688 pixels wide: no text beyond the figure, none smaller than 10 pixels."""
+    figure = drawn(*tables)
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.get_size_inches() * figure.dpi
+    for text in figure.findobj(plt.Text):
+        if text.get_text():
+            box = text.get_window_extent(renderer)
+            assert -1 < box.x0 and box.x1 < width + 1 and -1 < box.y0 and box.y1 < height + 1
+            assert text.get_fontsize() / 72 * 688 / figure.get_size_inches()[0] > 10
+    plt.close(figure)
