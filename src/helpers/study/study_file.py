@@ -255,6 +255,11 @@ class Study(Strict):
     def _sites_fit_together(self) -> Study:
         if problem := self._wrong_roles():
             raise ValueError(problem)
+        simulated = [(site.virtual.protocol, site.role) for site in self.sites if site.virtual]
+        if len(set(simulated)) < len(simulated):
+            raise ValueError(
+                "two virtual sites with one protocol and role are the same patients: give each its own"
+            )
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names):
             raise ValueError("two sites have the same name")
