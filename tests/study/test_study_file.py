@@ -73,6 +73,7 @@ def test_split_by_site_pools_all_sites_and_needs_no_role(tmp_path):
     ("sites", "message"),
     [
         ([{"name": "A"} | FILES], "there is only one"),
+        ([GOOD["sites"][0], GOOD["sites"][0] | {"name": "B"}], "are the same patients"),
         ([{"name": "A"} | FILES, {"name": "B", "role": "external"} | FILES], "leave out the role of 'B'"),
     ],
 )

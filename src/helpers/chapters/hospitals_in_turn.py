@@ -130,7 +130,7 @@ def hospitals_in_turn(
     return _tables([row for rows, _ in found for row in rows], [part for _, parts in found for part in parts])
 
 
-def of_run(
+def every_hospital(
     run: Run, settings: SelectionSettings, seed: int, folds: int, repeats: int, workers: int
 ) -> InTurn:
     """`hospitals_in_turn` of all patients of a run that is split by site; empty tables for another run."""
@@ -142,7 +142,7 @@ def of_run(
     return hospitals_in_turn(features, patients, run.study.predictors, settings, agreement=second, **drawn)
 
 
-def in_words(found: InTurn) -> dict[str, str]:
+def hospitals_in_words(found: InTurn) -> dict[str, str]:
     """How many hospitals were left out, and the summary of the radiomics model's AUC, by glue's names."""
     if found.hospitals.empty:
         without = "This study is not split by site: the tables here are empty."

@@ -84,7 +84,10 @@ def random_effects(
         raise StudyError(f"A summary of {len(y)} hospital(s) says nothing: it needs at least {FEWEST}.")
     if not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
         raise StudyError("A summary needs each hospital's estimate with a variance above 0.")
-    tau2 = _between(y, v, method)
+    return _summary(y, v, _between(y, v, method), hartung_knapp)
+
+
+def _summary(y: NDArray, v: NDArray, tau2: float, hartung_knapp: bool) -> RandomEffects:
     # The variance found is added to each hospital's own: statsmodels' fixed effects are then the random ones.
     within, around = combine_effects(y, v, "pm"), combine_effects(y, v + tau2, "pm")
     mean, df = float(around.mean_effect_fe), len(y) - 1

@@ -257,9 +257,7 @@ class Study(Strict):
             raise ValueError(problem)
         simulated = [(site.virtual.protocol, site.role) for site in self.sites if site.virtual]
         if len(set(simulated)) < len(simulated):
-            raise ValueError(
-                "two virtual sites with one protocol and role are the same patients: give each its own"
-            )
+            raise ValueError("two virtual sites of one protocol and role are the same patients")
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names):
             raise ValueError("two sites have the same name")
