@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from helpers.chapters.strict_tables import region_row
-from helpers.chapters.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
+from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
 from helpers.checked_inputs import checked_outcome
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
@@ -30,6 +30,7 @@ from helpers.features.prepare import cases_of, prepare
 from helpers.imaging.boxes import around
 from helpers.imaging.regions import LAYERS
 from helpers.imaging.sources import ImageSource, Scan, image_sources
+from helpers.learning.draws import feasible_folds
 from helpers.learning.selection import selection_pipeline
 from helpers.learning.smote import LimitedSmote
 from helpers.study.run_folder import Run

@@ -8,7 +8,7 @@ tuning are all fitted anew in every resample, so that nothing of a held-out pati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.delong import AucEstimate, delong_auc
 from helpers.features.reliability import icc
 from helpers.learning.combat import ComBat
-from helpers.learning.draws import rows_within_classes, stratified_folds
+from helpers.learning.draws import feasible_folds, rows_within_classes, stratified_folds
 from helpers.learning.selection import SelectionSettings, selection_pipeline
 from helpers.study.parallel import on_cores, with_progress
 
@@ -91,23 +91,6 @@ class Procedure:
         return replace(self.settings, folds=numbers), PredefinedSplit(numbers)
 
 
-def feasible_folds(y: Sequence[int], wanted: int) -> int:
-    """As many folds as wanted, or as the rarer class has patients.
-
-    Raises
-    ------
-    StudyError
-        When a class has fewer than two patients.
-    """
-    rarest = int(np.bincount(checked_outcome(y)).min())
-    if rarest < 2:
-        raise StudyError(
-            "Cross-validation needs at least two patients with and two without osteoporosis in every "
-            "training part: use fewer folds or more patients."
-        )
-    return min(wanted, rarest)
-
-
 class Fitted(NamedTuple):
     """Predicted risks of one resample's model, and the features it chose."""
 
@@ -145,6 +128,17 @@ class Nested:
         return self.probability.mean(axis=0)
 
 
+def outer_folds(y: np.ndarray, wanted: int) -> int:
+    """How many folds a nested cross-validation has: every training part is divided again.
+
+    Raises
+    ------
+    StudyError
+        When there are too few patients for it.
+    """
+    return feasible_folds(y, wanted, left=2)
+
+
 def nested_predictions(
     procedure: Procedure,
     features: pd.DataFrame,
@@ -172,7 +166,7 @@ def nested_predictions(
         What the progress bar says.
     """
     y = checked_outcome(y)
-    folds = feasible_folds(y, folds)
+    folds = outer_folds(y, folds)
     seeds = np.random.SeedSequence(seed).generate_state(repeats).tolist()
     numbers = np.array([stratified_folds(y, folds, one) for one in seeds])
     tasks = [(numbers[repeat] == fold, seeds[repeat]) for repeat in range(repeats) for fold in range(folds)]

@@ -9,6 +9,7 @@ from typing import Any
 import papermill
 import yaml
 
+from helpers.commands.parameter_values import value_problems
 from helpers.errors import StudyError
 from helpers.study.places import REPOSITORY, STEPS
 
@@ -29,7 +30,7 @@ def notebook_parameters(
     Raises
     ------
     StudyError
-        For a notebook or a parameter name that does not exist.
+        For a notebook or a parameter name that does not exist, or a value that cannot be.
     """
     asked: dict[str, dict] = {number: dict(values) for number, values in from_study.items()}
     for text in overrides:
@@ -50,6 +51,8 @@ def notebook_parameters(
         if unknown:
             known = ", ".join(sorted(set(declared[number]) - set(common)))
             raise StudyError(f"Notebook {number} has no parameter '{unknown[0]}'; it has {known}.", "setting")
+    if wrong := value_problems(asked):
+        raise StudyError("\n".join(wrong), "setting")
     return {
         number: {name: value for name, value in common.items() if name in names} | asked.get(number, {})
         for number, names in declared.items()

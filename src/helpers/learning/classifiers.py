@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from helpers.checked_inputs import checked_outcome
-from helpers.errors import StudyError
+from helpers.learning.draws import feasible_folds
 from helpers.learning.smote import LimitedSmote
 
 # In the order of the paper's Table 3; what it does not have comes after.
@@ -76,7 +76,7 @@ def fit_models(
         Raw values of the selected features.
     outcome : array of 0 and 1, shape (patients,)
     folds : int
-        Of the inner stratified cross-validation.
+        Of the inner stratified cross-validation; fewer where `inner_folds` says so.
     smote : bool
         Whether training folds, and the final training set, are balanced with synthetic patients.
     seed : int
@@ -90,6 +90,7 @@ def fit_models(
         When a training fold would hold fewer than two patients of a class.
     """
     y = checked_outcome(outcome)
+    folds = inner_folds(y, folds)
     rarest = _rarest_in_fold(y, folds)
     cv = StratifiedKFold(folds, shuffle=True, random_state=seed)
     balance = [("smote", LimitedSmote(random_state=seed))] if smote else []
@@ -112,6 +113,17 @@ def fit_models(
         auc, sd = (float(search.cv_results_[f"{of}_test_auc"][search.best_index_]) for of in ("mean", "std"))
         fitted[name] = FittedModel(search.best_estimator_, chosen, tried, auc, sd)
     return fitted
+
+
+def inner_folds(outcome: np.ndarray, wanted: int) -> int:
+    """How many inner folds the training patients have: every training part keeps two of each outcome.
+
+    Raises
+    ------
+    StudyError
+        When there are too few patients for it.
+    """
+    return feasible_folds(outcome, wanted, left=2)
 
 
 def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
@@ -161,13 +173,7 @@ def logistic_probability(intercept: float, coefficients: np.ndarray, values: np.
 
 def _rarest_in_fold(y: np.ndarray, folds: int) -> int:
     smallest = int(np.bincount(y).min())
-    rarest = smallest - -(-smallest // folds)
-    if rarest < 2 or smallest < folds:
-        raise StudyError(
-            f"The training set has {smallest} patients of the rarer class: too few for {folds} inner folds. "
-            "Lower the parameter 'folds' of 05_models (3 needs four patients), or collect more patients."
-        )
-    return rarest
+    return smallest - -(-smallest // folds)
 
 
 def _feasible(grid: dict[str, list], smallest_fold: int) -> dict[str, list]:

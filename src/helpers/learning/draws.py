@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from helpers.checked_inputs import checked_outcome
+from helpers.errors import StudyError
 
 
 def bootstrap_resamples(rng: np.random.Generator, patients: int, resamples: int) -> NDArray[np.int64]:
@@ -42,6 +43,38 @@ def rows_within_classes(y: NDArray, seed: int) -> NDArray[np.int64]:
     """Rows of one bootstrap resample in which each outcome (0/1) has as many patients as in ``y``."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.choice(np.flatnonzero(y == label), (y == label).sum()) for label in (0, 1)])
+
+
+def feasible_folds(y: ArrayLike, wanted: int, left: int = 1) -> int:
+    """As many folds as wanted, or as the rarer outcome has patients.
+
+    Parameters
+    ----------
+    y : array_like of 0 and 1, shape (patients,)
+    wanted : int
+    left : int
+        Patients of each outcome that every training part must keep (SMOTE needs two).
+
+    Raises
+    ------
+    StudyError
+        When the rarer outcome has too few patients for that.
+    """
+    rarest = int(np.bincount(checked_outcome(y)).min())
+    folds = min(wanted, rarest)
+    if folds < 2 or rarest - -(-rarest // folds) < left:
+        raise StudyError(
+            f"Cross-validation in {wanted} folds needs at least {left} patients of each outcome in every "
+            f"training part, and the rarer outcome has {rarest} in all: collect more patients."
+        )
+    return folds
+
+
+def folds_in_words(wanted: int, made: int) -> str:
+    """What is said when there are fewer folds than wanted; "" otherwise."""
+    if made == wanted:
+        return ""
+    return f"Cross-validation in {made} folds instead of {wanted}: the rarer outcome has no more patients."
 
 
 def stratified_folds(

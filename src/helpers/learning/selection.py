@@ -21,11 +21,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from helpers.checked_inputs import checked_outcome, named_values
 from helpers.errors import StudyError
-from helpers.learning.draws import rows_within_classes
+from helpers.learning.draws import feasible_folds, folds_in_words, rows_within_classes
 from helpers.learning.lasso import Family, lasso_cv, lasso_path
 from helpers.learning.ranking import is_constant, mann_whitney, mrmr, spearman_prune
 from helpers.learning.smote import LimitedSmote
 from helpers.study.parallel import on_cores
+
+LAMBDAS = ("min", "1se")
+SMOTE_WAYS = ("before", "after", "none")
 
 
 class _Filter(SelectorMixin, BaseEstimator):
@@ -67,12 +70,13 @@ class _OutcomeFilter(_Filter):
 
 
 class IccFilter(_Filter):
-    """Keep features whose readers' agreement is above a threshold.
+    """Keep features whose readers' agreement is above a threshold; where none is, that of the largest ICC.
 
     Parameters
     ----------
     icc : mapping of str to float
-        ICC of each feature; where it could not be computed (NaN) the feature goes.
+        ICC of each feature; where it could not be computed (NaN) the feature goes. Where it could be for
+        none, all stay. ``largest_`` is the largest.
     threshold : float or None
         None keeps every feature, for a study without a second reader.
     """
@@ -91,19 +95,10 @@ class IccFilter(_Filter):
                 "again, so that features and ICC come from the same settings."
             )
         agreement = np.array([self.icc[name] for name in table])
-        if np.isnan(agreement).all():
-            raise StudyError(
-                "No feature has an ICC, because fewer than two patients were read twice: name the second "
-                "reader's masks in the study file (second_reader), or leave reliability out "
-                "(-p 04.icc_threshold=null) and say so."
-            )
-        support = agreement > self.threshold
-        if not support.any():
-            raise StudyError(
-                f"No feature has an ICC above {self.threshold}: compare the two readers' masks, or lower "
-                "icc_threshold."
-            )
-        return support
+        if np.isnan(agreement).all():  # fewer than two patients were read twice: reliability is unknown
+            return np.ones(table.shape[1], dtype=bool)
+        self.largest_ = np.nanmax(agreement)
+        return agreement > min(self.threshold, np.nextafter(self.largest_, -2))
 
 
 class ConstantFilter(_Filter):
@@ -160,12 +155,14 @@ class LassoSelector(_OutcomeFilter):
     Parameters
     ----------
     family, folds, seed
-        As in :func:`lasso_cv`.
+        As in :func:`lasso_cv`; a number of folds that the rarer outcome has no patients for is lowered.
     rule : "min" or "1se"
         lambda.min or lambda.1se.
 
     Attributes
     ----------
+    folds_ : int or array
+        The folds made.
     cv_ : LassoCv
     index_ : int
         Position of the penalty taken.
@@ -183,9 +180,13 @@ class LassoSelector(_OutcomeFilter):
         self.seed = seed
 
     def _decide(self, table, outcome):
-        if self.rule not in ("min", "1se"):
-            raise StudyError(f"lasso_lambda is '{self.rule}'. Choose 'min' or '1se'.")
-        self.cv_ = lasso_cv(table, outcome, self.folds, self.family, seed=self.seed)
+        if self.rule not in LAMBDAS:
+            raise StudyError(f"lasso_lambda is '{self.rule}'. Choose one of {', '.join(LAMBDAS)}.")
+        folds = self.folds
+        if isinstance(folds, int | np.integer) and self.family == "binomial":
+            folds = feasible_folds(outcome, folds)
+        self.folds_ = folds
+        self.cv_ = lasso_cv(table, outcome, folds, self.family, seed=self.seed)
         path = self.cv_.path
         index = self.cv_.index_min if self.rule == "min" else self.cv_.index_1se
         self.fell_back_ = bool(path.nonzero[index] == 0)
@@ -215,8 +216,8 @@ class SelectionSettings:
     smote: str = "before"
 
     def __post_init__(self):
-        if self.smote not in ("before", "after", "none"):
-            raise StudyError(f"smote is '{self.smote}'. Choose 'before', 'after' or 'none'.")
+        if self.smote not in SMOTE_WAYS:
+            raise StudyError(f"smote is '{self.smote}'. Choose one of {', '.join(SMOTE_WAYS)}.")
 
 
 def selection_pipeline(icc: Mapping[str, float], settings: SelectionSettings, seed: int) -> Pipeline:
@@ -266,13 +267,19 @@ class Selection:
     @property
     def notes(self) -> list[str]:
         """Which of the rules for empty steps were used, in words."""
-        notes = []
-        if self.settings.icc_threshold is None:
+        notes, icc = [], self.pipeline["icc"]
+        if icc.threshold is None:
             notes.append("No ICC: no feature was left out for the disagreement of two readers.")
+        elif icc.largest_ <= icc.threshold:
+            notes.append(
+                f"No feature has an ICC above {icc.threshold:g}; the one with the largest "
+                f"({icc.largest_:.2f}) was kept. Compare the two readers' work."
+            )
         if self.pipeline["mann_whitney"].p_values_.min() >= self.settings.mann_whitney_p:
             notes.append("No feature passed the Mann-Whitney U test; the one with the smallest P was kept.")
         if self.lasso.fell_back_:
             notes.append("The cross-validated penalty kept no feature; the largest that keeps one was taken.")
+        notes += filter(None, [folds_in_words(self.settings.folds, self.lasso.folds_)])
         return notes
 
     def as_dict(self) -> dict:

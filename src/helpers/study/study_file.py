@@ -225,7 +225,7 @@ class Study(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     title: str
     simulated: bool = False
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     extraction: Path | None = None
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
@@ -238,7 +238,7 @@ class Study(Strict):
     min_cell: Annotated[int, Field(ge=0)] = 0
     scheduler: str | None = None
     sites: Annotated[list[Site], Field(min_length=1)]
-    parameters: dict[str, dict[str, bool | int | float | str | list]] = {}
+    parameters: dict[str, dict[str, bool | int | float | str | list | None]] = {}
     file: Path
 
     @model_validator(mode="before")
