@@ -20,7 +20,8 @@ LIGHT = {
     "04": {"resamples": 2, "folds": 3, "mrmr_features": 8, "workers": 1},
     "05": {"folds": 2, "workers": 1},
     "06": {"resamples": 10},
-    "10": {"folds": 2, "repeats": 1, "resamples": 2, "permutations": 2, "bootstrap_resamples": 50, "workers": 1},
+    "10": {"folds": 2, "repeats": 1, "resamples": 2, "permutations": 2, "workers": 1}
+    | {"bootstrap_resamples": 50},
 }
 
 
@@ -34,7 +35,7 @@ def people(number: int, first: int, seed: int) -> pd.DataFrame:
             "age": np.round(rng.normal(63 + 4 * outcome, 7)).clip(50, 90),
             "sex": np.where(rng.random(number) < 0.5 + 0.1 * outcome, "female", "male"),
             "smoking": rng.choice(["never", "former", "current"], number),
-            "osteoporosis": outcome,
+            "outcome": outcome,
         }
     )
 
@@ -43,7 +44,7 @@ def features(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Ready features: the first five know something of the outcome, the tenth and eleventh are alike."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(len(table), len(FEATURES)))
-    values[:, :5] += table["osteoporosis"].to_numpy()[:, None] * np.linspace(1.0, 0.4, 5)
+    values[:, :5] += table["outcome"].to_numpy()[:, None] * np.linspace(1.0, 0.4, 5)
     values[:, 11] = values[:, 10] + 0.05 * rng.normal(size=len(table))
     ready = pd.DataFrame(values * 10.0 + 100, columns=FEATURES)
     return pd.concat([table["patient_id"], ready], axis=1)

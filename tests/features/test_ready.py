@@ -15,7 +15,8 @@ from helpers.commands import record
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.run import execute, is_needed, other_problems, run_study
 from helpers.errors import StudyError
-from helpers.features.ready import bring_features, check_feature_tables, engine_of, feature_name, features_for
+from helpers.features.feature_tables import check_feature_tables, engine_of, feature_name
+from helpers.features.ready import bring_features, features_for
 from helpers.features.reliability import icc
 from helpers.learning import selection
 from helpers.learning.classifiers import fit_models, predict

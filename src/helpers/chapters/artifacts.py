@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from helpers.patients.cohort import require_sizes
 from helpers.study.run_folder import Run
 
 
@@ -15,10 +16,16 @@ def patients_with_features(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     patients : DataFrame, shape (patients, columns of the cohort)
     features : DataFrame, shape (patients, features)
         Raw values. Both are indexed by patient_id, in the order of the cohort.
+
+    Raises
+    ------
+    StudyError
+        When a cohort has too few patients with features.
     """
     features = run.read("features").set_index("patient_id")
     patients = run.read("cohort").set_index("patient_id")
     patients = patients[patients.index.isin(features.index)]
+    require_sizes(patients, run.study)
     return patients, features.loc[patients.index]
 
 

@@ -28,6 +28,7 @@ from helpers.evaluation.delong import AucEstimate, delong_auc
 from helpers.features.reliability import icc
 from helpers.learning.combat import ComBat
 from helpers.learning.draws import feasible_folds, rows_within_classes, stratified_folds
+from helpers.learning.ranking import is_constant
 from helpers.learning.selection import SelectionSettings, selection_pipeline
 from helpers.study.parallel import on_cores, with_progress
 
@@ -76,6 +77,8 @@ class Procedure:
         if not isinstance(self.icc, pd.DataFrame):
             return self.icc
         both = sorted(set(features.index) & set(self.icc.index))
+        if len(both) < 2:
+            return dict.fromkeys(features.columns, np.nan)
         first = features.loc[~features.index.duplicated()].loc[both]
         readings = np.stack([first, self.icc.loc[both, first.columns]], axis=-1)
         return dict(zip(first.columns, icc(np.swapaxes(readings, 0, 1)).icc, strict=True))
@@ -101,7 +104,12 @@ class Fitted(NamedTuple):
 def fit_and_predict(
     procedure: Procedure, features: pd.DataFrame, y: np.ndarray, new: pd.DataFrame, seed: int
 ) -> Fitted:
-    """Fit on ``features`` and ``y``, predict the risks of the patients in ``new``."""
+    """Fit on ``features`` and ``y``, predict the risks of the patients in ``new``.
+
+    Where no feature varies in a resample, everyone's risk is the share of patients with the outcome.
+    """
+    if is_constant(features.to_numpy(float)).all():
+        return Fitted(np.full(len(new), np.mean(y)), [])
     # One thread: sums would depend on their number.
     with threadpool_limits(1):
         fitted = procedure.fit(features, y, seed)

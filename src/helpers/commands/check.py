@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.commands import parameters
+from helpers.commands.foreseen import foresee, parameter
 from helpers.commands.look import look
 from helpers.commands.run import other_problems
 from helpers.errors import StudyError
@@ -21,7 +21,7 @@ from helpers.features.cases import Result, map_cases
 from helpers.features.cluster import scheduler_address
 from helpers.features.prepare import cases_of, preparation, tabulated
 from helpers.features.quality import layer_column
-from helpers.features.ready import read_features
+from helpers.features.ready import patients_in_tables, take_features
 from helpers.features.rules import apply_rules
 from helpers.imaging.regions import LAYERS
 from helpers.patients import flow_chart
@@ -30,16 +30,13 @@ from helpers.patients.cohort import (
     assign_cohorts,
     outcome_by_rule,
     read_screened,
-    require_sizes,
 )
 from helpers.patients.table import check_tables, needs_outcome, table_remarks
 from helpers.plots.region_views import Picture
-from helpers.study import pseudonyms
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
-FOLDED = ("04", "05", "10")  # notebooks that cross-validate on the training patients
 # Exit statuses of the command; 2 is the shell's own for a wrong command line.
 NOTHING_WRONG, CANNOT_RUN, SOME_REFUSED = 0, 1, 3
 _ORDER = ["refused", "warned", "ok"]
@@ -111,16 +108,17 @@ def check_study(run: Run, workers: int = 0) -> Report:
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
     screened = apply_inclusion(read_screened(run), run.study)
     cohort, undivided = _divide(screened, run.study)
-    people, pictures, faults, remarks = nobody, {}, [], table_remarks(run.study)
+    people, features, pictures, faults, remarks = nobody, None, {}, [], table_remarks(run.study)
     if run.study.has_features and not problems:
-        people = look_at_features(run, cohort)
+        people, features, faults = look_at_features(run, cohort)
     elif not problems:
         people, pictures, faults = look_at_images(run, cohort, workers)
         remarks += identities.remarks(people)
     usable = cohort[~cohort["patient_id"].isin(people.loc[people["status"] == "refused", "patient_id"])]
     problems += undivided + faults
     if not problems:
-        problems += too_few(usable, run.study)
+        foreseen = foresee(run, usable, features)
+        problems, remarks = foreseen.problems, remarks + foreseen.remarks
     lost = people.loc[people["status"] == "refused", ["patient_id", "kind"]]
     lost = lost.assign(reason=lost["kind"].map(flow_chart.CATEGORIES))
     flow = flow_chart.flow_chart(screened, cohort, lost)
@@ -132,54 +130,40 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     if not needs_outcome(study):
         return included.assign(cohort="external", outcome=outcome_by_rule(included, study)), []
-    share = _parameter(study, "01", "training_share")
+    share = parameter(study, "01", "training_share")
     try:
         return assign_cohorts(screened, study, share, study.rng("split")), []
     except StudyError as error:
         return included.assign(cohort="", outcome=outcome_by_rule(included, study)), [str(error)]
 
 
-def _parameter(study: Study, notebook: str, name: str) -> bool | int | float | str | list:
-    return study.parameters.get(notebook, {}).get(name, parameters.default_parameters(notebook)[name])
+def look_at_features(run: Run, cohort: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Take the ready features as notebook 01 does.
 
-
-def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
-    """Which cohorts or folds would be too small without the refused patients.
-
-    Parameters
-    ----------
-    usable : DataFrame
-        cohort and osteoporosis.
-    study : Study
+    Returns
+    -------
+    people : DataFrame
+        patient_id, site, cohort, status, reason and kind, those without features first.
+    features : DataFrame or None
+        As `helpers.features.ready.take_features` gives them, where a model is made of them and they can be
+        used.
+    problems : list of str
+        Why the study would stop here.
     """
-    if not needs_outcome(study):
-        return []
-    try:
-        require_sizes(usable, study)
-    except StudyError as error:
-        return [f"Without the refused patients: {error}"]
-    training = usable.loc[usable["cohort"] == "training", "outcome"]
-    rarer = int(min((training == 1).sum(), (training == 0).sum()))
-    folds = {number: _parameter(study, number, "folds") for number in FOLDED}
-    return [
-        f"Training has {rarer} usable patients of the rarer outcome, too few for the {wanted} folds of "
-        f'notebook {number}: write "{number}": {{folds: {max(2, rarer)}}} under parameters, or add patients.'
-        for number, wanted in folds.items()
-        if rarer < wanted
-    ]
-
-
-def look_at_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
-    """Who has ready features: patient_id, site, cohort, status, reason and kind, those without first."""
-    known = set()
-    for site in run.study.sites:
-        rows = read_features(run.study, site, site.features).values.dropna(how="all")
-        known |= set(pseudonyms.pseudonyms(run, site.name, rows.index.tolist()))
-    there = cohort["patient_id"].isin(known)
-    people = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="", kind="")
+    people, features = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="", kind=""), None
+    if cohort.empty:
+        return people, None, []
+    if needs_outcome(run.study):
+        try:
+            features = take_features(run, cohort).values
+        except StudyError as error:
+            return people, None, [str(error)]
+    # Where a model is only applied, single features may be without value.
+    there = cohort["patient_id"].isin(patients_in_tables(run, cohort) if features is None else features.index)
     reason = "no features in the feature table. Add the row, or write under exclusion why not."
     people.loc[~there, ["status", "reason", "kind"]] = ["refused", reason, "features"]
-    return people.sort_values("status", ascending=False, kind="stable").reset_index(drop=True)
+    people = people.sort_values("status", ascending=False, kind="stable").reset_index(drop=True)
+    return people, features, []
 
 
 def look_at_images(

@@ -16,7 +16,7 @@ from helpers.commands.parameters import chosen_steps, notebook_parameters, noteb
 from helpers.commands.record import StepResult, write_record
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
-from helpers.features.ready import check_feature_tables
+from helpers.features.feature_tables import check_feature_tables
 from helpers.frozen.new_hospital import check_before_applying
 from helpers.pages import leaks
 from helpers.pages.build import build_book

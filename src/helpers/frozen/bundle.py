@@ -17,7 +17,7 @@ import pandas as pd
 
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
-from helpers.features.ready import engine_of
+from helpers.features.feature_tables import engine_of
 from helpers.frozen.domain import domain_summary, voltages
 from helpers.frozen.drawing import drawing_summary
 from helpers.frozen.drift import RAD_SCORE, training_summary
@@ -177,6 +177,7 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
     selection, study = run.read_json("selection"), run.study
     regressions = {name: model.to_dict() for name, model in fitted.items()}
     regressions["nomogram"] |= chart.to_dict()
+    predictors = [name for name in fitted["nomogram"].predictors if name != "rad_score"]
     content = {
         "format": FORMAT,
         "study": study.name,
@@ -184,14 +185,14 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
         "virtual": study.is_virtual,
         "seed": study.seed,
         "outcome": study.outcome.model_dump(),
-        "predictors": study.predictors,
+        "predictors": predictors,
         "selection": {
             key: selection[key] for key in ("features", "mean", "sd", "coefficients", "intercept", "lambda")
         },
         "radiomics": {"algorithm": "LR", **run.read_json("models")["LR"]},
         **regressions,
         "cutoffs": {"rule": CUTOFF_RULE, **_training_cutoffs(run, ["radiomics", *regressions])},
-        **_training(run, selection["features"], chart),
+        **_training(run, selection["features"], predictors, chart),
         "engine": engine_of(study),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
@@ -244,11 +245,11 @@ def own_bundle(run: Run) -> Bundle:
     return bundle
 
 
-def _training(run: Run, features: list[str], chart: Nomogram) -> dict:
+def _training(run: Run, features: list[str], predictors: list[str], chart: Nomogram) -> dict:
     """Summaries of the training patients: for the drift of later ones, and for the model's domain."""
     scores = run.read("rad_score").query("cohort == 'training'").set_index("patient_id")
     values = run.read("features").set_index("patient_id").loc[scores.index, features]
-    people = run.read("cohort").set_index("patient_id").loc[scores.index, run.study.predictors]
+    people = run.read("cohort").set_index("patient_id").loc[scores.index, predictors]
     quality = None
     if not run.study.has_features:
         quality = run.read("preprocessing").set_index("patient_id").loc[scores.index]

@@ -14,8 +14,9 @@ import yaml
 from helpers.errors import StudyError
 from helpers.features.blocks import GRID_KEY, GRIDS
 from helpers.features.extraction import features_table
+from helpers.features.feature_tables import check_feature_tables, engine_of
 from helpers.features.prepare import cases_of, quality_table
-from helpers.features.ready import check_feature_tables, engine_of, features_for
+from helpers.features.ready import features_for
 from helpers.features.rules import apply_rules
 from helpers.frozen.bundle import Bundle, load_bundle, own_bundle, require_predictors
 from helpers.patients.cohort import apply_inclusion, load_screened

@@ -32,7 +32,8 @@ class ComBat(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     known_ : list of str
-        Batches with at least three training patients, which are the ones that change.
+        Batches with at least three training patients, which are the ones that change; without any, no
+        patient's values do.
     shift_, scale_ : dict of str to ndarray, shape (features,)
         Additive and multiplicative batch effects, on the standardised features.
     """
@@ -47,14 +48,14 @@ class ComBat(TransformerMixin, BaseEstimator):
         counts = batch.value_counts()
         self.known_ = sorted(counts.index[counts >= FEWEST])
         members = {name: (batch == name).to_numpy() for name in self.known_}
+        self.shift_, self.scale_ = {}, {}
         if not members:
-            raise StudyError("No scanner has three training patients: set combat to False.")
+            return self
         within = np.vstack([values[rows] - values[rows].mean(axis=0) for rows in members.values()])
         known = np.any(list(members.values()), axis=0)
         self.mean_ = values[known].mean(axis=0)
         spread = np.sqrt((within**2).mean(axis=0))
         self.spread_ = np.where(spread > 0, spread, 1.0)
-        self.shift_, self.scale_ = {}, {}
         for name, rows in members.items():
             z = (values[rows] - self.mean_) / self.spread_
             self.shift_[name], self.scale_[name] = empirical_bayes(z[:, spread > 0], spread > 0)

@@ -47,6 +47,19 @@ def levels_of(data: pd.DataFrame, predictors: list[str]) -> dict[str, list[str]]
     return found
 
 
+def varying_predictors(training: pd.DataFrame, predictors: list[str]) -> list[str]:
+    """Those that are not the same for everyone in the training data: the others can tell nothing."""
+    return [name for name in predictors if training[name].nunique(dropna=False) > 1]
+
+
+def constant_in_words(training: pd.DataFrame, predictors: list[str]) -> str:
+    """Which predictors the models do without, and why; "" when there are none such."""
+    constant = [name for name in predictors if name not in varying_predictors(training, predictors)]
+    if not constant:
+        return ""
+    return f"The same for all training patients, and therefore in no model: {', '.join(constant)}."
+
+
 def encode(data: pd.DataFrame, predictors: list[str], levels: Mapping[str, list[str]]) -> pd.DataFrame:
     """Predictors as numbers, shape (patients, coefficients without the intercept).
 
@@ -71,9 +84,12 @@ def encode(data: pd.DataFrame, predictors: list[str], levels: Mapping[str, list[
             text = column.astype(str)
             unknown = sorted(set(text) - set(levels[name]))
             if unknown:
+                rows = text == unknown[0]
+                sites = f" of {', '.join(sorted(set(data.loc[rows, 'site'])))}" if "site" in data else ""
                 raise StudyError(
-                    f"The predictor '{name}' has the unknown level '{unknown[0]}'; the model knows "
-                    f"{', '.join(levels[name])}."
+                    f"The predictor '{name}' has the unknown level '{unknown[0]}' in {rows.sum()} "
+                    f"patient(s){sites}; the model knows {', '.join(levels[name])}. Write one of these in "
+                    "the table, or leave the patient(s) out under exclusion."
                 )
             columns |= {f"{name}={level}": (text == level).astype(float) for level in levels[name][1:]}
         else:

@@ -29,7 +29,7 @@ _known = {
 _person = {
     **_known,
     # A study may do without them as predictors.
-    "age": pa.Column(float, pa.Check.in_range(18, 110), coerce=True, required=False),
+    "age": pa.Column(float, pa.Check.in_range(0, 120), coerce=True, required=False),
     "sex": pa.Column(str, pa.Check.isin(SEXES), required=False),
 }
 _unit = pa.Check.in_range(0, 1)
