@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.commands.foreseen import foresee, parameter
+from helpers.commands.foreseen import foresee, parameters_of
 from helpers.commands.look import look
 from helpers.commands.run import other_problems
 from helpers.errors import StudyError
@@ -130,7 +130,7 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     if not needs_outcome(study):
         return included.assign(cohort="external", outcome=outcome_by_rule(included, study)), []
-    share = parameter(study, "01", "training_share")
+    share = parameters_of(study, "01")["training_share"]
     try:
         return assign_cohorts(screened, study, share, study.rng("split")), []
     except StudyError as error:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.chapters.artifacts import seed
 from helpers.chapters.strict_validation import outer_folds
-from helpers.commands import parameters
+from helpers.commands.parameters import default_parameters
 from helpers.errors import StudyError
 from helpers.features.ready import agreement_of, second_reading
 from helpers.learning.classifiers import inner_folds
@@ -34,9 +34,9 @@ class Foreseen(NamedTuple):
     remarks: list[str]
 
 
-def parameter(study: Study, notebook: str, name: str) -> Any:
-    """What a notebook's parameter will be."""
-    return study.parameters.get(notebook, {}).get(name, parameters.default_parameters(notebook)[name])
+def parameters_of(study: Study, notebook: str) -> dict[str, Any]:
+    """What a notebook's parameters will be."""
+    return default_parameters(notebook) | study.parameters.get(notebook, {})
 
 
 def foresee(run: Run, usable: pd.DataFrame, features: pd.DataFrame | None = None) -> Foreseen:
@@ -56,24 +56,29 @@ def foresee(run: Run, usable: pd.DataFrame, features: pd.DataFrame | None = None
         require_sizes(usable, run.study)
     except StudyError as error:
         return Foreseen([f"Without the refused patients: {error}"], [])
-    found = Foreseen([], [])
+    found, tables = Foreseen([], []), _tables(run.study)
     training = usable[usable["cohort"] == "training"]
-    looks = [partial(_folds, run.study, training, number) for number in FOLDED]
-    looks.append(partial(_predictors, run.study, training, usable))
+    looks = {f"Notebook {number}": partial(_folds, run.study, training, number) for number in FOLDED}
+    looks[f"Notebook 06, with the predictors of {tables}"] = partial(_predictors, run.study, training, usable)
     if features is not None:
-        looks.append(partial(_selection, run, training, features))
-    for look in looks:
+        looks["Notebook 04"] = partial(_selection, run, training, features)
+    for place, look in looks.items():
         try:
-            found.remarks.extend(look())
+            found.remarks.extend(f"{place}: {remark}" for remark in look())
         except StudyError as error:
-            found.problems.append(str(error))
+            found.problems.append(f"{place}: {error}")
     return found
 
 
+def _tables(study: Study) -> str:
+    """Which tables the predictors come from."""
+    return ", ".join(f"'{site.table.path}'" for site in study.sites if site.table) or "virtual patients"
+
+
 def _folds(study: Study, training: pd.DataFrame, number: str) -> list[str]:
-    wanted = parameter(study, number, "folds")
+    wanted = parameters_of(study, number)["folds"]
     told = folds_in_words(wanted, FOLDED[number](training["outcome"], wanted))
-    return [f"Notebook {number}: {told}"] if told else []
+    return [told] if told else []
 
 
 def _predictors(study: Study, training: pd.DataFrame, usable: pd.DataFrame) -> list[str]:
@@ -90,9 +95,9 @@ def _selection(run: Run, training: pd.DataFrame, features: pd.DataFrame) -> list
     first = features.rename_axis("patient_id").reset_index()
     second = second_reading(run, training, list(features))
     icc = agreement_of(first, second).set_index("feature")["icc"]
-    names = [field.name for field in fields(SelectionSettings)]
-    given = {name: parameter(run.study, "04", name) for name in names}
+    names, chosen = {field.name for field in fields(SelectionSettings)}, parameters_of(run.study, "04")
+    given = {name: value for name, value in chosen.items() if name in names}
     given["icc_threshold"] = usable_threshold(icc, given["icc_threshold"])
     values, outcome = features.loc[training["patient_id"]], training["outcome"].to_numpy()
     chosen = select_features(values, outcome, icc, SelectionSettings(**given), seed(run, "selection"))
-    return [f"Notebook 04: {note}" for note in chosen.notes]
+    return chosen.notes

@@ -70,11 +70,7 @@ def run_study(
         notebook failed, or the book shows what does not fit the run.
     """
     steps, study = chosen_steps(first, last), load_study(study_file)
-    found = check_tables(study) + other_problems(study, overrides)
-    if not study.development_sites:
-        found.append(NO_DEVELOPMENT)
-    if found:
-        raise StudyError("\n".join(found))
+    stop_beforehand(study, overrides)
     run = run_folder(study, run_dir)
     parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
     with locked(run.folder):
@@ -83,6 +79,21 @@ def run_study(
         if not accept_foreign:
             require_own(run, last)
     return run, results
+
+
+def stop_beforehand(study: Study, overrides: tuple[str, ...] = ()) -> None:
+    """Stop a study of which it is known that it cannot run, before anything does.
+
+    Raises
+    ------
+    StudyError
+        With everything that is wrong in tables, settings and parameters.
+    """
+    found = check_tables(study) + other_problems(study, overrides)
+    if not study.development_sites:
+        found.append(NO_DEVELOPMENT)
+    if found:
+        raise StudyError("\n".join(found))
 
 
 def _common_parameters(run: Run, workers: int) -> dict[str, Any]:

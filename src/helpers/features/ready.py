@@ -51,6 +51,9 @@ def bring_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
     return _summed_up(taken.left_out, taken.absent, run.study.min_cell)
 
 
+_LARGEST = 1e100  # its square, summed over patients, is still a number
+
+
 class Taken(NamedTuple):
     """The ready features of a cohort.
 
@@ -136,8 +139,11 @@ def _fault(values: pd.Series) -> str:
         return "holds text"
     if not np.isfinite(values).all():
         return "missing or infinite in some patients"
-    if is_constant(values.to_numpy()[:, None])[0]:
+    numbers = values.to_numpy(float)
+    if is_constant(numbers[:, None])[0]:
         return "the same in all patients"
+    if np.abs(numbers).max() > _LARGEST or np.ptp(numbers) < 1 / _LARGEST:
+        return "numbers too large or too small to be squared"
     return ""
 
 
