@@ -109,12 +109,23 @@ def test_permuted_labels_give_nothing_strictly_and_much_when_leaky():
     assert table["leaky_rf"].min() > 0.75
 
 
-def test_few_patients_take_fewer_folds_and_one_of_a_class_is_refused():
-    assert strict_validation.feasible_folds([0] * 9 + [1] * 3, 5) == 3
-    with pytest.raises(StudyError, match="at least two patients"):
-        strict_validation.feasible_folds([0, 0, 0, 1], 5)
-    with pytest.raises(StudyError, match="same outcome"):
-        strict_validation.feasible_folds([0, 0, 0], 5)
+def test_every_part_of_a_nested_cross_validation_can_be_divided_again():
+    assert strict_validation.outer_folds([0] * 9 + [1] * 3, 5) == 3
+    with pytest.raises(StudyError, match="the rarer outcome has 3 in all"):
+        strict_validation.outer_folds([0] * 9 + [1] * 3, 2)
+
+
+def test_a_resample_in_which_no_feature_varies_gives_everyone_the_same_risk():
+    features = pd.DataFrame({"a": [1.0] * 8, "b": [2.0] * 8}, index=[f"P{i}" for i in range(8)])
+    y = np.array([0, 0, 0, 1] * 2)
+    fitted = strict_validation.fit_and_predict(strict_validation.Procedure({}), features, y, features[:3], 0)
+    assert fitted.probability.tolist() == [0.25] * 3 and fitted.chosen == []
+
+
+def test_without_two_patients_read_twice_reliability_is_unknown_and_not_an_error():
+    features = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["P1", "P2", "P3"])
+    agreement = strict_validation.Procedure(features.iloc[:1]).agreement(features)
+    assert list(agreement) == ["a"] and np.isnan(agreement["a"])
 
 
 def test_missing_features_name_the_patient(signal, procedure):

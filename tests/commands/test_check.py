@@ -182,20 +182,6 @@ def test_rules_that_leave_nobody_stop_it(broken_hospital):
     assert len(report.people) == 20
 
 
-def test_too_few_patients_are_told_before_the_notebooks_find_out(broken_hospital):
-    folder, _ = broken_hospital
-    study = load_study(folder / "study.yml")
-    cohorts, outcome = np.repeat(["training", "internal"], [10, 6]), np.tile([0, 1], 8)
-    usable = pd.DataFrame({"cohort": cohorts, "outcome": outcome})
-    assert check.too_few(usable, study) == []
-    (sizes,) = check.too_few(usable.iloc[:12], study)
-    assert "internal validation has 1 patients with osteoporosis" in sizes
-    folds = check.too_few(usable.iloc[6:], study)
-    assert [problem.split(",")[0] for problem in folds] == [
-        "Training has 2 usable patients of the rarer outcome"
-    ] * 3
-
-
 def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_path):
     folder, _ = broken_hospital
     shutil.copy(folder / "dxa.csv", tmp_path)

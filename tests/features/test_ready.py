@@ -157,7 +157,6 @@ def test_patients_without_features_are_counted_and_cost_no_column(hospital):
         (wide().rename(columns={"ID": "Nr"}), "no column 'ID'"),
         (wide(**{"original-glcm-Contrast": 1}), "two columns for the feature 'original_glcm_Contrast'"),
         (wide(**{"original_glcm_Correlation": 8123456.0}), "cannot exceed 1.*Excel"),
-        (wide(VALUES * np.nan), "No column"),
         (wide().assign(ID=[*IDS[:-1], ""]), "no patient number"),
     ],
 )
@@ -172,6 +171,11 @@ def test_tables_that_cannot_be_used_are_refused_before_the_run(hospital, table, 
 def test_a_table_of_other_patients_is_refused(hospital):
     with pytest.raises(StudyError, match="written alike in both"):
         brought(hospital(wide().assign(ID=[f"X{i}" for i in range(N)])))
+
+
+def test_a_table_of_gaps_is_refused(hospital):
+    with pytest.raises(StudyError, match="No column of the feature tables can be used.*no values"):
+        brought(hospital(wide(VALUES * np.nan)))
 
 
 def test_second_readers_features_give_the_icc_of_training_patients(hospital):

@@ -103,7 +103,8 @@ def test_four_cases_in_twelve_patients_are_enough_for_three_folds(patients):
 
 def test_too_few_patients_for_the_folds_are_refused(patients):
     table, _ = patients
-    with pytest.raises(StudyError, match="3 patients of the rarer class: too few for 5"):
-        classifiers.fit_models(table.iloc[:12], np.repeat([0, 1], [9, 3]), 5, smote=True, seed=1, workers=1)
+    with pytest.raises(StudyError, match="the rarer outcome has 3 in all"):
+        classifiers.fit_models(table.iloc[:12], np.repeat([0, 1], [9, 3]), 2, smote=True, seed=1, workers=1)
+    assert classifiers.inner_folds(np.repeat([0, 1], [9, 3]), 5) == 3
     with pytest.raises(StudyError, match="same outcome"):
         classifiers.fit_models(table.iloc[:12], np.zeros(12), 3, smote=True, seed=1, workers=1)

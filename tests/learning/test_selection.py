@@ -136,12 +136,31 @@ def test_one_class_constant_features_and_unknown_words_are_refused(cohort, sonar
         LassoSelector(rule="median").fit(*sonar)
 
 
-def test_icc_of_other_features_or_too_strict_is_refused(cohort):
+def test_icc_of_other_features_is_refused(cohort):
     features, y, icc = cohort
     with pytest.raises(StudyError, match="no ICC"):
         select_features(features, y, icc.iloc[:10], SMALL, seed=0)
-    with pytest.raises(StudyError, match="No feature has an ICC above 1"):
-        select_features(features, y, icc, SelectionSettings(icc_threshold=1.0), seed=0)
+
+
+def test_where_no_feature_is_reliable_the_most_reliable_stays_and_that_is_told(cohort):
+    features, y, icc = cohort
+    strict = SelectionSettings(icc_threshold=0.995, folds=3)
+    selection = select_features(features, y, icc, strict, seed=0)
+    assert selection.survivors["icc"] == [icc.idxmax()]
+    assert "No feature has an ICC above 0.995; the one with the largest (0.99) was kept" in selection.notes[0]
+    assert not any("ICC" in note for note in select_features(features, y, icc, SMALL, seed=0).notes)
+
+
+def test_the_lasso_makes_as_many_folds_as_the_rarer_outcome_has_patients(cohort):
+    features, y, icc = cohort
+    rows = [*range(40), *range(40, 44)]
+    few = SelectionSettings(folds=10, smote="none")
+    selection = select_features(features.iloc[rows], y[rows], icc, few, seed=0)
+    assert selection.lasso.folds_ == 4
+    assert (
+        "Cross-validation in 4 folds instead of 10: the rarer outcome has no more patients."
+        in selection.notes
+    )
 
 
 def test_a_table_without_the_selected_features_is_refused(cohort):
@@ -164,9 +183,8 @@ def test_readable_names(feature, name):
     assert readable_name(feature) == name
 
 
-def test_a_study_without_second_reader_is_told_how_to_go_on():
+def test_where_nobody_was_read_twice_every_feature_stays():
     table = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 2.0]})
     unread = {"a": np.nan, "b": np.nan}
-    with pytest.raises(StudyError, match="icc_threshold=null"):
-        IccFilter(unread).fit(table)
+    assert IccFilter(unread).fit(table).get_support().all()
     assert IccFilter(unread, threshold=None).fit(table).get_support().all()

@@ -21,6 +21,9 @@ from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
 
 _ROWS_TOLD = 10
+# Columns and coefficients that the chapters make themselves.
+RESERVED = ("outcome", "site", "cohort", "second_reader", "rad_score", "trabecular_hu", "Intercept")
+RESERVED += ("radiomics", "radiomics_log_odds", "region")
 _T_SCORE_ROUNDING = 0.05
 # So many people of 50 or more cannot all have bone denser than the young adults' mean.
 ENOUGH_T_SCORES = 10
@@ -94,7 +97,7 @@ def _known(study: Study) -> list[str]:
 
 
 def _predictor_names(study: Study) -> list[str]:
-    taken = {*REQUIRED, *T_SCORES, *OPTIONAL, "outcome", "site", "cohort", "second_reader", "rad_score"}
+    taken = {*REQUIRED, *T_SCORES, *OPTIONAL, *RESERVED}
     found = [
         f"The predictor '{name}' has the name of a column with another meaning: call it otherwise, for "
         f"example {name}_history, and map that name under columns."
