@@ -101,21 +101,20 @@ def check_study(run: Run, workers: int = 0) -> Report:
     workers : int
         Parallel processes; 0 means one per core.
     """
-    in_tables = check_tables(run.study)
-    problems = in_tables + other_problems(run.study)
+    problems = check_tables(run.study) + other_problems(run.study)
     nobody = pd.DataFrame(columns=["patient_id", "site", "cohort", "status", "reason", "kind"])
-    if in_tables:
+    if problems:
         return Report(run.study, problems, pd.DataFrame(), pd.DataFrame(), nobody, {})
     screened = apply_inclusion(read_screened(run), run.study)
     cohort, undivided = _divide(screened, run.study)
     people, features, pictures, faults, remarks = nobody, None, {}, [], table_remarks(run.study)
-    if run.study.has_features and not problems:
+    if run.study.has_features:
         people, features, faults = look_at_features(run, cohort)
-    elif not problems:
+    else:
         people, pictures, faults = look_at_images(run, cohort, workers)
         remarks += identities.remarks(people)
     usable = cohort[~cohort["patient_id"].isin(people.loc[people["status"] == "refused", "patient_id"])]
-    problems += undivided + faults
+    problems = undivided + faults
     if not problems:
         foreseen = foresee(run, usable, features)
         problems, remarks = foreseen.problems, remarks + foreseen.remarks

@@ -34,7 +34,7 @@ def check_tables(study: Study) -> list[str]:
 
     Raw patient numbers do not appear: rows are named as a spreadsheet numbers them.
     """
-    problems = _predictor_names(study)
+    problems, sound = _predictor_names(study), []
     for site in study.sites:
         if site.virtual is not None:
             problems += _virtual_problems(study, site)
@@ -46,7 +46,8 @@ def check_tables(study: Study) -> list[str]:
             continue
         found = table.problems() or _missing_files(table)
         problems += [f"Table '{site.table.path}': {problem}" for problem in found]
-    return problems
+        sound += [] if found else [table]
+    return problems + _unlike_predictors(study, sound)
 
 
 def table_remarks(study: Study) -> list[str]:
@@ -110,6 +111,22 @@ def _predictor_names(study: Study) -> list[str]:
         for name in _extra(study)
         if "=" in name
     ]
+
+
+def _unlike_predictors(study: Study, tables: list[_HospitalTable]) -> list[str]:
+    """Predictors that are numbers in one table and words in another."""
+    found = []
+    for name in _extra(study):
+        places: dict[bool, list[str]] = {True: [], False: []}
+        for table in tables:
+            numeric = pd.api.types.is_numeric_dtype(table.values(name))
+            places[numeric].append(f"'{table.site.table.path}'")
+        if all(places.values()):
+            found.append(
+                f"The predictor '{name}' is a number in {', '.join(places[True])} and words in "
+                f"{', '.join(places[False])}: write it alike in all tables."
+            )
+    return found
 
 
 def _virtual_problems(study: Study, site: Site) -> list[str]:
