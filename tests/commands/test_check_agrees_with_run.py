@@ -5,11 +5,16 @@ Each study has one defect (`defective_hospital`). Few classifiers, few trees, no
 stops does not hang on them.
 """
 
+import os
 import re
+from pathlib import Path
 
 import in_this_process
+import numpy as np
+import pandas as pd
 import pytest
-from defective_hospital import ALL, DEFECTS, Hospitals
+import yaml
+from defective_hospital import ALL, DEFECTS, LIGHT, Hospitals
 from sklearn.ensemble import RandomForestClassifier
 
 from helpers.chapters import negative_controls
@@ -68,3 +73,32 @@ def test_check_and_run_agree(tmp_path, light, name):
     said = "\n".join(problems)
     assert all(line in said for line in reason.splitlines()), said
     assert not any("MRN-" in text for text in (*problems, reason))
+
+
+# Each once, in one site or divided over two; whole chapters where the table is small.
+REAL = {
+    "HCC-TACE-Seg": (1, ALL),
+    "Colorectal-Liver-Metastases": (2, ALL),
+    "Petrillo2023": (2, ("01", "04")),
+    "Hosny2018A": (1, ("01", "04")),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_real_tables_without_predictors_are_let_pass_and_run(tmp_path, light, name):
+    if "RADBOOK_REAL_DATA" not in os.environ:
+        pytest.skip("RADBOOK_REAL_DATA is not set: no real tables here")
+    table = pd.read_csv(Path(os.environ["RADBOOK_REAL_DATA"]) / "tables" / f"{name}.csv.gz")
+    number, chapters = REAL[name]
+    columns, sites = {"patient_id": "ID", "outcome": "Target"}, []
+    chosen = np.random.default_rng(1).random(len(table)) < 0.7 if number == 2 else np.full(len(table), True)
+    for role, rows in list({"development": chosen, "external": ~chosen}.items())[:number]:
+        table[rows].to_csv(tmp_path / f"{role}.csv", index=False)
+        site = {"name": role, "role": role, "table": {"path": f"{role}.csv", "columns": columns}}
+        sites.append(site | {"features": {"path": f"{role}.csv", "patient_id": "ID"}})
+    study = {"name": "real", "title": name, "seed": 5, "outcome": {"given": True}, "predictors": []}
+    file = tmp_path / "study.yml"
+    file.write_text(yaml.safe_dump(study | {"sites": sites, "parameters": LIGHT}), encoding="utf-8")
+    assert checked(file, tmp_path / "checked") == []
+    assert stopped(file, tmp_path / "run", chapters) == ""

@@ -22,7 +22,7 @@ from helpers.errors import StudyError
 from helpers.evaluation.by_hospital import ESTIMATES, judged, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import FEWEST
-from helpers.learning.logistic import LogisticModel, fit_logistic
+from helpers.learning.logistic import LogisticModel, fit_logistic, varying_predictors
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.study.parallel import on_cores, with_progress
 from helpers.study.run_folder import Run
@@ -60,7 +60,7 @@ def paper_way(
     chosen = select_features(features, outcome, procedure.agreement(features), procedure.settings, seed)
     selection = chosen.as_dict()
     table = patients.assign(rad_score=rad_score(selection, features))
-    used = {"radiomics": ["rad_score"]}
+    used, predictors = {"radiomics": ["rad_score"]}, varying_predictors(patients, predictors)
     if predictors:
         used |= {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
     return PaperWay(selection, {name: fit_logistic(table, "outcome", names) for name, names in used.items()})
