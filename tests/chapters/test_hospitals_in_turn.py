@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.chapters.hospitals_in_turn import hospitals_in_turn, paper_way
+from helpers.chapters.hospitals_in_turn import hospitals_in_turn, hospitals_in_words, paper_way
 from helpers.chapters.strict_validation import Procedure
 from helpers.evaluation.by_hospital import SCALES
 from helpers.evaluation.delong import delong_auc
@@ -99,6 +99,7 @@ def test_others_without_both_outcomes_are_a_reason_and_two_hospitals_no_summary(
     found = hospitals_in_turn(features, table, [], **COMMON)
     assert found.hospitals["status"].tolist() == ["one class", "not fitted"]
     assert "same outcome" in found.hospitals["reason"].iloc[1]
+    assert "Without Hospital B no model could be made" in hospitals_in_words(found)["hospitals-which"]
     assert found.measures.empty and found.summary.empty
     found = hospitals_in_turn(*patients([40, 40]), [], **COMMON)
     assert (found.summary["hospitals"] == 2).all() and found.summary["estimate"].isna().all()

@@ -143,13 +143,18 @@ def every_hospital(
 
 
 def hospitals_in_words(found: InTurn) -> dict[str, str]:
-    """How many hospitals were left out, and the summary of the radiomics model's AUC, by glue's names."""
+    """How many hospitals were left out, why some were not judged, and the radiomics model's summary AUC.
+
+    By glue's names.
+    """
     if found.hospitals.empty:
         without = "This study is not split by site: the tables here are empty."
         return {"hospitals-which": without, "hospitals-auc": "there is none"}
     status = found.hospitals.groupby("hospital")["status"].first()
     known = int(status.isin(["judged", "small"]).sum())
     which = f"Of {len(status)} hospitals, {known} could be judged by a model of the others."
+    for row in found.hospitals[found.hospitals["status"] == "not fitted"].itertuples():
+        which += f" Without {row.hospital} no model could be made: {row.reason}"
     auc = found.summary[(found.summary["model"] == "radiomics") & (found.summary["measure"] == "auc")]
     if auc.empty or auc["estimate"].isna().all():
         return {"hospitals-which": which, "hospitals-auc": f"there is none of fewer than {FEWEST} hospitals"}
