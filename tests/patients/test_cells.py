@@ -1,5 +1,6 @@
 """A table is read the same whatever program saved it, and a file that is none says so."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_encodings_and_delimiters_change_nothing(written, encoding, delimiter):
     assert list(table.columns) == HEADERS
     assert table.to_numpy().tolist() == ROWS
     assert list(table.index) == [2, 3]
+
+
+def test_a_table_packed_by_gzip_is_read_as_if_unpacked(written):
+    plain = text(";").encode("gbk")
+    assert written(gzip.compress(plain)).equals(written(plain))
+    book = (DATA / "dxa.xlsx").read_bytes()
+    assert written(gzip.compress(book), "登记表").equals(written(book, "登记表"))
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed[:12] + b"x" * 40])
+def test_a_damaged_gzip_file_says_so(written, damage):
+    with pytest.raises(StudyError, match="'dxa' is a damaged gzip file: copy it again"):
+        written(damage(gzip.compress(text(",").encode())))
 
 
 def test_western_accents_are_not_taken_for_chinese(written):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +18,7 @@ from helpers.features.cache import engine_versions
 from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import values as column_values
 from helpers.patients.spellings import MISSING
+from helpers.study.content_hash import file_hash
 from helpers.study.study_file import FeatureTable, Site, Study
 
 DIAGNOSTICS = "diagnostics_"
@@ -79,14 +82,28 @@ def read_features(study: Study, site: Site, table: FeatureTable) -> Ready:
     StudyError
         When it cannot be read, has no column of patient numbers, or names a patient or a feature twice.
     """
-    shown = f"Feature table '{table.path}'"
     path = study.path(table.path)
     if not path.is_file():
         raise StudyError(f"Site '{site.name}': there is no feature table '{table.path}'. Check its path.")
+    read = _as_it_is(path, file_hash(path), table)
+    return _of_site(read, study, site, f"Feature table '{table.path}'")
+
+
+# Sites that share a table read it once.
+@lru_cache(maxsize=2)
+def _as_it_is(path: Path, content: str, table: FeatureTable) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table's columns as numbers where they are, indexed by patient; and the engine that it states."""
+    shown = f"Feature table '{table.path}'"
     cells = _one_row_a_patient(read_cells(path, None, shown), table, shown)
     cells.index = column_values(cells.index.to_series(), "patient_id")
     _refuse_doubles(cells, shown)
-    engine = _stated_engine(cells)
+    numbers = pd.DataFrame({header: _numbers(cells[header]) for header in cells}, index=cells.index)
+    return numbers, _stated_engine(cells)
+
+
+def _of_site(read: tuple[pd.DataFrame, dict[str, str]], study: Study, site: Site, shown: str) -> Ready:
+    """The features in a table, under PyRadiomics' names, without columns that are none."""
+    cells, engine = read
     people = {same_header(name) for name in _patient_columns(study, site)}
     values, left_out = {}, {}
     for header in cells:
@@ -98,7 +115,7 @@ def read_features(study: Study, site: Site, table: FeatureTable) -> Ready:
         elif name in values:
             raise StudyError(f"{shown} has two columns for the feature '{name}': keep one of them.")
         else:
-            values[name] = _numbers(cells[header])
+            values[name] = cells[header]
     ready = pd.DataFrame(values, index=cells.index)
     _refuse_lost_decimals(ready, shown)
     return Ready(ready, left_out, engine)
@@ -173,6 +190,9 @@ def _stated_engine(cells: pd.DataFrame) -> dict[str, str]:
 
 def _numbers(texts: pd.Series) -> pd.Series:
     """Numbers with decimal points or, throughout, decimal commas; texts stay texts."""
+    plain = pd.to_numeric(texts, errors="coerce")
+    if plain.notna().all():
+        return plain.astype(float)
     filled = texts.where(~texts.str.casefold().isin(MISSING), "")
     for reading in (filled, filled.str.replace(",", ".", regex=False)):
         numbers = pd.to_numeric(reading, errors="coerce")

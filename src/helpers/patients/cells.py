@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+import gzip
 import io
 import re
 import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import python_calamine
 from helpers.errors import StudyError
 from helpers.study.one_line import one_line
 
+_GZIP_START = b"\x1f\x8b"
 _EXCEL_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITERS = ",;\t|"
 _WHOLE_NUMBERS_EXACT_BELOW = 1e15  # Excel keeps 15 digits
@@ -29,7 +32,8 @@ def read_cells(path: Path, sheet: str | None, shown: str) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        CSV (UTF-8, UTF-16, GBK or Western European; commas, semicolons or tabs) or Excel.
+        CSV (UTF-8, UTF-16, GBK or Western European; commas, semicolons or tabs) or Excel; also packed by
+        gzip.
     sheet : str or None
         Sheet of an Excel file; None is the first.
     shown : str
@@ -46,12 +50,22 @@ def read_cells(path: Path, sheet: str | None, shown: str) -> pd.DataFrame:
     StudyError
         When it cannot be read as a table, with the remedy.
     """
-    content = path.read_bytes()
+    content = _unpacked(path.read_bytes(), shown)
     if content.startswith(_EXCEL_STARTS):
         rows = _excel_rows(content, sheet, shown)
     else:
         rows = _csv_rows(_decoded(content, shown), shown)
     return _below_headers([[_cell(value) for value in row] for row in rows], shown)
+
+
+def _unpacked(content: bytes, shown: str) -> bytes:
+    """The content of a gzip file; any other content as it is."""
+    if not content.startswith(_GZIP_START):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        raise StudyError(f"{shown} is a damaged gzip file: copy it again, or unpack it.") from None
 
 
 def same_header(header: str) -> str:
@@ -146,8 +160,9 @@ def _cell(value: object) -> str:
         rounded = float(f"{value:.15g}") if abs(value) > _ROUNDING_LEAVES else 0.0
         return np.format_float_positional(rounded, trim="-")
     text = one_line(str(value))
-    protected = re.fullmatch(r'="(.*)"', text)  # how hospital systems keep leading zeros from Excel
-    return protected[1].strip() if protected else text
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        return text[2:-1].strip()  # how hospital systems keep leading zeros from Excel
+    return text
 
 
 def _below_headers(rows: list[list[str]], shown: str) -> pd.DataFrame:

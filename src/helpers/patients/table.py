@@ -16,6 +16,7 @@ from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
 from helpers.patients.columns import faults as column_faults
 from helpers.patients.columns import values as column_values
+from helpers.patients.site_rows import rows_of_nobody, rows_of_site, shared_patients
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Site, Study
@@ -34,7 +35,7 @@ def check_tables(study: Study) -> list[str]:
 
     Raw patient numbers do not appear: rows are named as a spreadsheet numbers them.
     """
-    problems, sound = _predictor_names(study), []
+    problems, numbers, sound = _predictor_names(study), [], []
     for site in study.sites:
         if site.virtual is not None:
             problems += _virtual_problems(study, site)
@@ -47,13 +48,16 @@ def check_tables(study: Study) -> list[str]:
         found = table.problems() or _missing_files(table)
         problems += [f"Table '{site.table.path}': {problem}" for problem in found]
         sound += [] if found else [table]
-    return problems + _unlike_predictors(study, sound)
+        if "patient_id" in table.texts:
+            numbers.append((site, table.values("patient_id")))
+    return problems + shared_patients(numbers) + _unlike_predictors(study, sound)
 
 
 def table_remarks(study: Study) -> list[str]:
     """What stops nothing in tables that `check_tables` has passed, and should be known: a sentence each."""
     tables = [_HospitalTable.read(study, site) for site in study.sites if site.virtual is None]
-    return [f"Table '{table.site.table.path}': {remark}" for table in tables for remark in table.remarks()]
+    found = [f"Table '{table.site.table.path}': {remark}" for table in tables for remark in table.remarks()]
+    return found + rows_of_nobody((table.site, table.texts.index, table.rows) for table in tables)
 
 
 def read_table(run: Run, site: Site) -> pd.DataFrame:
@@ -153,24 +157,27 @@ class _HospitalTable:
         Our columns that the table has; the index is the row number in the spreadsheet.
     headers : list of str
         All headers of the table.
+    rows : Index
+        All rows of the table, those of other sites too.
     """
 
     study: Study
     site: Site
     texts: pd.DataFrame
     headers: list[str]
+    rows: pd.Index
 
     @classmethod
     def read(cls, study: Study, site: Site) -> _HospitalTable:
         path = study.path(site.table.path)
         if not path.is_file():
             raise StudyError(f"Site '{site.name}': there is no table '{site.table.path}'. Check its path.")
-        cells = read_cells(path, site.table.sheet, f"Table '{site.table.path}'")
-        headers = list(cells.columns)
+        table = read_cells(path, site.table.sheet, f"Table '{site.table.path}'")
+        cells, headers = rows_of_site(table, site), list(table.columns)
         places = {same_header(header): place for place, header in reversed([*enumerate(headers)])}
         wanted = {name: same_header(site.table.columns.get(name, name)) for name in _known(study)}
         texts = {name: cells.iloc[:, places[key]] for name, key in wanted.items() if key in places}
-        return cls(study, site, pd.DataFrame(texts, index=cells.index), headers)
+        return cls(study, site, pd.DataFrame(texts, index=cells.index), headers, table.index)
 
     def problems(self) -> list[str]:
         """What is wrong: headers first, then column by column, then what columns say of each other."""

@@ -36,12 +36,14 @@ class VirtualSource(Strict):
 class CohortTable(Strict):
     """A hospital's own table, one row a patient: CSV, or one sheet of an Excel file (the first by default).
 
-    ``columns`` maps our names to the table's headers.
+    ``columns`` maps our names to the table's headers. Of a table that several sites share, a site takes the
+    rows in which every column named in ``where`` says what it says there.
     """
 
     path: Path
     sheet: str | None = None
     columns: dict[str, str] = {}
+    where: dict[str, str | int] = {}
 
 
 class FeatureTable(Strict):
