@@ -31,7 +31,7 @@ def network(tmp_path):
         people[["ID"]].drop_duplicates().assign(mean=range(people["ID"].nunique())).to_csv(
             tmp_path / "features.csv", index=False
         )
-        columns = {"patient_id": "ID", "osteoporosis": "Target"}
+        columns = {"patient_id": "ID", "outcome": "Target"}
         sites = [
             {"name": name, "role": role, "table": {"path": "people.csv", "columns": columns, "where": where}}
             | {"features": {"path": "features.csv", "patient_id": "ID"}}
@@ -53,7 +53,7 @@ def test_each_site_has_its_rows_whatever_the_spelling(network, tmp_path):
         "North": [1, 2, 5, 7],
         "South": [3, 4, 6, 8],
     }
-    cohort = screened.assign(cohort="external", second_reader=False, osteoporosis=0)
+    cohort = screened.assign(cohort="external", second_reader=False, outcome=0)
     bring_features(run, cohort)
     features = run.read("features").set_index("patient_id")["mean"]
     assert (features + 1).to_dict() == dict(zip(screened["patient_id"], numbers, strict=True))
