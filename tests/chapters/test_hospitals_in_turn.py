@@ -57,6 +57,16 @@ def test_a_hospital_is_judged_by_the_others_alone(four):
     found.hospitals.reset_index(inplace=True)
 
 
+def test_what_is_expected_beforehand_sees_no_patient_whom_it_judges(four):
+    """Age is noise here: a model that had seen the patients would find something in it."""
+    features, table, found = four
+    rows = found.hospitals.set_index(["model", "hospital"])
+    assert rows["beforehand"].notna().all()
+    clinical, both, radiomics = (rows.loc[name] for name in ("clinical", "nomogram", "radiomics"))
+    assert (clinical["apparent"] >= 0.5).all() and clinical["beforehand"].mean() < 0.55
+    assert (both["beforehand"] - radiomics["beforehand"]).max() < 0.02
+
+
 def test_tables_fit_together(four):
     _, _, found = four
     assert set(found.hospitals["model"]) == {"radiomics", "clinical", "nomogram"}

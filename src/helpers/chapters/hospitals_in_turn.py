@@ -8,20 +8,23 @@ time; beside it stands what nested cross-validation of the others says beforehan
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from threadpoolctl import threadpool_limits
 
 from helpers.chapters.artifacts import patients_with_features
-from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
+from helpers.chapters.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
 from helpers.errors import StudyError
 from helpers.evaluation.by_hospital import ESTIMATES, judged, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import FEWEST
+from helpers.learning.draws import stratified_folds
 from helpers.learning.logistic import LogisticModel, fit_logistic, varying_predictors
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.study.parallel import on_cores, with_progress
@@ -76,8 +79,8 @@ class InTurn:
         A row a hospital and model, `HOSPITAL_COLUMNS`: status ("judged"; "small": fewer than ten of a class,
         an AUC is only a hint; "one class"; "not fitted", and then reason), n and events there, others and
         others_events (patients who made the model), features (in the Rad-score), apparent (AUC on the
-        others), beforehand with its interval (nested AUC on the others; radiomics only), auc there with
-        DeLong's interval. A hospital that cannot be judged has one row, its model "".
+        others), beforehand with its interval (cross-validated AUC on the others), auc there with DeLong's
+        interval. A hospital that cannot be judged has one row, its model "".
     measures : DataFrame
         hospital, model, measure, n, events; estimate, low, high, scaled, variance
         (:func:`helpers.evaluation.by_hospital.judged`); weight (percent).
@@ -190,7 +193,7 @@ def _leave_out(
         with threadpool_limits(1):  # sums would depend on the number of threads
             fitted = paper_way(features[~there], patients[~there], predictors, procedure, drawn[0])
             row |= {"features": len(fitted.selection["features"])}
-            beforehand = _beforehand(procedure, features[~there], others.to_numpy(), drawn)
+            beforehand = _beforehand(procedure, features[~there], patients[~there], predictors, drawn)
             own = fitted.risks(features[~there], patients[~there])
             risks = fitted.risks(features[there], patients[there])
     except StudyError as problem:
@@ -201,7 +204,9 @@ def _leave_out(
         area = delong_auc(y, risk)
         known = {"auc": area.auc, "auc_low": area.ci_low, "auc_high": area.ci_high}
         known |= {"apparent": delong_auc(others, own[model]).auc}
-        rows.append(row | {"model": model} | known | (beforehand if model == "radiomics" else {}))
+        expected = beforehand.get(model, {}).items()
+        known |= {f"beforehand{end}": value for end, value in expected}
+        rows.append(row | {"model": model} | known)
         measures.append(judged(y, risk).reset_index().assign(model=model, **there_are))
     return rows, measures
 
@@ -216,10 +221,38 @@ def _with_readers(procedure: Procedure, others: pd.Index) -> Procedure:
 
 
 def _beforehand(
-    procedure: Procedure, features: pd.DataFrame, y: np.ndarray, drawn: tuple[int, int, int]
-) -> dict[str, float]:
+    procedure: Procedure,
+    features: pd.DataFrame,
+    patients: pd.DataFrame,
+    predictors: list[str],
+    drawn: tuple[int, int, int],
+) -> dict[str, dict[str, float]]:
+    """AUC of each model with its interval, by models that never saw the patient who is judged.
+
+    The nomogram joins the predictors with the log odds of such risks, as in chapter 10. Where a level of a
+    predictor is in one fold alone, there is no clinical model and no nomogram.
+    """
     seed, folds, repeats = drawn
     strict = replace(procedure, settings=replace(procedure.settings, smote="none"))
+    y = patients["outcome"].to_numpy()
     nested = nested_predictions(strict, features, y, folds, repeats, seed, workers=1, label="")
-    area = nested_auc(y, nested)
-    return {"beforehand": area.auc, "beforehand_low": area.ci_low, "beforehand_high": area.ci_high}
+    areas = {"radiomics": nested_auc(y, nested)}
+    if predictors:
+        log_odds = logit(nested.mean.clip(1e-6, 1 - 1e-6))
+        table, names = patients.assign(radiomics=log_odds), [*predictors, "radiomics"]
+        numbers = stratified_folds(y, feasible_folds(y, folds), seed)
+        with suppress(StudyError):
+            for model, used in {"clinical": predictors, "nomogram": names}.items():
+                areas[model] = delong_auc(y, _held_out(table, used, numbers))
+    return {
+        model: {"": area.auc, "_low": area.ci_low, "_high": area.ci_high} for model, area in areas.items()
+    }
+
+
+def _held_out(table: pd.DataFrame, predictors: list[str], numbers: np.ndarray) -> np.ndarray:
+    """Risks by logistic regressions on the other folds, shape (patients,)."""
+    risks = np.empty(len(table))
+    for fold in np.unique(numbers):
+        there = numbers == fold
+        risks[there] = fit_logistic(table[~there], "outcome", predictors).probability(table[there])
+    return risks
