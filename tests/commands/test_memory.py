@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -77,6 +78,19 @@ def test_a_chapter_that_was_cut_off_is_not_trusted(run):
 def test_another_parameter_executes_again_and_another_folder_does_not(run):
     assert not memory.holds(run, "05", {"folds": 3})
     assert memory.holds(run, "05", {"run_dir": "elsewhere", "workers": 7, "study": "copy.yml"})
+
+
+def test_chapter_15_follows_from_the_real_patients_and_no_other_does(run, tmp_path, monkeypatch):
+    shutil.copytree(REPOSITORY / "data", tmp_path / "data")
+    monkeypatch.setattr(memory, "REPOSITORY", tmp_path)
+    assert held(run) == {*STEPS}
+    for name in ("real/keek2020_clinical.csv", "studies/real.yml"):
+        file = tmp_path / "data" / name
+        before = file.read_bytes()
+        file.write_bytes(before + b"\n")
+        assert held(run) == {*STEPS} - {"15"}
+        file.write_bytes(before)
+    assert not memory.holds(run, "15", {"real_study": "theirs.yml"})
 
 
 def test_a_moved_run_folder_is_not_executed_again(run, tmp_path):

@@ -320,3 +320,5 @@ def test_a_hospitals_own_run_meets_no_new_hospital_unless_it_names_one(ready):
     assert is_needed(study, "11", {"new_study": "partner.yml"})
     virtual = load_study(REPOSITORY / "tests" / "data" / "tiny.yml")
     assert is_needed(virtual, "11", {})
+    # Real patients stand beside virtual ones, never in a hospital's own book.
+    assert is_needed(virtual, "15", {}) and not is_needed(study, "15", {})

@@ -3,13 +3,14 @@
 import json
 import re
 
+import nbformat
 import pytest
 import yaml
 from predicted_run import VIRTUAL, predicted_run
 
 from helpers.errors import StudyError
 from helpers.pages import staging
-from helpers.study.places import REPOSITORY
+from helpers.study.places import REPOSITORY, STEPS
 
 
 def staged_chapters(source):
@@ -119,8 +120,19 @@ def test_what_a_run_has_not_made_is_told_at_the_head_of_every_page(run, tmp_path
     run.enter(run.notebooks / "01_cohort.ipynb")
     staging.stage(run, tmp_path / "source")
     said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
-    assert said == staging.VIRTUAL_BANNER
+    assert said == staging.VIRTUAL_BANNER.format("", "")
     run.table_path("<b>theirs").write_text("auc\n0.999\n", encoding="utf-8")
     staging.stage(run, tmp_path / "source")
     said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
     assert "share/tables/&lt;b&gt;theirs.csv" in said and "Repeat from chapter 01" in said
+
+
+def test_the_notice_of_a_virtual_study_is_true_beside_real_patients(run, tmp_path):
+    chapter = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Real patients")])
+    nbformat.write(chapter, run.notebooks / f"{STEPS['15']}.ipynb")
+    staging.stage(run, tmp_path / "source")
+    said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
+    assert said.startswith(
+        "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers and"
+    )
+    assert "chapter 15 are about real people" in said and "第 15 章是真实患者" in said

@@ -26,6 +26,9 @@ from helpers.study.run_folder import Run
 PER_CASE_STEPS = ("01", "02", "03")
 # Where the results lie, and who computes, changes none.
 _NOT_IN_RESULTS = {"study", "run_dir", "workers"}
+# Study files of others, who may change their tables; the book's own real patients lie in data/real.
+_OTHERS = {"new_study", "real_study"}
+REAL_STEP = "15"
 # What a chapter shows; what it no longer shows must go.
 _SHOWN = ("share/", "private/tables/", "private/figures/")
 
@@ -37,7 +40,7 @@ def holds(run: Run, step: str, parameters: dict[str, Any]) -> bool:
     is not what it was, or when its code, the study or its parameters have changed.
     """
     virtual = all(site.virtual is not None for site in run.study.sites)
-    if (step in PER_CASE_STEPS and not virtual) or parameters.get("new_study"):
+    if (step in PER_CASE_STEPS and not virtual) or _OTHERS.intersection(parameters):
         return False
     entries, notebook = run.ledger.entries(), _notebook(run, step)
     known = entries.get(run.place(notebook))
@@ -86,9 +89,10 @@ def _notebook(run: Run, step: str) -> Path:
 def _origin(run: Run, step: str, parameters: dict[str, Any]) -> str:
     """Hash of everything but earlier results; who computes changes nothing."""
     settings = [run.study.path(run.study.extraction)] if run.study.extraction else []
-    printed = [
-        path for name in ("paper", "virtual") for path in sorted((REPOSITORY / "data" / name).iterdir())
-    ]
+    data = REPOSITORY / "data"
+    printed = [path for name in ("paper", "virtual") for path in sorted((data / name).iterdir())]
+    if step == REAL_STEP:
+        printed += [*sorted((data / "real").iterdir()), data / "studies" / "real.yml"]
     protocols = [run.study.path(site.virtual.protocol) for site in run.study.sites if site.virtual]
     files = [notebook_source(step), STYLE, *settings, *printed, *protocols, *_code_behind(step)]
     values = {name: value for name, value in parameters.items() if name not in _NOT_IN_RESULTS}

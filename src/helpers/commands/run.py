@@ -177,13 +177,16 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
     """Whether a study has work for a notebook.
 
     Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
-    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals.
+    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals. Real patients
+    (15) stand beside virtual ones.
     """
     virtual = {site.role for site in study.sites if site.virtual}
     if step in IMAGE_STEPS:
         return not study.has_features
     if step == APPLY_STEP:
         return bool(parameters.get("new_study") or virtual)
+    if step == memory.REAL_STEP:
+        return study.is_virtual
     return step != EVIDENCE_STEP or virtual == {"development", "external"}
 
 

@@ -21,14 +21,15 @@ from helpers.pages import (
     nomogram_page,
     viewer_page,
 )
-from helpers.study.places import REPOSITORY, replacing, visible_files
+from helpers.study.places import REPOSITORY, STEPS, replacing, visible_files
 from helpers.study.run_folder import Run
 
 PAGES = (landing, nomogram_page, cutoff_page, viewer_page, checklists, model_card, downloads, benchmarks)
 VIRTUAL_BANNER = (
-    "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers are about real people."
-    " 虚拟队列：模拟的患者和模拟的 CT。"
+    "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
+    "people. 虚拟队列：模拟的患者和模拟的 CT{}。"
 )
+REAL_PATIENTS = " and chapter 15", "（第 15 章是真实患者）"
 
 
 def stage(run: Run, source: Path) -> None:
@@ -163,7 +164,10 @@ def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
 
 def _config(run: Run) -> bytes:
     config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
-    banners = [VIRTUAL_BANNER] if run.study.is_virtual else []
+    has_real = (run.notebooks / f"{STEPS['15']}.ipynb").is_file()
+    banners = (
+        [VIRTUAL_BANNER.format(*(REAL_PATIENTS if has_real else ("", "")))] if run.study.is_virtual else []
+    )
     if doubtful := doubts.banner(run):
         banners.append(doubtful)
     if banners:

@@ -130,18 +130,26 @@ def font_families(text: str) -> list[str]:
 
 
 def save_figure(
-    run: Run, name: str, figure: Figure, single_patient: bool = False, of_paper: bool = False
+    run: Run,
+    name: str,
+    figure: Figure,
+    single_patient: bool = False,
+    of_paper: bool = False,
+    data: str = "",
 ) -> None:
     """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner.
+
+    Where it shows other data than the run's, the corner says whose ``data`` they are.
 
     One that shows a ``single_patient`` who is real (a picture, a dot each, bars of few) goes to
     private/figures. One ``of_paper`` shows nothing but printed numbers, no data of the run.
     """
-    if run.study.is_virtual and not of_paper:
+    remark = data or ("virtual cohort" if run.study.is_virtual and not of_paper else "")
+    if remark:
         layout = figure.get_layout_engine()
         if layout is not None:  # a strip at the bottom stays free of labels
             layout.set(rect=(0, 0.03, 1, 0.97))
-        figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
+        figure.text(0.995, 0.002, remark, ha="right", va="bottom", fontsize=7, color="#777777")
     private = single_patient and not run.study.is_virtual
     with run.writing(run.figure_path(name, "svg", private)) as path:
         # No date in the file: the same run gives the same bytes.

@@ -86,6 +86,11 @@ class Run:
         return self.private / "new_hospital"
 
     @property
+    def real_patients(self) -> Path:
+        """Run folder of the real patients beside whom a virtual study is set: their pseudonyms and tables."""
+        return self.private / "real_patients"
+
+    @property
     def bundle(self) -> Path:
         """The frozen model."""
         return self.private / "bundle"
