@@ -136,3 +136,11 @@ def test_the_notice_of_a_virtual_study_is_true_beside_real_patients(run, tmp_pat
         "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers and"
     )
     assert "chapter 15 are about real people" in said and "第 15 章是真实患者" in said
+    for name in ("real_patients.md", "zh/real_patients.md"):
+        page = (tmp_path / "source" / name).read_text(encoding="utf-8")
+        assert ":link: /notebooks/15_real_patients" in page
+
+
+def test_without_chapter_15_the_landing_page_has_no_door_to_it(run, tmp_path):
+    staging.stage(run, tmp_path / "source")
+    assert (tmp_path / "source" / "real_patients.md").read_text(encoding="utf-8") == ""

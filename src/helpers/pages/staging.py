@@ -19,12 +19,14 @@ from helpers.pages import (
     landing,
     model_card,
     nomogram_page,
+    real_patients,
     viewer_page,
 )
-from helpers.study.places import REPOSITORY, STEPS, replacing, visible_files
+from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
-PAGES = (landing, nomogram_page, cutoff_page, viewer_page, checklists, model_card, downloads, benchmarks)
+PAGES = (landing, real_patients, nomogram_page, cutoff_page, viewer_page, checklists, model_card, downloads)
+PAGES += (benchmarks,)
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
     "people. 虚拟队列：模拟的患者和模拟的 CT{}。"
@@ -164,10 +166,8 @@ def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
 
 def _config(run: Run) -> bytes:
     config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
-    has_real = (run.notebooks / f"{STEPS['15']}.ipynb").is_file()
-    banners = (
-        [VIRTUAL_BANNER.format(*(REAL_PATIENTS if has_real else ("", "")))] if run.study.is_virtual else []
-    )
+    but = REAL_PATIENTS if real_patients.has_real_patients(run) else ("", "")
+    banners = [VIRTUAL_BANNER.format(*but)] if run.study.is_virtual else []
     if doubtful := doubts.banner(run):
         banners.append(doubtful)
     if banners:
