@@ -110,3 +110,12 @@ def test_every_number_that_the_chapter_says_is_given(found):
     asked = {part.split("`")[0] for part in text.split("{glue:text}`")[1:]}
     said = real_patients.in_words(real_patients.three_aucs(found), found, real_patients.virtual_aucs(STRICT))
     assert asked - set(said) == {"real-n", "real-died", "real-features", "real-predictors"}
+
+
+def test_the_book_names_none_of_the_patients(finished):
+    """Their authors published the numbers; a hospital's would be as well protected."""
+    raw = pd.read_csv(REPOSITORY / "data" / "real" / "keek2020_clinical.csv")["ID"]
+    shown = [finished.notebooks / "15_real_patients.ipynb", *finished.folder.glob("share/*/real_*")]
+    assert len(shown) == 10  # the notebook, five tables, two figures twice
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in shown]
+    assert not [number for number in raw if any(number in text for text in texts)]
