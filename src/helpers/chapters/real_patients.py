@@ -96,14 +96,14 @@ def beside_published(aucs: pd.DataFrame, summary: pd.DataFrame, virtual: pd.Data
         patients, model, measure, apparent, beforehand, elsewhere (texts: one number, or smallest to largest)
         and summary (of elsewhere, with its 95 % interval).
     """
-    measure, rows = "AUC, three years", []
+    rows = []
     for model, part in aucs.groupby("model", sort=False):
         total = summary[(summary["model"].map(NAMES) == model) & (summary["measure"] == "auc")].iloc[0]
         row = {name: _range(part[column]) for name, column in _PLACES.items()}
         row["summary"] = f"{total['estimate']:.2f} ({total['ci_low']:.2f} to {total['ci_high']:.2f})"
-        rows.append({"patients": "these, by hospital", "model": model, "measure": measure, **row})
+        rows.append({"patients": "these", "model": model, "measure": "AUC", **row})
     for model, span in PUBLISHED.items():
-        where = {"patients": "the authors', BD2Decide", "measure": "C index"}
+        where = {"patients": "BD2Decide", "measure": "C index"}
         rows.append({**where, "model": model, "elsewhere": span})
     for _, row in virtual.iterrows():
         spans = {name: f"{row[column]:.2f}" for name, column in _PLACES.items()}
