@@ -90,8 +90,9 @@ RULES: dict[str, Rule] = {
     "rescanned": _SOME,
     "stored": _SOME,
     "draws": _SOME,
+    "features_every": _SOME,
     **dict.fromkeys(("study", "run_dir"), Rule(lambda value: isinstance(value, str), "a path")),
-    **dict.fromkeys(("bundle", "new_study", "numbers", "design"), _PLACE),
+    **dict.fromkeys(("bundle", "new_study", "real_study", "numbers", "design"), _PLACE),
 }
 
 
