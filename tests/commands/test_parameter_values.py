@@ -16,7 +16,8 @@ def test_the_defaults_of_all_notebooks_keep_the_rules_and_no_rule_is_left_over()
 
 
 @pytest.mark.parametrize(
-    "study", ["data/studies/quick.yml", "data/studies/template.yml", "tests/data/tiny.yml"]
+    "study",
+    ["data/studies/quick.yml", "data/studies/real.yml", "data/studies/template.yml", "tests/data/tiny.yml"],
 )
 def test_the_studies_of_the_repository_keep_them(study):
     content = yaml.safe_load((REPOSITORY / study).read_text(encoding="utf-8"))
