@@ -22,7 +22,7 @@ def test_figure_marks_a_made_up_patient(births):
     table, model, chart = births
     example = typical_patient(table, model.predictors)
     assert example["race"] == "white"
-    figure = plot_nomogram(chart, example, {"age": "Age (years)"})
+    figure = plot_nomogram(chart, example, {"age": "Age (years)"}, "osteoporosis")
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "Age (years)" in texts and "Risk of osteoporosis" in texts
     plt.close(figure)

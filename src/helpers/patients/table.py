@@ -63,9 +63,9 @@ def read_table(run: Run, site: Site) -> pd.DataFrame:
     -------
     DataFrame
         patient_id, site, age (years), sex, exclusion, and as far as the table has them: t_score (the lowest
-        given), osteoporosis (0/1; where the study file says that it is given), interval_days, scanner,
+        given), outcome (0/1; where the study file says that it is given), interval_days, scanner,
         allocation, fracture and contrast (booleans), and the study's predictors. A table without outcomes
-        gives neither t_score nor osteoporosis.
+        gives neither t_score nor outcome.
     """
     people = _HospitalTable.read(run.study, site).people()
     people["patient_id"] = pseudonyms.pseudonyms(run, site.name, people["patient_id"].tolist())
