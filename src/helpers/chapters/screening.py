@@ -37,8 +37,22 @@ def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
         "min-age": f"{study.inclusion.min_age}",
         "max-interval": f"{study.inclusion.max_interval_days}",
         "split": "as the hospital's own table says" if own else "drawn at random here, within each outcome",
+        "own-limits": _limits_in_words(screened, study),
+        "outcome-name": study.outcome.name,
         "outcome-rule": study.outcome.in_words,
     }
+
+
+def _limits_in_words(screened: pd.DataFrame, study: Study) -> str:
+    """The study's own limits, as far as the tables tell what they are about."""
+    limits = []
+    if "age" in screened and study.inclusion.min_age:
+        limits.append(f"an age of {study.inclusion.min_age} years or more")
+    if "interval_days" in screened:
+        limits.append(f"less than {study.inclusion.max_interval_days} days between image and outcome")
+    if not limits:
+        return "The study itself excludes nobody."
+    return f"Where they give none, the study asks for {' and '.join(limits)}."
 
 
 def second_reader(cohort: pd.DataFrame, run: Run) -> pd.Series:

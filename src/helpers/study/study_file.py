@@ -365,6 +365,12 @@ class Study(Strict):
         return self.outcome.is_the_papers and self.region == REGION
 
     @property
+    def region_in_words(self) -> str:
+        """What the features were measured in; ready features of another outcome are not taken for bone's."""
+        unsaid = self.region == REGION and self.has_features and not self.outcome.is_the_papers
+        return "the region of interest" if unsaid else self.region
+
+    @property
     def has_features(self) -> bool:
         """Whether the sites bring ready features instead of images."""
         return self.sites[0].features is not None
