@@ -21,7 +21,7 @@ from helpers.study.study_file import load_study
 
 NOT_OURS = re.compile(
     r"osteopor|vertebra|densitom|\bbones?\b|\bHU\b|Hounsfield|\bDXA\b|T-score|\bT12\b|\bL1\b|virtual"
-    r"|the paper\b|\bpaper's|xu2026|Table \d|Figure \d|\b1688\b|\b877\b|骨|椎",
+    r"|the paper\b|\bpaper's|xu2026|Table \d|Figure \d|(?<![.\d])(?:1688|877)\b|骨|椎",
     re.IGNORECASE,
 )
 LIGHT = {

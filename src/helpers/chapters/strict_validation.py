@@ -94,26 +94,6 @@ class Procedure:
         return replace(self.settings, folds=numbers), PredefinedSplit(numbers)
 
 
-<<<<<<< HEAD
-=======
-def feasible_folds(y: Sequence[int], wanted: int) -> int:
-    """As many folds as wanted, or as the rarer class has patients.
-
-    Raises
-    ------
-    StudyError
-        When a class has fewer than two patients.
-    """
-    rarest = int(np.bincount(checked_outcome(y)).min())
-    if rarest < 2:
-        raise StudyError(
-            "Cross-validation needs at least two patients with and two without the outcome in every "
-            "training part: use fewer folds or more patients."
-        )
-    return min(wanted, rarest)
-
-
->>>>>>> 35cf227 (The study file names the outcome, its two groups and the region; tables, figures and sentences follow)
 class Fitted(NamedTuple):
     """Predicted risks of one resample's model, and the features it chose."""
 

@@ -139,7 +139,6 @@ def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[st
 def look_at_features(run: Run, cohort: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Take the ready features as notebook 01 does.
 
-<<<<<<< HEAD
     Returns
     -------
     people : DataFrame
@@ -149,17 +148,6 @@ def look_at_features(run: Run, cohort: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         used.
     problems : list of str
         Why the study would stop here.
-=======
-
-def too_few(usable: pd.DataFrame, study: Study) -> list[str]:
-    """Which cohorts or folds would be too small without the refused patients.
-
-    Parameters
-    ----------
-    usable : DataFrame
-        cohort and outcome.
-    study : Study
->>>>>>> 35cf227 (The study file names the outcome, its two groups and the region; tables, figures and sentences follow)
     """
     people, features = cohort[["patient_id", "site", "cohort"]].assign(status="ok", reason="", kind=""), None
     if cohort.empty:
