@@ -124,7 +124,7 @@ def _of_another_design(staged: dict[str, bytes], run: Run) -> dict[str, str]:
     kept = made | {"index.md", "summary.md", "zh/summary.md"}
     pages = {name for name in staged if name.endswith((".md", ".ipynb"))} - kept
     gone = {name for name in pages if name.rsplit(".", 1)[0] not in listed}
-    return {name: _title(staged[name].decode()) if name.endswith(".md") else "" for name in gone}
+    return {name: _title(staged[name].decode()) for name in gone}
 
 
 def _contents(run: Run) -> dict:
@@ -134,7 +134,8 @@ def _contents(run: Run) -> dict:
 
 
 def _title(page: str) -> str:
-    return re.search(r"^# (.+)$", page, re.MULTILINE)[1]
+    found = re.search(r"^# (.+)$", page, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str, str]) -> bytes:
