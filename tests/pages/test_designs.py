@@ -105,7 +105,7 @@ def test_the_words_of_the_study_stand_where_the_papers_did(own):
 
 @pytest.mark.parametrize("predictors", [["age"], []], ids=["clinical", "no predictors"])
 def test_no_cell_that_a_question_of_its_own_gets_speaks_of_the_paper(tmp_path, predictors):
-    """Prose and code as they lie in the repository, without a run: what a change of a chapter breaks first."""
+    """Prose and code as they lie in the repository: what a change of a chapter breaks first."""
     study = load_study(write_study(tmp_path, predictors))
     said = {}
     for number in ("01", "04", "05", "06", "07", "08", "10", "11"):
