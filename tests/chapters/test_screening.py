@@ -5,7 +5,7 @@ import pytest
 
 from helpers.chapters import screening
 from helpers.study.places import REPOSITORY
-from helpers.study.study_file import Outcome, Study
+from helpers.study.study_file import Inclusion, Outcome, Study
 
 
 @pytest.fixture
@@ -49,3 +49,11 @@ def test_rules_are_told_as_the_study_has_them(screened, study):
     assert words["split"] == "drawn at random here, within each outcome"
     own = screening.rules_in_words(screened.assign(allocation="training"), study)
     assert own["split"] == "as the hospital's own table says"
+
+
+def test_limits_are_told_as_far_as_the_tables_know_what_they_are_about(screened, study):
+    young = study.model_copy(update={"inclusion": Inclusion(min_age=18, max_interval_days=90)})
+    words = screening.rules_in_words(screened.assign(interval_days=3), young)["own-limits"]
+    assert "an age of 18 years or more and less than 90 days between image and outcome" in words
+    ageless = screening.rules_in_words(screened.drop(columns="age"), young)["own-limits"]
+    assert ageless == "The study itself excludes nobody."

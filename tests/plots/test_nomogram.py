@@ -26,3 +26,13 @@ def test_figure_marks_a_made_up_patient(births):
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "Age (years)" in texts and "Risk of osteoporosis" in texts
     plt.close(figure)
+
+
+def test_a_long_outcome_stays_beside_its_line(births):
+    table, model, chart = births
+    figure = plot_nomogram(chart, typical_patient(table, model.predictors), {}, "death within three years")
+    figure.canvas.draw()
+    title = next(text for text in figure.axes[0].texts if text.get_text().startswith("Risk of death"))
+    start = figure.axes[0].transData.transform((0, 0))[0]
+    assert title.get_window_extent().x1 < start
+    plt.close(figure)

@@ -39,6 +39,7 @@ def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
         "split": "as the hospital's own table says" if own else "drawn at random here, within each outcome",
         "own-limits": _limits_in_words(screened, study),
         "outcome-name": study.outcome.name,
+        "region": study.region_in_words,
         "outcome-rule": study.outcome.in_words,
     }
 

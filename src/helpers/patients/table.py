@@ -94,7 +94,8 @@ def _outcome(study: Study) -> list[str]:
 
 def _known(study: Study) -> list[str]:
     """Our columns."""
-    return list(dict.fromkeys([*REQUIRED, *_outcome(study), *T_SCORES, *OPTIONAL, *_extra(study)]))
+    scores = T_SCORES if study.outcome.is_the_papers else []
+    return list(dict.fromkeys([*REQUIRED, *_outcome(study), *scores, *OPTIONAL, *_extra(study)]))
 
 
 def _predictor_names(study: Study) -> list[str]:
@@ -135,7 +136,9 @@ def _virtual_problems(study: Study, site: Site) -> list[str]:
         for name in _extra(study)
     ]
     if study.outcome.given:
-        problems.append(f"Site '{site.name}': virtual patients have T-scores: leave out 'given' of outcome.")
+        problems.append(
+            f"Site '{site.name}': virtual patients have T-scores: leave out 'given' and 'name' of outcome."
+        )
     if not study.path(site.virtual.protocol).is_file():
         problems.append(
             f"Site '{site.name}': there is no protocol '{site.virtual.protocol}'. Check its path."

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, head_panel, stacked_panels
+from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, fonts_of, head_panel, stacked_panels
 
 
 def plot_calibration_panels(
@@ -45,7 +45,8 @@ def plot_calibration_panels(
     axes[1, 0].set_ylabel("Patients")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    outside = {"loc": "outside lower center", "ncols": len(labels)}
+    figure.legend(handles, labels, prop=fonts_of(labels), **outside)
     return figure
 
 

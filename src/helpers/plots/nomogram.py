@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -9,8 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.plots.style import font_families
 
 MARK = "#D55E00"
+_TITLE_WIDTH = 25  # letters of an axis title beside its line
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
@@ -70,7 +73,8 @@ def _label(value: float | str) -> str:
 
 def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
     """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
-    axis.text(-26, y, title, va="center", ha="left", fontsize=10, weight="bold")
+    style = {"fontsize": 10, "weight": "bold", "fontfamily": font_families(title)}
+    axis.text(-26, y, textwrap.fill(title, _TITLE_WIDTH), va="center", ha="left", **style)
     places = ticks.values() or [0]
     axis.hlines(y, min(places), max(places), color="black", linewidth=1.1)
     reached = {-1: -np.inf, 1: -np.inf}

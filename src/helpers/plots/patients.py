@@ -13,7 +13,14 @@ from matplotlib.text import Text
 
 from helpers.patients.flow_chart import LET_IN, OTHER_REASONS
 from helpers.patients.table_1 import by_cohort
-from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families, head_panel, remove_spare
+from helpers.plots.style import (
+    OUTCOME_COLOURS,
+    cohort_panels,
+    font_families,
+    fonts_of,
+    head_panel,
+    remove_spare,
+)
 from helpers.study.cohorts import cohort_title, is_cohort
 
 _REASONS_SHOWN = 8
@@ -116,5 +123,5 @@ def plot_ages(cohort: pd.DataFrame, titles: dict[int, str]) -> Figure:
         axis.set_xlabel("Age (years)")
         head_panel(axis, name, after=f" (n = {len(people)})")
     axes[0].set_ylabel("Share of the outcome group (%)")
-    axes[-1].legend()
+    axes[-1].legend(prop=fonts_of(list(titles.values())))
     return figure

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
-from helpers.plots.style import OUTCOME_COLOURS, font_families
+from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
@@ -104,14 +104,14 @@ def plot_frequency(axis: Axes, frequency: pd.Series, selected: list[str]) -> Non
     )
 
 
-def plot_rad_score(scores: pd.DataFrame, titles: dict[int, str]) -> Figure:
+def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
     """Rad-score of every patient by set and outcome, with median and quartiles.
 
     Parameters
     ----------
     scores : DataFrame
         The ``rad_score`` artifact.
-    titles : dict
+    groups : dict
         What patients without (0) and with the outcome (1) are called.
     """
     cohorts = ordered_cohorts(scores["cohort"])
@@ -137,7 +137,8 @@ def plot_rad_score(scores: pd.DataFrame, titles: dict[int, str]) -> Figure:
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(
         handles,
-        [titles[int(label)] for label in labels],
+        [groups[int(label)] for label in labels],
+        prop=fonts_of(list(groups.values())),
         loc="upper center",
         bbox_to_anchor=(0.5, 1.12),
         ncols=2,

@@ -141,7 +141,8 @@ def save_figure(
         layout = figure.get_layout_engine()
         if layout is not None:  # a strip at the bottom stays free of labels
             layout.set(rect=(0, 0.03, 1, 0.97))
-        figure.text(0.995, 0.002, "virtual cohort", ha="right", va="bottom", fontsize=7, color="#777777")
+        label = "virtual cohort" if run.study.is_of_paper_design else "simulated patients"
+        figure.text(0.995, 0.002, label, ha="right", va="bottom", fontsize=7, color="#777777")
     private = single_patient and not run.study.is_virtual
     with run.writing(run.figure_path(name, "svg", private)) as path:
         # No date in the file: the same run gives the same bytes.
