@@ -13,7 +13,7 @@ from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
 from helpers.plots.style import font_families
 
 MARK = "#D55E00"
-_TITLE_WIDTH = 25  # letters of an axis title beside its line
+_TITLE_WIDTH = 20  # letters of an axis title beside its line
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
