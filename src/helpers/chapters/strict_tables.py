@@ -131,8 +131,7 @@ def with_mean_hu(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
 
 def scanners_of(patients: pd.DataFrame) -> pd.Series:
     """Each patient's scanner, "not stated" where the study does not know it."""
-    unknown = pd.Series("", index=patients.index)
-    return patients.get("scanner", unknown).fillna("not stated")
+    return patients.reindex(columns=["scanner"])["scanner"].fillna("not stated")
 
 
 def scanners_in_training(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:
