@@ -5,7 +5,7 @@ import pytest
 
 from helpers.chapters import screening
 from helpers.study.places import REPOSITORY
-from helpers.study.study_file import Study
+from helpers.study.study_file import Inclusion, Outcome, Study
 
 
 @pytest.fixture
@@ -32,10 +32,12 @@ def test_examples_are_of_virtual_hospitals_only(screened, study):
     assert shown.columns.tolist() == ["patient_id", "site", "age", "exclusion"]
 
 
-def test_small_counts_are_not_shown():
+def test_small_counts_are_not_shown(study):
     cohort = pd.DataFrame({"cohort": ["external"] * 9 + ["training"] * 30})
     cohort["outcome"] = [0] * 7 + [1] * 2 + [0] * 20 + [1] * 10
-    counts = screening.counts_by_outcome(cohort, min_cell=5)
+    outcome = Outcome(name="relapse", positive="came back")
+    counts = screening.counts_by_outcome(cohort, study.model_copy(update={"min_cell": 5, "outcome": outcome}))
+    assert counts.columns.tolist() == ["No relapse", "Came back"]
     assert counts.index.tolist() == ["Training", "External validation"]
     assert counts.to_numpy().tolist() == [["20", "10"], ["7", "<5"]]
 
@@ -47,3 +49,11 @@ def test_rules_are_told_as_the_study_has_them(screened, study):
     assert words["split"] == "drawn at random here, within each outcome"
     own = screening.rules_in_words(screened.assign(allocation="training"), study)
     assert own["split"] == "as the hospital's own table says"
+
+
+def test_limits_are_told_as_far_as_the_tables_know_what_they_are_about(screened, study):
+    young = study.model_copy(update={"inclusion": Inclusion(min_age=18, max_interval_days=90)})
+    words = screening.rules_in_words(screened.assign(interval_days=3), young)["own-limits"]
+    assert "an age of 18 years or more and less than 90 days between image and outcome" in words
+    ageless = screening.rules_in_words(screened.drop(columns="age"), young)["own-limits"]
+    assert ageless == "The study itself excludes nobody."

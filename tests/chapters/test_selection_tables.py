@@ -57,9 +57,9 @@ def test_the_table_of_selected_features_gives_back_the_rad_score(case):
 
 def test_quartiles_are_those_of_each_set_and_outcome():
     scores = pd.DataFrame({"cohort": "training", "outcome": [0, 0, 0, 1, 1], "rad_score": [1, 2, 3, 5, 7]})
-    table = selection_tables.rad_score_quartiles(scores)
+    table = selection_tables.rad_score_quartiles(scores, {0: "Alive", 1: "Died"})
     assert table.columns.tolist() == ["cohort", "outcome", "n", "25%", "median", "75%"]
     assert table.to_numpy()[:, 1:].tolist() == [
-        ["No osteoporosis", 3, 1.5, 2, 2.5],
-        ["Osteoporosis", 2, 5.5, 6, 6.5],
+        ["Alive", 3, 1.5, 2, 2.5],
+        ["Died", 2, 5.5, 6, 6.5],
     ]

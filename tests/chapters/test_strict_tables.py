@@ -61,7 +61,7 @@ def test_scanners_are_known_from_training_patients_only():
     assert table.loc["external", "scanner in training"] == 1
     assert table.loc["external", "scanner not in training"] == 1
     assert table.loc["training", "scanner not in training"] == 0
-    assert set(strict_tables.scanners_of(patients[["cohort"]])) == {""}
+    assert set(strict_tables.scanners_of(patients[["cohort"]])) == {"not stated"}
 
 
 def test_the_words_give_ranges_and_counts():

@@ -158,7 +158,7 @@ def test_table_and_figure_work_for_small_and_large_sets(patients):
     predictions = frame.assign(cohort="external", model="nomogram", probability=risk)
     table = calibration_table(predictions, ["nomogram"])
     assert table.loc[0, "n"] == patients
-    figure = plot_calibration_panels(predictions, ["nomogram"], "nomogram")
+    figure = plot_calibration_panels(predictions, ["nomogram"], "nomogram", {0: "no", 1: "yes"})
     assert "slope" in figure.axes[0].get_title()
     plt.close(figure)
 

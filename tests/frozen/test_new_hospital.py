@@ -228,12 +228,12 @@ def test_patients_without_outcome_are_scored_but_not_judged():
     people.loc[:9, "outcome"] = np.nan
     predictions = judged.predictions_of(people, scores, ["nomogram"])
     assert len(predictions) == 50 and judged.can_be_judged(people)
-    assert "outcome of 50 is known" in judged.outcomes_in_words(people, 0)
-    assert "outcome of <60 is known" in judged.outcomes_in_words(people, 60)
+    assert "outcome of 50 is known" in judged.outcomes_in_words(people, 0, "relapse")
+    assert "outcome of <60 is known" in judged.outcomes_in_words(people, 60, "relapse")
     people["outcome"] = np.where(people.index == 0, 1.0, 0.0)
     assert not judged.can_be_judged(people)
-    assert "too few to judge" in judged.outcomes_in_words(people, 0)
-    assert "No outcomes" in judged.outcomes_in_words(people.drop(columns="outcome"), 0)
+    assert "too few to judge" in judged.outcomes_in_words(people, 0, "relapse")
+    assert "No outcomes" in judged.outcomes_in_words(people.drop(columns="outcome"), 0, "relapse")
 
 
 def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):

@@ -231,7 +231,7 @@ def test_few_patients_are_said_to_be_few():
     shown = judged.printed_performance(table, "0 of 8")
     assert shown.loc["auc", "nomogram"] == "1.00 (interval not estimable)"
     assert "only a hint" in shown.loc["remark", "nomogram"]
-    assert "only a hint" in judged.outcomes_in_words(people, 0)
+    assert "only a hint" in judged.outcomes_in_words(people, 0, "relapse")
     assert judged.title_of(predictions, "2 of 8").splitlines() == [
         "The new patients, n = 8: only a hint",
         "scored with a warning: 2 of 8",

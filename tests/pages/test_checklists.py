@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported_run import REAL, reported_run
 
-from helpers.pages import checklists
+from helpers.pages import checklists, designs
 from helpers.pages.checklists import ANSWERS, CHECKLISTS, JUDGED
 from helpers.study.places import REPOSITORY
+from helpers.study.study_file import load_study
 
 # Table 1 of the METRICS article (four digits), as far as it could be looked up: items 1 to 23.
 PRINTED = [0.0368, 0.0735, 0.0919, 0.0438, 0.0292, 0.0438, 0.0292, 0.0337, 0.0225, 0.0112, 0.0622, 0.0311]
@@ -65,6 +66,7 @@ def slugs(file):
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     else:
         text = path.with_suffix(".md").read_text()
+    text = designs.words(text, load_study(REPOSITORY / "data" / "studies" / "virtual.yml"))
     headings = re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 

@@ -1,8 +1,12 @@
 """The landing pages tell whose data these are, and set the paper's AUC beside the run's."""
 
+import re
+from dataclasses import replace
+
 import pandas as pd
 
 from helpers.pages import landing, staging
+from helpers.study.study_file import Outcome
 
 
 def test_the_landing_pages_tell_whose_data_these_are(run, tmp_path):
@@ -31,3 +35,15 @@ def test_several_external_hospitals_have_a_column_each_and_the_paper_none_of_the
     assert "| 外部验证集：Z | 外部验证集：B |" in parts["zh/summary.md"]
     row = next(line for line in parts["summary.md"].splitlines() if line.startswith("| nomogram"))
     assert row.endswith("| *0.700* (0.600 to 0.800) | *0.700* (0.600 to 0.800) |")
+
+
+def test_a_question_of_its_own_has_its_words_and_no_printed_value(run):
+    outcome = Outcome(name="relapse", positive="came back", negative="stayed well", name_zh="复发")
+    own = replace(run, study=run.study.model_copy(update={"outcome": outcome, "region": "the liver"}))
+    rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"]})
+    own.write_table("table_5", rows.assign(auc=[0.8765, 0.7], ci_low=0.6, ci_high=0.9))
+    parts = {name: text.decode() for name, text in landing.staged_files(own).items()}
+    assert "features of the liver tell **relapse**" in parts["index.md"] and "复发" in parts["zh/index.md"]
+    assert "| nomogram | 0.876 (0.600 to 0.900) | 0.700 (0.600 to 0.900) |\n" in parts["summary.md"]
+    assert "| 列线图模型 | 0.876（0.600~0.900） | 0.700（0.600~0.900） |\n" in parts["zh/summary.md"]
+    assert not re.search(r"paper|osteopor|论文", "".join(parts.values()))

@@ -15,7 +15,7 @@ AXES = {"age": [50.0, 60.0, 70.0, 80.0], "sex": ["female", "male"], "rad_score":
 def test_the_calculators_numbers_are_the_models():
     """Sum of the parts sent to the page = the logistic regression's risk = the nomogram's points."""
     chart = Nomogram(COEFFICIENTS, AXES)
-    data = nomogram_page.nomogram_data(chart)
+    data = nomogram_page.nomogram_data(chart, "osteoporosis")
     people = pd.DataFrame({"age": [51.5, 77.0], "sex": ["male", "female"], "rad_score": [-3.3, 1.9]})
     parts = {part["name"]: part for part in data["predictors"]}
     log_odds = data["intercept"] + np.array(
@@ -36,6 +36,7 @@ def test_the_calculators_numbers_are_the_models():
 
 def test_the_calculator_starts_within_its_axes_near_a_risk_of_a_half():
     chart = Nomogram(COEFFICIENTS, AXES)
-    start = {part["name"]: part["start"] for part in nomogram_page.nomogram_data(chart)["predictors"]}
+    predictors = nomogram_page.nomogram_data(chart, "osteoporosis")["predictors"]
+    start = {part["name"]: part["start"] for part in predictors}
     assert all(start[name] in AXES[name] for name in AXES)
     assert 0.2 < chart.probability(sum(chart.points(start).values())) < 0.8

@@ -109,9 +109,9 @@ def test_of_several_external_sites_each_is_a_cohort_of_its_own():
     assert titles == ["training", "internal", "external: Z", "external: B"]
     flow = flow_chart.flow_chart(three_sites(), cohort)
     assert flow.loc[flow["site"] == "Z", "stage"].tolist() == ["screened", "included", "external: Z"]
-    texts = [text.get_text() for axis in plot_flow_chart(flow).axes for text in axis.texts]
+    texts = [text.get_text() for axis in plot_flow_chart(flow, "osteoporosis").axes for text in axis.texts]
     assert any(text.startswith("External validation: B: 30") for text in texts)
-    figure = plot_ages(cohort)
+    figure = plot_ages(cohort, {0: "No", 1: "Yes"})
     assert [axis.get_title().split("\n")[-1] for axis in figure.axes[2:]] == ["Z (n = 30)", "B (n = 30)"]
     plt.close("all")
 
@@ -201,7 +201,7 @@ def test_flow_chart_adds_up():
         assert count["screened"] == count["excluded"] + count["included"]
         assert count["included"] == count.reindex(["training", "internal", "external"]).sum()
     assert flow.loc[flow["stage"] == "included", "outcome"].sum() == cohort["outcome"].sum()
-    plt.close(plot_flow_chart(flow))
+    plt.close(plot_flow_chart(flow, "osteoporosis"))
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_flow_chart_follows_patients_to_the_analysis(dropouts):
         assert count["included"] == count.get("unusable", 0) + count["analysed"]
         assert count["analysed"] == count.reindex(["training", "internal", "external"]).sum()
     assert flow.loc[flow["stage"] == "analysed", "patients"].sum() == len(features)
-    plt.close(plot_flow_chart(flow))
+    plt.close(plot_flow_chart(flow, "osteoporosis"))
 
 
 def test_a_flow_chart_counts_whom_the_hospital_has_let_in_among_the_analysed(dropouts):
@@ -238,7 +238,7 @@ def test_a_flow_chart_counts_whom_the_hospital_has_let_in_among_the_analysed(dro
     flow = flow_chart.flow_chart(screened, cohort, unusable, accepted=[*stayed[:2], *lost])
     let_in = flow.loc[flow["stage"] == flow_chart.LET_IN]
     assert let_in["patients"].tolist() == [2]
-    figure = plot_flow_chart(flow)
+    figure = plot_flow_chart(flow, "osteoporosis")
     words = " ".join(text.get_text() for axis in figure.axes for text in axis.texts)
     assert "let in against a rule: 2" in words
     plt.close(figure)
@@ -260,7 +260,7 @@ def test_a_flow_chart_with_hidden_counts_is_drawn(dropouts):
     screened, cohort, quality, features = dropouts
     unusable = flow_chart.unusable_patients(cohort, features, quality)
     shown = protect("flow_chart", flow_chart.flow_chart(screened, cohort, unusable, 5), 5)
-    figure = plot_flow_chart(shown)
+    figure = plot_flow_chart(shown, "osteoporosis")
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert any("other reasons: <5" in text for text in texts)
     plt.close(figure)
@@ -333,6 +333,9 @@ def test_table_1_stands_a_tiny_cohort_and_other_predictors():
     assert {"bmi_mean", "steroids=yes"} <= set(table["metric"])
     printed = table_1.printed_table_1(table.assign(paper=table_1_beside(table)))
     assert printed.notna().all().all()
+    alone = table_1.printed_table_1(table)
+    assert alone.columns.tolist() == ["osteoporosis", "non-osteoporosis", "P", "SMD"]
+    assert alone.equals(printed.xs("computed", axis=1, level=1))
     beside = table_1.compare_cohorts(cohort, chosen.predictors)
     titles = [
         "age, mean ± SD",
@@ -348,4 +351,4 @@ def test_table_1_stands_a_tiny_cohort_and_other_predictors():
         assert steroids.loc[name, "count"] == (members["steroids"] == "yes").sum()
         assert steroids.loc[name, "n"] == len(members)
     assert table_1.printed_cohorts(beside)["characteristic"].tolist() == titles
-    plt.close(plot_ages(cohort))
+    plt.close(plot_ages(cohort, {0: "No", 1: "Yes"}))

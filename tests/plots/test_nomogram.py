@@ -22,7 +22,15 @@ def test_figure_marks_a_made_up_patient(births):
     table, model, chart = births
     example = typical_patient(table, model.predictors)
     assert example["race"] == "white"
-    figure = plot_nomogram(chart, example, {"age": "Age (years)"})
+    figure = plot_nomogram(chart, example, {"age": "Age (years)"}, "osteoporosis")
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "Age (years)" in texts and "Risk of osteoporosis" in texts
+    plt.close(figure)
+
+
+def test_a_long_outcome_is_no_wider_than_the_papers(births):
+    table, model, chart = births
+    figure = plot_nomogram(chart, typical_patient(table, model.predictors), {}, "death within three years")
+    titles = [text.get_text() for text in figure.axes[0].texts]
+    assert "Risk of death within\nthree years" in titles and "Total points" in titles
     plt.close(figure)

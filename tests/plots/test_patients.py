@@ -19,7 +19,7 @@ def test_words_of_the_flow_chart_are_no_formula_and_no_markup(site):
     flow = pd.DataFrame(rows, columns=["site", "stage", "reason", "patients", "outcome"])
     with plt.style.context(STYLE):
         drawn = io.BytesIO()
-        plot_flow_chart(flow).savefig(drawn, format="svg")
+        plot_flow_chart(flow, "osteoporosis").savefig(drawn, format="svg")
         plt.close("all")
     root = ET.fromstring(drawn.getvalue())
     texts = "".join("".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text"))

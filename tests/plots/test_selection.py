@@ -15,7 +15,8 @@ def test_the_same_scores_are_drawn_the_same_way_and_other_draws_are_left_alone()
     pictures = []
     for state in (7, 8):
         np.random.seed(state)
-        figure, picture = plot_rad_score(scores), io.BytesIO()
+        figure, picture = plot_rad_score(scores, {0: "No", 1: "Yes"}), io.BytesIO()
+        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["No", "Yes"]
         after = np.random.uniform()
         np.random.seed(state)
         assert after == np.random.uniform()

@@ -107,3 +107,43 @@ def test_random_numbers_depend_on_seed_and_step_only(tmp_path):
     assert study.rng("split").random() == again.rng("split").random()
     assert study.rng("split").random() != study.rng("folds").random()
     assert study.rng("split").random() != other.rng("split").random()
+
+
+def outcome_of(tmp_path, **outcome):
+    sites = [{"name": "A", "role": "development", "table": {"path": "a.csv"}, "features": {"path": "f.csv"}}]
+    return load_study(written(tmp_path, sites=sites, outcome=outcome))
+
+
+def test_the_papers_question_is_the_one_that_is_asked_when_none_is_named(tmp_path):
+    study = load_study(STUDIES / "virtual.yml")
+    assert study.is_of_paper_design and study.inclusion.min_age == 50
+    assert study.outcome.titles == {0: "No osteoporosis", 1: "Osteoporosis"}
+    assert outcome_of(tmp_path, given=True).is_of_paper_design
+    assert not load_study(written(tmp_path, region="the liver")).is_of_paper_design
+
+
+def test_another_outcome_is_given_by_the_tables_and_takes_patients_of_any_age(tmp_path):
+    study = outcome_of(tmp_path, name="death within three years", positive="died", negative="alive")
+    assert study.outcome.given and study.outcome.rule is None and not study.is_of_paper_design
+    assert study.outcome.titles == {0: "Alive", 1: "Died"}
+    assert study.inclusion.min_age == 0 and study.outcome.name_zh == "death within three years"
+    short = outcome_of(tmp_path, name="relapse")
+    assert short.outcome.groups == {0: "no relapse", 1: "relapse"}
+
+
+@pytest.mark.parametrize("wrong", [{"given": False}, {"t_score_at_most": -1.0}])
+def test_another_outcome_has_no_t_score(tmp_path, wrong):
+    with pytest.raises(StudyError, match="the outcome 'relapse' has no T-score"):
+        outcome_of(tmp_path, name="relapse", **wrong)
+
+
+def test_two_groups_of_one_name_are_refused(tmp_path):
+    with pytest.raises(StudyError, match="both groups are called 'x'"):
+        outcome_of(tmp_path, name="relapse", positive="x", negative="x")
+
+
+def test_the_old_name_of_the_outcomes_column_says_the_new_one(tmp_path):
+    table = {"path": "a.csv", "columns": {"osteoporosis": "OP"}}
+    sites = [{"name": "A", "role": "development", "table": table, "features": {"path": "f.csv"}}]
+    with pytest.raises(StudyError, match="'osteoporosis' is called 'outcome': OP"):
+        load_study(written(tmp_path, sites=sites))

@@ -95,7 +95,7 @@ radbook.start("cutoff-app", (root, data) => {
     const cell = (count, kind) => html("td", { class: `radbook-${kind}` }, String(count));
     return [
       html("caption", {}, "Confusion matrix (patients)"),
-      html("thead", {}, html("tr", {}, html("td"), heading("Osteoporosis", "col"), heading("No osteoporosis", "col"))),
+      html("thead", {}, html("tr", {}, html("td"), heading(data.groups[1], "col"), heading(data.groups[0], "col"))),
       html("tbody", {},
         html("tr", {}, heading("Positive", "row"), cell(tp, "right"), cell(fp, "wrong")),
         html("tr", {}, heading("Negative", "row"), cell(fn, "wrong"), cell(tn, "right"))),
@@ -111,7 +111,7 @@ radbook.start("cutoff-app", (root, data) => {
     ];
     const [auc, low, high] = of.auc.map(text);
     return [
-      html("caption", {}, `${of.n} patients, ${of.events} with osteoporosis; AUC ${auc} (${low} to ${high})`),
+      html("caption", {}, `${of.n} patients, ${of.events} with the outcome; AUC ${auc} (${low} to ${high})`),
       html("tbody", {}, ...rows.map(([name, value]) =>
         html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text(value))))),
     ];

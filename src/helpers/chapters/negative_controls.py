@@ -267,7 +267,7 @@ def regions_table(
     regions : dict of str to DataFrame
         By region: features of the same patients, in the same columns.
     patients : DataFrame
-        osteoporosis and the predictors of these patients, row for row.
+        outcome and the predictors of these patients, row for row.
     predictors : list of str
     **validation : int
         folds, repeats, seed and workers of :func:`helpers.chapters.strict_validation.nested_predictions`.

@@ -6,7 +6,6 @@ import pandas as pd
 
 from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading
 from helpers.study.cohorts import cohort_title, ordered_cohorts
-from helpers.study.contracts import OUTCOME_TITLES
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
 from helpers.study.study_file import Study
@@ -21,12 +20,12 @@ def examples(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
     return screened.loc[screened["site"].isin(virtual), columns].head()
 
 
-def counts_by_outcome(cohort: pd.DataFrame, min_cell: int) -> pd.DataFrame:
-    """Patients without and with osteoporosis (columns) in each set (rows), as they may be shown."""
+def counts_by_outcome(cohort: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Patients without and with the outcome (columns) in each set (rows), as they may be shown."""
     counts = cohort.groupby(["cohort", "outcome"]).size().unstack(fill_value=0)
     counts = counts.reindex(ordered_cohorts(cohort["cohort"]))
-    counts = counts.rename(index=cohort_title, columns=OUTCOME_TITLES)
-    return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=min_cell)
+    counts = counts.rename(index=cohort_title, columns=study.outcome.titles)
+    return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=study.min_cell)
 
 
 def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
@@ -38,8 +37,23 @@ def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:
         "min-age": f"{study.inclusion.min_age}",
         "max-interval": f"{study.inclusion.max_interval_days}",
         "split": "as the hospital's own table says" if own else "drawn at random here, within each outcome",
+        "own-limits": _limits_in_words(screened, study),
+        "outcome-name": study.outcome.name,
+        "region": study.region_in_words,
         "outcome-rule": study.outcome.in_words,
     }
+
+
+def _limits_in_words(screened: pd.DataFrame, study: Study) -> str:
+    """The study's own limits, as far as the tables tell what they are about."""
+    limits = []
+    if "age" in screened and study.inclusion.min_age:
+        limits.append(f"an age of {study.inclusion.min_age} years or more")
+    if "interval_days" in screened:
+        limits.append(f"less than {study.inclusion.max_interval_days} days between image and outcome")
+    if not limits:
+        return "The study itself excludes nobody."
+    return f"Where they give none, the study asks for {' and '.join(limits)}."
 
 
 def second_reader(cohort: pd.DataFrame, run: Run) -> pd.Series:

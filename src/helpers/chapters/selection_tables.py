@@ -6,7 +6,6 @@ import pandas as pd
 
 from helpers.features.names import readable_name
 from helpers.learning.selection import Selection
-from helpers.study.contracts import OUTCOME_TITLES
 
 # The steps, as the paper's section 3.2 names what is left.
 STEPS = {
@@ -62,14 +61,14 @@ def selected_features(selection: Selection, icc: pd.Series, frequency: pd.Series
     return table.rename_axis("feature").reset_index()
 
 
-def rad_score_quartiles(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rad-score by set and outcome: cohort, osteoporosis (in words), n, 25%, median, 75%.
+def rad_score_quartiles(scores: pd.DataFrame, titles: dict[int, str]) -> pd.DataFrame:
+    """Rad-score by set and outcome: cohort, outcome (in words: ``titles``), n, 25%, median, 75%.
 
     Parameters
     ----------
     scores : DataFrame
-        cohort, osteoporosis and rad_score, one row a patient.
+        cohort, outcome and rad_score, one row a patient.
     """
     found = scores.groupby(["cohort", "outcome"], sort=False)["rad_score"].describe()
     found = found[["count", "25%", "50%", "75%"]].set_axis(["n", "25%", "median", "75%"], axis=1)
-    return found.rename(index=OUTCOME_TITLES, level=1).reset_index().astype({"n": int})
+    return found.rename(index=titles, level=1).reset_index().astype({"n": int})

@@ -27,7 +27,7 @@ def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     Parameters
     ----------
     patients : DataFrame
-        Indexed by patient: cohort, osteoporosis, the predictors, trabecular_hu (mean HU of the region; a
+        Indexed by patient: cohort, outcome, the predictors, trabecular_hu (mean HU of the region; a
         study of ready features has no such column), and
         radiomics (predicted risk; of training patients by models that never saw them).
     predictors : list of str
@@ -59,7 +59,9 @@ def strict_models(patients: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
     )
 
 
-def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
+def paper_beside_strict(
+    paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd.DataFrame, usual: str = "paper_mode"
+) -> pd.DataFrame:
     """The table that opens chapter 10.
 
     Parameters
@@ -68,6 +70,8 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
         Predictions of "radiomics" and "nomogram" in the two ways, on the same patients.
     corrected : DataFrame
         Table of :class:`helpers.chapters.strict_validation.Optimism`, of the radiomics model.
+    usual : str
+        Column of the first way.
 
     Returns
     -------
@@ -91,8 +95,8 @@ def paper_beside_strict(paper: pd.DataFrame, strict: pd.DataFrame, corrected: pd
             ours = _qualities(second["outcome"], second[model], locked)
             theirs = _qualities(first["outcome"], first[model], None)
             rows += [(cohort, model, quantity, theirs[quantity], ours[quantity]) for quantity in ours]
-    table = pd.DataFrame(rows, columns=["cohort", "model", "quantity", "paper_mode", "strict_mode"])
-    return table.assign(difference=table["strict_mode"] - table["paper_mode"])
+    table = pd.DataFrame(rows, columns=["cohort", "model", "quantity", usual, "strict_mode"])
+    return table.assign(difference=table["strict_mode"] - table[usual])
 
 
 def differences_in_words(table: pd.DataFrame) -> dict[str, str]:
@@ -127,8 +131,7 @@ def with_mean_hu(patients: pd.DataFrame, run: Run) -> pd.DataFrame:
 
 def scanners_of(patients: pd.DataFrame) -> pd.Series:
     """Each patient's scanner, "not stated" where the study does not know it."""
-    unknown = pd.Series("", index=patients.index)
-    return patients.get("scanner", unknown).fillna("not stated")
+    return patients.reindex(columns=["scanner"])["scanner"].fillna("not stated")
 
 
 def scanners_in_training(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:
@@ -147,7 +150,7 @@ def smote_effect(ways: dict[str, tuple[Nested, Fitted]], patients: pd.DataFrame)
         By what is said of SMOTE: held-out risks of the training patients, and the model of all of them with
         the risks of ``patients``.
     patients : DataFrame
-        cohort and osteoporosis, one row a patient.
+        cohort and outcome, one row a patient.
 
     Returns
     -------
@@ -256,7 +259,7 @@ def region_row(patients: pd.DataFrame, nested: Nested, predictors: list[str]) ->
     Parameters
     ----------
     patients : DataFrame
-        One row a patient: osteoporosis and the predictors.
+        One row a patient: outcome and the predictors.
     nested : Nested
         Held-out risks of the same patients.
     predictors : list of str

@@ -56,7 +56,7 @@ class Report:
         What stops the study.
     counts : DataFrame
         A row a cohort: Cohort, included, included_cases, usable, usable_cases; patients, and in words how
-        many of them have osteoporosis.
+        many of them have the outcome.
     flow : DataFrame
         Counts of the flow chart.
     people : DataFrame
@@ -121,7 +121,7 @@ def check_study(run: Run, workers: int = 0) -> Report:
     lost = people.loc[people["status"] == "refused", ["patient_id", "kind"]]
     lost = lost.assign(reason=lost["kind"].map(flow_chart.CATEGORIES))
     flow = flow_chart.flow_chart(screened, cohort, lost)
-    return Report(run.study, problems, _counts(cohort, usable), flow, people, pictures, remarks)
+    return Report(run.study, problems, _counts(cohort, usable, run.study), flow, people, pictures, remarks)
 
 
 def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
@@ -216,25 +216,23 @@ def doubtful_first(people: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _counts(cohort: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
+def _counts(cohort: pd.DataFrame, usable: pd.DataFrame, study: Study) -> pd.DataFrame:
     columns = {}
     for name, people in (("included", cohort), ("usable", usable)):
         outcome = people.groupby("cohort")["outcome"]
-        columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases)}
+        columns |= {name: outcome.size(), f"{name}_cases": outcome.agg(_cases, name=study.outcome.name)}
     counts = pd.DataFrame(columns).reindex(ordered_cohorts(cohort["cohort"]) or columns["included"].index)
     counts = counts.fillna({"usable": 0, "usable_cases": "none"}).astype({"included": int, "usable": int})
     counts = counts.rename(index=lambda name: cohort_title(name) or "Not divided")
     return counts.rename_axis("Cohort").reset_index()
 
 
-def _cases(outcome: pd.Series) -> str:
-    """How many have osteoporosis, in words: nobody is counted as healthy whose outcome is not known."""
+def _cases(outcome: pd.Series, name: str) -> str:
+    """How many have the outcome called ``name``; nobody counts as healthy whose outcome is not known."""
     known, cases = int(outcome.notna().sum()), int(outcome.sum())
     if not known:
         return "outcome not known"
-    return f"{cases} with osteoporosis" + (
-        f" of {known} whose outcome is known" if known < len(outcome) else ""
-    )
+    return f"{cases} with {name}" + (f" of {known} whose outcome is known" if known < len(outcome) else "")
 
 
 def as_text(report: Report) -> str:

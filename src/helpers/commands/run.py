@@ -30,6 +30,7 @@ from helpers.study.study_file import Study, load_study
 
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
 IMAGE_STEPS = ("02", "03")
+PAPER_STEPS = ("09", "13", "14")
 APPLY_STEP, EVIDENCE_STEP = "11", "12"
 NOT_NEEDED, AS_BEFORE = "not needed", "as before"
 
@@ -177,16 +178,19 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
     """Whether a study has work for a notebook.
 
     Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
-    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals. Real patients
-    (15) stand beside virtual ones.
+    virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals. What is about
+    the paper, or shown on its question (09, 13, 14), is for studies of its design; real patients (15) stand
+    beside virtual ones of its design.
     """
     virtual = {site.role for site in study.sites if site.virtual}
     if step in IMAGE_STEPS:
         return not study.has_features
+    if step in PAPER_STEPS:
+        return study.is_of_paper_design
     if step == APPLY_STEP:
         return bool(parameters.get("new_study") or virtual)
     if step == memory.REAL_STEP:
-        return study.is_virtual
+        return study.is_virtual and study.is_of_paper_design
     return step != EVIDENCE_STEP or virtual == {"development", "external"}
 
 

@@ -9,7 +9,7 @@ from helpers.study.cohorts import ordered_cohorts
 
 
 def probabilities_wide(predictions: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFrame:
-    """One row a patient of ``cohort``: ``osteoporosis`` and one column of probabilities a model.
+    """One row a patient of ``cohort``: ``outcome`` and one column of probabilities a model.
 
     Patients stay in the order of ``predictions``: resamples drawn by row must not depend on pseudonyms, which
     another key would sort otherwise.

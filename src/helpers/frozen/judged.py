@@ -27,15 +27,16 @@ SETS = {
 }
 
 
-def outcomes_in_words(people: pd.DataFrame, min_cell: int) -> str:
-    """Of how many patients the outcome is known, and whether that is enough to judge the model."""
+def outcomes_in_words(people: pd.DataFrame, min_cell: int, outcome: str) -> str:
+    """Of how many patients the ``outcome`` is known, and whether that is enough to judge the model."""
     known = people["outcome"].notna() if "outcome" in people else pd.Series(False, people.index)
     if not known.any():
         return "No outcomes are known: the model cannot be judged here, only its predictions are given."
     n, cases = int(known.sum()), int(people.loc[known, "outcome"].sum())
-    # A small rest would tell the number with osteoporosis too.
+    # A small rest would tell the number with the outcome too.
     shown = small_counts.shown_count(cases, min_cell) if n - cases >= min_cell else "most"
-    text = f"The outcome of {small_counts.shown_count(n, min_cell)} is known, {shown} have osteoporosis."
+    those_with = f"{shown} of them with {outcome}"
+    text = f"The outcome of {small_counts.shown_count(n, min_cell)} is known, {those_with}."
     if not can_be_judged(people):
         return f"{text} Fewer than {FEWEST_OF_A_CLASS} of a kind: too few to judge the model."
     remark = how_few(n, cases)
@@ -158,7 +159,7 @@ def discrimination_of_sets(
     Parameters
     ----------
     people : DataFrame
-        patient_id and osteoporosis (missing where unknown) of everyone included.
+        patient_id and outcome (missing where unknown) of everyone included.
     met : Met
     models : list of str
     min_cell : int

@@ -88,7 +88,7 @@ def _exported(run: Run, bundle: Bundle, patients: int) -> Path:
 
 
 def new_patients(new: Run) -> pd.DataFrame:
-    """Everyone screened in the new hospital, with ``exclusion`` and, where it is known, ``osteoporosis``.
+    """Everyone screened in the new hospital, with ``exclusion`` and, where it is known, ``outcome``.
 
     Raises
     ------
@@ -160,6 +160,8 @@ def origins(bundle: Bundle, new: Run) -> pd.DataFrame:
     """
     rules = bundle.outcome, new.study.outcome
     rows = [("outcome", *(rule.in_words for rule in rules), rules[0].rule == rules[1].rule)]
+    if rules[0].name != rules[1].name:
+        rows[0] = ("outcome", *(f"{rule.name}, {rule.in_words}" for rule in rules), False)
     engines = bundle.model["engine"], engine_of(new.study)
     for name in sorted({*engines[0], *engines[1]}):
         versions = [engine.get(name, NOT_STATED) for engine in engines]

@@ -134,7 +134,7 @@ def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd
     features : DataFrame, shape (patients, features)
         Raw values of the selected features, in the order used for fitting.
     patients : DataFrame
-        Row for row the same patients: patient_id, cohort, osteoporosis.
+        Row for row the same patients: patient_id, cohort, outcome.
     """
     rows, values = patients[["patient_id", "cohort", "outcome"]], features.to_numpy(float)
     parts = [

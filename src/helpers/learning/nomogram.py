@@ -22,7 +22,7 @@ RISK_TICKS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
 def fit_models(training: pd.DataFrame, predictors: list[str]) -> dict[str, LogisticModel]:
     """The clinical model (where there are predictors) and the nomogram, fitted on the training patients.
 
-    ``training`` has a row a patient: osteoporosis, rad_score and the study's clinical predictors.
+    ``training`` has a row a patient: outcome, rad_score and the study's clinical predictors.
     """
     used = {"clinical": predictors, "nomogram": [*predictors, "rad_score"]}
     return {name: fit_logistic(training, "outcome", names) for name, names in used.items() if names}
@@ -47,7 +47,7 @@ def with_models(
     predictions : DataFrame
         The ``predictions`` artifact.
     patients : DataFrame
-        patient_id, cohort, osteoporosis and the models' predictors, one row a patient.
+        patient_id, cohort, outcome and the models' predictors, one row a patient.
     fitted : mapping of str to LogisticModel
         The other models, by name.
     """

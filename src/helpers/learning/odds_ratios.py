@@ -15,6 +15,7 @@ ESTIMATES = [
     *("p_value", "p_lr", "method"),
 ]
 ODDS_RATIO_COLUMNS = ["analysis", "term", "predictor", *ESTIMATES]
+PRINTED_COLUMNS = {"paper": ["paper_value"], "paper 95 % CI": ["paper_ci_low", "paper_ci_high"]}
 LEFT_OUT = "left out (the same for everyone)"
 
 
@@ -76,13 +77,19 @@ def univariable_and_multivariable(data: pd.DataFrame, outcome: str, predictors: 
 def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Table 2 for reading: odds ratios with Wald and profile-likelihood intervals, and the paper's.
 
-    ``table``: `univariable_and_multivariable` with the paper's paper_value, paper_ci_low, paper_ci_high.
+    ``table``: `univariable_and_multivariable`, in a study of the paper's design with its paper_value,
+    paper_ci_low and paper_ci_high.
     """
 
     def text(*columns: str) -> list[str]:
         rows = table[list(columns)].to_numpy(float)
         return ["-" if np.isnan(row).any() else " to ".join(f"{value:.3f}" for value in row) for row in rows]
 
+    printed = {
+        title: text(*columns)
+        for title, columns in PRINTED_COLUMNS.items()
+        if set(columns) <= set(table.columns)
+    }
     return pd.DataFrame(
         {
             "analysis": table["analysis"],
@@ -91,7 +98,6 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
             "Wald 95 % CI": text("wald_low", "wald_high"),
             "profile 95 % CI": text("profile_low", "profile_high"),
             "P": [f"{p:.2g}" for p in table["p_value"]],
-            "paper": text("paper_value"),
-            "paper 95 % CI": text("paper_ci_low", "paper_ci_high"),
         }
+        | printed
     )

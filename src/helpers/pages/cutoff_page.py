@@ -130,7 +130,7 @@ def _page(run: Run) -> str:
     smallest = max(SMALLEST_GROUP, study.min_cell)
     return rendered(
         "cutoff_explorer.md",
-        data=cutoff_data(run.read("predictions"), grouped, smallest),
+        data=cutoff_data(run.read("predictions"), grouped, smallest) | {"groups": study.outcome.titles},
         smallest=smallest,
         has_picture=run.figure_path("figure_6", "svg").is_file(),
     )

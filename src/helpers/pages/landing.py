@@ -9,12 +9,27 @@ from helpers.study.cohorts import PAPER, cohort_title, is_one_of_several, ordere
 from helpers.study.run_folder import Run
 
 PARTS = {"summary.md": "summary.md", "zh/summary.md": "summary_zh.md", "zh/origin.md": "origin_zh.md"}
+# A study of another design has landing pages about its own question.
+OWN_PARTS = {
+    "index.md": "own_index.md",
+    "summary.md": "own_summary.md",
+    "zh/index.md": "own_index_zh.md",
+    "zh/summary.md": "own_summary_zh.md",
+}
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The parts that the landing pages include, by name in the book's sources."""
-    numbers = {"virtual": run.study.is_virtual, "models": _models(run), "cohorts": _cohorts(run)}
-    return {name: rendered(template, **numbers).encode() for name, template in PARTS.items()}
+    study = run.study
+    models = _models(run)
+    numbers = {"virtual": study.is_virtual, "models": models, "cohorts": _cohorts(run)}
+    parts = PARTS if study.is_of_paper_design else OWN_PARTS
+    if parts is OWN_PARTS:
+        numbers |= {"title": study.title, "outcome": study.outcome, "region": study.region_in_words}
+        made = {cohort for rows in models.values() for cohort in rows}
+        numbers["cohorts"] = {name: title for name, title in numbers["cohorts"].items() if name in made}
+        numbers["predictors"] = study.predictors
+    return {name: rendered(template, **numbers).encode() for name, template in parts.items()}
 
 
 def _cohorts(run: Run) -> dict[str, str]:

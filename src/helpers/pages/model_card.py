@@ -36,7 +36,7 @@ def page(run: Run) -> str:
     return rendered(
         "model_card.md",
         model=bundle.model,
-        outcome=bundle.outcome.in_words,
+        outcome=bundle.outcome,
         models=bundle.models,
         features=_features(bundle),
         domain=limits_table(bundle.model["domain"]).to_dict("records"),

@@ -11,13 +11,15 @@ from helpers.study.run_folder import Run
 TITLES = {"age": "Age (years)", "sex": "Sex", "rad_score": "Rad-score"}
 
 
-def nomogram_data(chart: Nomogram) -> dict:
+def nomogram_data(chart: Nomogram, outcome: str) -> dict:
     """A nomogram as the calculator draws and computes it.
 
     Parameters
     ----------
     chart : Nomogram
         Of the frozen model.
+    outcome : str
+        What the risk is of.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def nomogram_data(chart: Nomogram) -> dict:
     totals = pretty(0, sum(max(axis_points(chart, name)) for name in chart.predictors), 10)
     risks = [(f"{risk:g}", chart.total_at(risk)) for risk in RISK_TICKS]
     return {
-        "outcome": "Risk of osteoporosis",
+        "outcome": f"Risk of {outcome}",
         "intercept": chart.coefficients["Intercept"],
         "points_per_unit": chart.points_per_unit,
         "point_ticks": [[str(tick), tick] for tick in range(0, 101, 10)],
@@ -69,7 +71,8 @@ def staged_files(run: Run) -> dict[str, bytes]:
 def _page(run: Run) -> str:
     data, problem = None, ""
     try:
-        data = nomogram_data(own_bundle(run).chart)
+        bundle = own_bundle(run)
+        data = nomogram_data(bundle.chart, bundle.outcome.name)
     except StudyError as error:
         problem = error
     return rendered(

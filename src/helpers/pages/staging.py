@@ -14,6 +14,7 @@ from helpers.pages import (
     benchmarks,
     checklists,
     cutoff_page,
+    designs,
     doubts,
     downloads,
     landing,
@@ -25,13 +26,14 @@ from helpers.pages import (
 from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
-PAGES = (landing, real_patients, nomogram_page, cutoff_page, viewer_page, checklists, model_card, downloads)
-PAGES += (benchmarks,)
+PAGES = (landing, nomogram_page, cutoff_page, model_card, downloads)
+PAPER_PAGES = (real_patients, viewer_page, checklists, benchmarks)
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
     "people. 虚拟队列：模拟的患者和模拟的 CT{}。"
 )
 REAL_PATIENTS = " and chapter 15", "（第 15 章是真实患者）"
+SIMULATED_BANNER = "Simulated patients: nothing here is about real people. 模拟的患者。"
 
 
 def stage(run: Run, source: Path) -> None:
@@ -42,11 +44,13 @@ def stage(run: Run, source: Path) -> None:
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
-    unmade = _unmade(wanted)
+    prose = [name for name in wanted if name.endswith(".md")]
+    wanted |= {name: designs.words(wanted[name].decode(), run.study).encode() for name in prose}
+    unmade = _unmade(wanted) | _of_another_design(wanted, run)
     wanted = {name: content for name, content in wanted.items() if name not in unmade}
     pages = [name for name in wanted if name.endswith((".md", ".ipynb"))]
     wanted |= {name: _without_dead_links(wanted[name], wanted, unmade) for name in pages}
-    wanted["_toc.yml"] = _toc(wanted)
+    wanted["_toc.yml"] = _toc(wanted, run)
     wanted["_config.yml"] = _config(run)
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
         if old.relative_to(source).as_posix() not in wanted:
@@ -62,7 +66,7 @@ def stage(run: Run, source: Path) -> None:
 def made_pages(run: Run) -> dict[str, bytes]:
     """What each page module makes of the run: contents by name in the book's sources."""
     made: dict[str, bytes] = {}
-    for page in PAGES:
+    for page in (*PAGES, *(PAPER_PAGES if run.study.is_of_paper_design else ())):
         made |= page.staged_files(run)
     return made
 
@@ -73,12 +77,13 @@ def _files(folder: Path, top: Path) -> dict[str, bytes]:
 
 
 def _notebooks(run: Run) -> dict[str, bytes]:
-    return {f"notebooks/{path.name}": _page(path) for path in sorted(run.notebooks.glob("*.ipynb"))}
+    return {f"notebooks/{path.name}": _page(path, run) for path in sorted(run.notebooks.glob("*.ipynb"))}
 
 
-def _page(path: Path) -> bytes:
+def _page(path: Path, run: Run) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = _executed(path)
+    designs.fit(notebook, run.study)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
     for cell in notebook.cells:
@@ -105,11 +110,34 @@ def _unmade(staged: dict[str, bytes]) -> dict[str, str]:
     include = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
     pages = {name: content.decode() for name, content in staged.items() if name.endswith(".md")}
     return {
-        name: re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+        name: _title(text)
         for name, text in pages.items()
         if not {(PurePosixPath(name).parent / part).as_posix() for part in include.findall(text)}
         <= set(staged)
     }
+
+
+def _of_another_design(staged: dict[str, bytes], run: Run) -> dict[str, str]:
+    """Titles of the pages that stand in the contents of no such study, by name; "" where nobody links."""
+    if run.study.is_of_paper_design:
+        return {}
+    listed = {chapter["file"] for part in _contents(run)["parts"] for chapter in part["chapters"]}
+    made = {name for name in staged if name.startswith(("reporting/", "interactive/"))}
+    kept = made | {"index.md", "summary.md", "zh/summary.md"}
+    pages = {name for name in staged if name.endswith((".md", ".ipynb"))} - kept
+    gone = {name for name in pages if name.rsplit(".", 1)[0] not in listed}
+    return {name: _title(staged[name].decode()) for name in gone}
+
+
+def _contents(run: Run) -> dict:
+    """The table of contents for a study of this design, with pages as they are staged."""
+    contents = designs.CONTENTS[run.study.is_of_paper_design].read_text(encoding="utf-8")
+    return yaml.safe_load(contents.replace("book/", ""))
+
+
+def _title(page: str) -> str:
+    found = re.search(r"^# (.+)$", page, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str, str]) -> bytes:
@@ -139,9 +167,9 @@ def _without_unmade(text: str, unmade: dict[str, str]) -> str:
     return re.sub(rf"\{{doc\}}`{target}`", named, text)
 
 
-def _toc(staged: dict[str, bytes]) -> bytes:
+def _toc(staged: dict[str, bytes], run: Run) -> bytes:
     """The table of contents without what this run has not executed or made."""
-    toc = yaml.safe_load((REPOSITORY / "_toc.yml").read_text(encoding="utf-8").replace("book/", ""))
+    toc = _contents(run)
     for part in toc["parts"]:
         part["chapters"] = [
             chapter
@@ -166,8 +194,12 @@ def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
 
 def _config(run: Run) -> bytes:
     config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
-    but = REAL_PATIENTS if real_patients.has_real_patients(run) else ("", "")
-    banners = [VIRTUAL_BANNER.format(*but)] if run.study.is_virtual else []
+    if run.study.is_of_paper_design:
+        but = REAL_PATIENTS if real_patients.has_real_patients(run) else ("", "")
+        made_up = VIRTUAL_BANNER.format(*but)
+    else:
+        config["title"], made_up = run.study.title, SIMULATED_BANNER
+    banners = [made_up] if run.study.is_virtual else []
     if doubtful := doubts.banner(run):
         banners.append(doubtful)
     if banners:

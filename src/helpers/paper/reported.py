@@ -149,16 +149,19 @@ def _odds_ratios(table: pd.DataFrame, field: Literal["value", "ci_low", "ci_high
 def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Computed and printed value of each metric in one cell, as "0.857 / 0.880", for reading.
 
+    Where no printed values stand in the table, a cell holds the computed one alone.
+
     Parameters
     ----------
     table : DataFrame
-        With columns model, cohort, ci_low and ci_high of the AUC, and ``metric`` and ``paper_<metric>``.
+        With columns model, cohort, ci_low and ci_high of the AUC, ``metric``, and where there are any
+        ``paper_<metric>``.
     metrics : list of str
         In the order of the columns shown.
     """
     shown = table[["model", "cohort"]].copy()
     for metric in metrics:
-        both = table[[metric, f"paper_{metric}"]].to_numpy(float)
+        both = table[[name for name in (metric, f"paper_{metric}") if name in table]].to_numpy(float)
         # A cell breaks before the slash at most: the second space does not break.
         shown[metric] = [
             " /\xa0".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both

@@ -22,7 +22,7 @@ def load_screened(run: Run) -> pd.DataFrame:
     -------
     DataFrame
         As the contract "screened": patient_id (pseudonym), site, age (years), sex, exclusion (the written
-        reason or ""), and where known t_score, osteoporosis, interval_days, scanner, allocation, fracture,
+        reason or ""), and where known t_score, outcome, interval_days, scanner, allocation, fracture,
         contrast (both missing for a site whose table does not say), accepted (why a patient is let in against
         a rule on regions), and further predictors.
 
@@ -65,8 +65,9 @@ def apply_inclusion(screened: pd.DataFrame, study: Study) -> pd.DataFrame:
     if "interval_days" in screened:
         days = screened["interval_days"]
         recorded = days.notna().groupby(screened["site"]).transform("any")
-        reasons[days >= rules.max_interval_days] = f"CT and DXA {rules.max_interval_days} days apart or more"
-        reasons[days.isna() & recorded] = "days between CT and DXA unknown"
+        both = "CT and DXA" if study.is_of_paper_design else "image and outcome"
+        reasons[days >= rules.max_interval_days] = f"{both} {rules.max_interval_days} days apart or more"
+        reasons[days.isna() & recorded] = f"days between {both} unknown"
     return screened.assign(exclusion=screened["exclusion"].where(screened["exclusion"] != "", reasons))
 
 
@@ -94,12 +95,12 @@ def assign_cohorts(
     Returns
     -------
     DataFrame
-        The included patients with columns ``osteoporosis`` (0/1) and ``cohort``.
+        The included patients with columns ``outcome`` (0/1) and ``cohort``.
 
     Raises
     ------
     StudyError
-        When a cohort would have no patient, or only one, with or without osteoporosis.
+        When a cohort would have no patient, or only one, with or without the outcome.
     """
     included = screened[screened["exclusion"] == ""].reset_index(drop=True)
     included["outcome"] = outcome_by_rule(included, study).astype(int)
@@ -115,7 +116,7 @@ def assign_cohorts(
 
 
 def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:
-    """Osteoporosis as 0, 1 or missing, by the study's rule; all missing where a table has no outcomes."""
+    """The outcome as 0, 1 or missing, by the study's rule; all missing where a table has no outcomes."""
     if study.outcome.given and "outcome" in people:
         return people["outcome"].astype("Int64")
     if study.outcome.given or "t_score" not in people:
@@ -147,7 +148,7 @@ def _split(outcome: pd.Series, training_share: float, rng: np.random.Generator) 
 
 
 def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
-    """Stop when a set has fewer than two patients with, or without, osteoporosis.
+    """Stop when a set has fewer than two patients with, or without, the outcome.
 
     Raises
     ------
@@ -158,14 +159,15 @@ def require_sizes(cohort: pd.DataFrame, study: Study) -> None:
     counts = pd.crosstab(cohort["cohort"], cohort["outcome"])
     counts = counts.reindex(index=expected, columns=[0, 1], fill_value=0)
     small = [
-        f"{cohort_title(name).lower()} has {row[1]} patients with osteoporosis and {row[0]} without"
+        f"{cohort_title(name).lower()} has {row[1]} patients with {study.outcome.name} and {row[0]} without"
         for name, row in counts.iterrows()
         if row.min() < 2
     ]
     if small:
+        where = "column of the outcome" if study.outcome.given else "outcome rule (t_score_at_most)"
         raise StudyError(
-            f"Too few patients: {'; '.join(small)}. Each set needs at least 2 of both: check the outcome "
-            "rule (t_score_at_most) and the exclusions, or add patients."
+            f"Too few patients: {'; '.join(small)}. Each set needs at least 2 of both: check the {where} "
+            "and the exclusions, or add patients."
         )
 
 

@@ -24,7 +24,7 @@ _REMEDIES = {
     "date": "not one certain day (such as 03/04/2024 or a year of two digits); write 2024-03-01",
     "sex": "write female or male, F or M, 女 or 男 (numbers such as 1 and 2 mean different things)",
     "yes_no": "write yes or no, 是 or 否",
-    "outcome": "write 1 (osteoporosis) or 0",
+    "outcome": "write 1 (has the outcome) or 0",
     "accepted": "write the reason why this patient is let in, not only yes",
     "allocation": "write training or internal, or leave the cell empty",
 }

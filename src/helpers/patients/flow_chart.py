@@ -87,7 +87,7 @@ def flow_chart(
     DataFrame
         One row a box or reason, in reading order: site, stage ("screened", "excluded", "included",
         "unusable", "analysed", "let in" where there are such, or a cohort), reason (of an exclusion),
-        patients, osteoporosis (how many of them; of those included and after).
+        patients, outcome (how many have it; of those included and after).
     """
     rows = []
     for site, people in screened.groupby("site", sort=False):

@@ -67,9 +67,9 @@ def read_table(run: Run, site: Site) -> pd.DataFrame:
     -------
     DataFrame
         patient_id, site, age (years), sex, exclusion, and as far as the table has them: t_score (the lowest
-        given), osteoporosis (0/1; where the study file says that it is given), interval_days, scanner,
+        given), outcome (0/1; where the study file says that it is given), interval_days, scanner,
         allocation, fracture and contrast (booleans), and the study's predictors. A table without outcomes
-        gives neither t_score nor osteoporosis.
+        gives neither t_score nor outcome.
     """
     people = _HospitalTable.read(run.study, site).people()
     people["patient_id"] = pseudonyms.pseudonyms(run, site.name, people["patient_id"].tolist())
@@ -98,7 +98,8 @@ def _outcome(study: Study) -> list[str]:
 
 def _known(study: Study) -> list[str]:
     """Our columns."""
-    return list(dict.fromkeys([*REQUIRED, *_outcome(study), *T_SCORES, *OPTIONAL, *_extra(study)]))
+    scores = T_SCORES if study.outcome.is_the_papers else []
+    return list(dict.fromkeys([*REQUIRED, *_outcome(study), *scores, *OPTIONAL, *_extra(study)]))
 
 
 def _predictor_names(study: Study) -> list[str]:
@@ -139,7 +140,9 @@ def _virtual_problems(study: Study, site: Site) -> list[str]:
         for name in _extra(study)
     ]
     if study.outcome.given:
-        problems.append(f"Site '{site.name}': virtual patients have T-scores: leave out 'given' of outcome.")
+        problems.append(
+            f"Site '{site.name}': virtual patients have T-scores: leave out 'given' and 'name' of outcome."
+        )
     if not study.path(site.virtual.protocol).is_file():
         problems.append(
             f"Site '{site.name}': there is no protocol '{site.virtual.protocol}'. Check its path."

@@ -1,4 +1,4 @@
-"""Table 1: patients with and without osteoporosis within each cohort, and cohorts beside each other."""
+"""Table 1: patients with and without the outcome within each cohort, and cohorts beside each other."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
 from helpers.study.cohorts import cohort_title, ordered_cohorts
+from helpers.study.study_file import Study
 
-SUBJECTS = {1: "osteoporosis", 0: "non-osteoporosis"}
+PAPER_GROUPS = {1: "osteoporosis", 0: "non-osteoporosis"}
 _LEAST_EXPECTED = 5  # below this expected count, Fisher's exact test stands in for chi-square
 
 
-def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
-    """Table 1 in long form: patients with and without osteoporosis within each cohort.
+def table_1(
+    cohort: pd.DataFrame, predictors: list[str], groups: dict[int, str] = PAPER_GROUPS
+) -> pd.DataFrame:
+    """Table 1 in long form: patients with and without the outcome within each cohort.
 
     Continuous characteristics: mean and sample SD, Mann-Whitney U test (normal approximation with
     continuity and tie correction, as R's ``wilcox.test(exact = FALSE)``). Categories: counts, chi-square
     test without Yates' correction, which is what gives the paper's P of 0.013 (0.021 with it); Fisher's
     exact test where an expected count of a 2 x 2 table is below 5 (paper 2.6). Standardised mean differences
-    are osteoporosis minus non-osteoporosis (Austin 2009, doi 10.1002/sim.3697).
+    are those with the outcome minus those without (Austin 2009, doi 10.1002/sim.3697).
 
     Parameters
     ----------
     cohort : DataFrame
-        With cohort, osteoporosis, age, sex and the predictors.
+        With cohort, outcome, age, sex and the predictors.
     predictors : list of str
         Rows besides age and sex, which are there wherever the tables have them.
+    groups : dict
+        What patients with (1) and without the outcome (0) are called.
 
     Returns
     -------
@@ -37,13 +42,18 @@ def table_1(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
     rows = []
     for name, people in by_cohort(cohort):
         rows.append((name, "patients", "cohort", "n", len(people)))
-        rows += [
-            (name, "patients", SUBJECTS[flag], "n", (people["outcome"] == flag).sum()) for flag in (1, 0)
-        ]
+        rows += [(name, "patients", groups[flag], "n", (people["outcome"] == flag).sum()) for flag in (1, 0)]
         for characteristic in [name for name in characteristics(predictors) if name in cohort]:
-            rows += [(name, characteristic, *row) for row in _compare_outcomes(people, characteristic)]
+            rows += [
+                (name, characteristic, *row) for row in _compare_outcomes(people, characteristic, groups)
+            ]
     table = pd.DataFrame(rows, columns=["cohort", "characteristic", "subject", "metric", "value"])
     return table.astype({"value": float})
+
+
+def groups_of(study: Study) -> dict[int, str]:
+    """What Table 1 calls patients with (1) and without the outcome (0): in the paper's design as it does."""
+    return PAPER_GROUPS if study.is_of_paper_design else study.outcome.groups
 
 
 def characteristics(predictors: list[str]) -> list[str]:
@@ -61,21 +71,23 @@ def by_cohort(cohort: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name, cohort[cohort["cohort"] == name]) for name in ordered_cohorts(cohort["cohort"])]
 
 
-def _compare_outcomes(people: pd.DataFrame, characteristic: str) -> list[tuple[str, str, float]]:
+def _compare_outcomes(
+    people: pd.DataFrame, characteristic: str, names: dict[int, str]
+) -> list[tuple[str, str, float]]:
     """Subject, metric and value of one characteristic in one cohort."""
     groups = {flag: people.loc[people["outcome"] == flag, characteristic] for flag in (1, 0)}
     rows: list[tuple[str, str, float]] = []
     if is_continuous(people[characteristic]):
         for flag, values in groups.items():
-            rows.append((SUBJECTS[flag], f"{characteristic}_mean", values.mean()))
-            rows.append((SUBJECTS[flag], f"{characteristic}_sd", values.std(ddof=1)))
+            rows.append((names[flag], f"{characteristic}_mean", values.mean()))
+            rows.append((names[flag], f"{characteristic}_sd", values.std(ddof=1)))
         p_value = mannwhitneyu(groups[1], groups[0], method="asymptotic").pvalue
         difference = smd(groups[1], groups[0])
     else:
         levels = sorted(people[characteristic].unique(), reverse=True)
         for flag, values in groups.items():
             rows += [
-                (SUBJECTS[flag], _level(characteristic, level), (values == level).sum()) for level in levels
+                (names[flag], _level(characteristic, level), (values == level).sum()) for level in levels
             ]
         p_value = categories_p(people[characteristic], people["outcome"])
         difference = smd(groups[1] == levels[0], groups[0] == levels[0])
@@ -114,26 +126,31 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `table_1`, with ``paper``: the printed texts, missing where the paper prints nothing.
+        From `table_1`; of a study of the paper's design with ``paper``: the printed texts, missing where the
+        paper prints nothing.
 
     Returns
     -------
     DataFrame
-        Columns in two levels: group (or P, SMD), then "computed" and "paper".
+        Columns: group (or P, SMD); where there is something printed, in two levels with "computed" and
+        "paper" below.
     """
     rows = {}
+    has_paper = "paper" in table
+    table = table if has_paper else table.assign(paper=pd.NA)
     for (name, characteristic), part in table.groupby(["cohort", "characteristic"], sort=False):
         if characteristic == "patients":
             sizes = part.set_index("subject")[["value", "paper"]].apply(pd.to_numeric, errors="coerce")
+            groups = [name for name in sizes.index if name != "cohort"]
             continue
         cells = part.set_index(["subject", "metric"])
         tests = _printed_tests(cells.loc[characteristic])
-        for metric in cells.loc[SUBJECTS[1]].index.drop(f"{characteristic}_sd", errors="ignore"):
+        for metric in cells.loc[groups[0]].index.drop(f"{characteristic}_sd", errors="ignore"):
             texts = {
                 (subject, source): _printed_cell(
                     cells.loc[subject, column], metric, sizes.loc[subject, column]
                 )
-                for subject in SUBJECTS.values()
+                for subject in groups
                 for source, column in (("computed", "value"), ("paper", "paper"))
             }
             rows[cohort_title(name), _row_title(metric)] = {**texts, **tests}
@@ -141,7 +158,8 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
     if not rows:  # neither age nor sex nor other predictors
         return pd.DataFrame()
     printed = pd.DataFrame.from_dict(rows, orient="index")
-    return printed.rename_axis(index=["cohort", "characteristic"])
+    printed = printed.rename_axis(index=["cohort", "characteristic"])
+    return printed if has_paper else printed.xs("computed", axis=1, level=1)
 
 
 def _row_title(metric: str) -> str:
@@ -176,11 +194,14 @@ def printed_p(p_value: float) -> str:
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def compare_cohorts(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame:
+def compare_cohorts(
+    cohort: pd.DataFrame, predictors: list[str], positive: str = PAPER_GROUPS[1]
+) -> pd.DataFrame:
     """Do the cohorts differ from each other? Characteristics and prevalence, all outcomes together.
 
     Kruskal-Wallis test for continuous characteristics, chi-square for categories; standardised mean
     differences of each validation cohort minus training (of the share of the first category named).
+    ``positive`` is what patients with the outcome are called.
 
     Returns
     -------
@@ -189,10 +210,10 @@ def compare_cohorts(cohort: pd.DataFrame, predictors: list[str]) -> pd.DataFrame
         1), p_value (the same in all rows of a characteristic), smd (missing in training).
     """
     names = [name for name in [*characteristics(predictors), "outcome"] if name in cohort]
-    return pd.DataFrame([row for name in names for row in _across(cohort, name)])
+    return pd.DataFrame([row for name in names for row in _across(cohort, name, positive)])
 
 
-def _across(cohort: pd.DataFrame, name: str) -> list[dict[str, str | float]]:
+def _across(cohort: pd.DataFrame, name: str, positive: str) -> list[dict[str, str | float]]:
     """One characteristic in each cohort."""
     groups = {title: people[name] for title, people in by_cohort(cohort)}
     if is_continuous(cohort[name]):
@@ -200,7 +221,7 @@ def _across(cohort: pd.DataFrame, name: str) -> list[dict[str, str | float]]:
         found = [{"mean": values.mean(), "sd": values.std(ddof=1)} for values in groups.values()]
     else:
         level = max(cohort[name].unique())
-        title = f"{_level(name, level)}, n (%)" if name != "outcome" else "osteoporosis, n (%)"
+        title = f"{_level(name, level)}, n (%)" if name != "outcome" else f"{positive}, n (%)"
         groups = {key: values == level for key, values in groups.items()}
         p_value = categories_p(cohort[name], cohort["cohort"])
         found = [{"count": flags.sum(), "share": flags.mean()} for flags in groups.values()]

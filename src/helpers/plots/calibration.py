@@ -13,16 +13,17 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, head_panel, stacked_panels
-from helpers.study.contracts import OUTCOME_TITLES
+from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, fonts_of, head_panel, stacked_panels
 
 
-def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: str) -> Figure:
+def plot_calibration_panels(
+    predictions: pd.DataFrame, models: list[str], main: str, groups: dict[int, str]
+) -> Figure:
     """Draw one calibration panel a set (paper Figure 7).
 
     Every model has a smooth curve; the model ``main`` also has its observed frequencies in up to ten groups
     of risk with Wilson's 95 % intervals, its slope, intercept and Brier score, and the number of patients by
-    risk below.
+    risk below. ``groups`` names the patients without (0) and with the outcome (1).
     """
     cohorts = present_cohorts(predictions)
     size = (3.6 * len(cohorts), 5.3)
@@ -35,7 +36,7 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
         for model in models:
             _draw_curve(top, outcome, wide[model], model, bold=model == main)
         _draw_groups(top, outcome, risk, main)
-        _draw_counts(bottom, outcome, risk)
+        _draw_counts(bottom, outcome, risk, groups)
         below = f", n = {len(wide)}\n{_summary_text(outcome, risk)}"
         head_panel(top, cohort, f"({letter}) ", below, fontsize=9.5)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -44,7 +45,8 @@ def plot_calibration_panels(predictions: pd.DataFrame, models: list[str], main: 
     axes[1, 0].set_ylabel("Patients")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    outside = {"loc": "outside lower center", "ncols": len(labels)}
+    figure.legend(handles, labels, prop=fonts_of(labels), **outside)
     return figure
 
 
@@ -74,11 +76,11 @@ def _summary_text(y: pd.Series, p: pd.Series) -> str:
     return ", ".join(f"{name} {'n/e' if np.isnan(x) else f'{x:z.2f}'}" for name, x in parts.items())
 
 
-def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series) -> None:
+def _draw_counts(axis: plt.Axes, y: pd.Series, p: pd.Series, groups: dict[int, str]) -> None:
     bins = np.linspace(0, 1, 21)
     for outcome, sign in ((1, 1), (0, -1)):
         counts, _ = np.histogram(p[y == outcome], bins=bins)
-        style = {"color": OUTCOME_COLOURS[outcome], "label": OUTCOME_TITLES[outcome].lower(), "alpha": 0.7}
+        style = {"color": OUTCOME_COLOURS[outcome], "label": groups[outcome], "alpha": 0.7}
         axis.bar(bins[:-1], sign * counts, width=0.05, align="edge", **style)
     axis.axhline(0, color="black", linewidth=0.6)
     axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))

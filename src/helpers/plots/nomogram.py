@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -9,13 +10,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.plots.style import font_families
 
 MARK = "#D55E00"
+_TITLE_WIDTH = 20  # letters of an axis title beside its line
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
 def plot_nomogram(
-    nomogram: Nomogram, example: Mapping[str, float | str], titles: Mapping[str, str]
+    nomogram: Nomogram, example: Mapping[str, float | str], titles: Mapping[str, str], outcome: str
 ) -> Figure:
     """Draw the nomogram (paper Figure 5) with one patient read off it.
 
@@ -26,6 +29,8 @@ def plot_nomogram(
         A patient's value of each predictor, marked on the axes.
     titles : mapping
         Axis title of each predictor.
+    outcome : str
+        What the risk is of.
     """
     rows = len(nomogram.predictors) + 3
     figure, axis = plt.subplots(figsize=(9, 0.8 * rows + 0.2))
@@ -39,11 +44,11 @@ def plot_nomogram(
         labels = map(_label, nomogram.axes[name])
         _draw_scale(axis, -row, titles.get(name, name), dict(zip(labels, places, strict=True)))
         _mark(axis, points[name], (0, -row), dots=[-row])
-    _draw_total_and_risk(axis, nomogram, sum(points.values()), y=2 - rows)
+    _draw_total_and_risk(axis, nomogram, sum(points.values()), 2 - rows, outcome)
     return figure
 
 
-def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: float) -> None:
+def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: float, outcome: str) -> None:
     """Total points and risk share a scale of their own, stretched to the width of the figure."""
     reach = sum(max(axis_points(nomogram, name)) for name in nomogram.predictors)
     totals = pretty(0, max(reach, total), 10)
@@ -51,7 +56,7 @@ def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: fl
     _draw_scale(axis, y, "Total points", {_label(value): value * stretch for value in totals})
     risks = [risk for risk in RISK_TICKS if 0 <= nomogram.total_at(risk) <= totals[-1]]
     ticks = {f"{risk:g}": nomogram.total_at(risk) * stretch for risk in risks}
-    _draw_scale(axis, y - 1, "Risk of osteoporosis", ticks)
+    _draw_scale(axis, y - 1, f"Risk of {outcome}", ticks)
     place = total * stretch
     _mark(axis, place, (y, y - 1), dots=[y, y - 1])
     text = f"{total:.0f} points, risk {nomogram.probability(total):.2f}"
@@ -68,7 +73,8 @@ def _label(value: float | str) -> str:
 
 def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
     """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
-    axis.text(-26, y, title, va="center", ha="left", fontsize=10, weight="bold")
+    style = {"fontsize": 10, "weight": "bold", "fontfamily": font_families(title)}
+    axis.text(-26, y, textwrap.fill(title, _TITLE_WIDTH), va="center", ha="left", **style)
     places = ticks.values() or [0]
     axis.hlines(y, min(places), max(places), color="black", linewidth=1.1)
     reached = {-1: -np.inf, 1: -np.inf}

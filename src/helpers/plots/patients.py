@@ -13,32 +13,40 @@ from matplotlib.text import Text
 
 from helpers.patients.flow_chart import LET_IN, OTHER_REASONS
 from helpers.patients.table_1 import by_cohort
-from helpers.plots.style import OUTCOME_COLOURS, cohort_panels, font_families, head_panel, remove_spare
+from helpers.plots.style import (
+    OUTCOME_COLOURS,
+    cohort_panels,
+    font_families,
+    fonts_of,
+    head_panel,
+    remove_spare,
+)
 from helpers.study.cohorts import cohort_title, is_cohort
-from helpers.study.contracts import OUTCOME_TITLES
 
 _REASONS_SHOWN = 8
 
 
-def plot_flow_chart(flow: pd.DataFrame) -> Figure:
+def plot_flow_chart(flow: pd.DataFrame, positive: str) -> Figure:
     """Draw Figure 1: one column a site, from those screened to the cohorts.
 
     Parameters
     ----------
     flow : DataFrame
         From `flow_chart`, or as `Run.write_table` returns it, with small counts as text.
+    positive : str
+        What patients with the outcome are called.
     """
     sites = flow["site"].unique()
     height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
     rows, columns = -(-len(sites) // 2), min(len(sites), 2)  # wider, its words are too small on a page
     figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns, height * rows), squeeze=False)
     for axis, site in zip(axes.flat, sites, strict=False):
-        _draw_site(axis, flow[flow["site"] == site])
+        _draw_site(axis, flow[flow["site"] == site], positive)
     remove_spare(axes, len(sites))
     return figure
 
 
-def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
+def _draw_site(axis: Axes, flow: pd.DataFrame, positive: str) -> None:
     count = flow.set_index("stage")["patients"]
     steps = [("Included", "excluded", "Excluded", count["included"])]
     if "analysed" in count:
@@ -54,7 +62,7 @@ def _draw_site(axis: Axes, flow: pd.DataFrame) -> None:
         _arrow(axis, box, stayed)
         _arrow(axis, axis.text(2.3, height, ""), gone)
         box = stayed
-    _draw_cohorts(axis, box, flow[flow["stage"].map(is_cohort)])
+    _draw_cohorts(axis, box, flow[flow["stage"].map(is_cohort)], positive)
 
 
 def _analysed(count: pd.Series) -> str:
@@ -62,12 +70,12 @@ def _analysed(count: pd.Series) -> str:
     return f"{count['analysed']}{let_in}"
 
 
-def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame) -> None:
+def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame, positive: str) -> None:
     places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
     height = above.get_position()[1] - 2.6
     for place, row in zip(places, cohorts.itertuples(), strict=False):
         title = textwrap.fill(cohort_title(row.stage), 34)
-        text = f"{title}: {row.patients}\nosteoporosis: {row.outcome}"
+        text = f"{title}: {row.patients}\n{positive}: {row.outcome}"
         _arrow(axis, above, _box(axis, (place, height), text))
 
 
@@ -101,8 +109,8 @@ def _arrow(axis: Axes, start: Text, end: Text) -> None:
     axis.annotate("", end.get_position(), start.get_position(), arrowprops=style | edges, zorder=4)
 
 
-def plot_ages(cohort: pd.DataFrame) -> Figure:
-    """Ages by cohort and outcome, in bins of 5 years, as shares of each outcome group."""
+def plot_ages(cohort: pd.DataFrame, titles: dict[int, str]) -> Figure:
+    """Ages by cohort and outcome (called ``titles``), in bins of 5 years, as shares of each outcome group."""
     cohorts = dict(by_cohort(cohort))
     figure, axes = cohort_panels(list(cohorts), (3.1 * len(cohorts), 3.2), sharey=True)
     low, high = cohort["age"].min(), cohort["age"].max()
@@ -111,9 +119,9 @@ def plot_ages(cohort: pd.DataFrame) -> Figure:
         for flag, values in people.groupby("outcome")["age"]:
             style = {"histtype": "stepfilled", "alpha": 0.45, "color": OUTCOME_COLOURS[flag]}
             weights = np.full(len(values), 100 / len(values))
-            axis.hist(values, bins=bins, weights=weights, label=OUTCOME_TITLES[flag], **style)
+            axis.hist(values, bins=bins, weights=weights, label=titles[flag], **style)
         axis.set_xlabel("Age (years)")
         head_panel(axis, name, after=f" (n = {len(people)})")
     axes[0].set_ylabel("Share of the outcome group (%)")
-    axes[-1].legend()
+    axes[-1].legend(prop=fonts_of(list(titles.values())))
     return figure

@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
-from helpers.plots.style import OUTCOME_COLOURS, font_families
+from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of
 from helpers.study.cohorts import cohort_title, ordered_cohorts
-from helpers.study.contracts import OUTCOME_TITLES
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
@@ -105,13 +104,15 @@ def plot_frequency(axis: Axes, frequency: pd.Series, selected: list[str]) -> Non
     )
 
 
-def plot_rad_score(scores: pd.DataFrame) -> Figure:
+def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
     """Rad-score of every patient by set and outcome, with median and quartiles.
 
     Parameters
     ----------
     scores : DataFrame
         The ``rad_score`` artifact.
+    groups : dict
+        What patients without (0) and with the outcome (1) are called.
     """
     cohorts = ordered_cohorts(scores["cohort"])
     figure, axis = plt.subplots()
@@ -136,7 +137,8 @@ def plot_rad_score(scores: pd.DataFrame) -> Figure:
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(
         handles,
-        [OUTCOME_TITLES[int(label)] for label in labels],
+        [groups[int(label)] for label in labels],
+        prop=fonts_of(list(groups.values())),
         loc="upper center",
         bbox_to_anchor=(0.5, 1.12),
         ncols=2,

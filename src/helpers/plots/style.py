@@ -144,7 +144,8 @@ def save_figure(
     One that shows a ``single_patient`` who is real (a picture, a dot each, bars of few) goes to
     private/figures. One ``of_paper`` shows nothing but printed numbers, no data of the run.
     """
-    remark = data or ("virtual cohort" if run.study.is_virtual and not of_paper else "")
+    made_up = "virtual cohort" if run.study.is_of_paper_design else "simulated patients"
+    remark = data or (made_up if run.study.is_virtual and not of_paper else "")
     if remark:
         layout = figure.get_layout_engine()
         if layout is not None:  # a strip at the bottom stays free of labels

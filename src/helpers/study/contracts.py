@@ -121,7 +121,6 @@ WRITTEN_BY = {
     "predictions": "05_models and 06_nomogram",
     "scores": "11_new_hospital",
 }
-OUTCOME_TITLES = {0: "No osteoporosis", 1: "Osteoporosis"}
 
 
 def check(name: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -72,7 +72,7 @@ def protect(name: str, table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame |
     ----------
     name : str
         As in share/tables; `TABLES` says what its columns count. Columns called n, patients, cases, events
-        and osteoporosis count patients in every table.
+        and outcome count patients in every table.
     table : DataFrame
         Whole; it is not changed.
     min_cell : int
@@ -178,7 +178,7 @@ def _performance(table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame) -> pd.
         measures = [f"{name}{end}" for name in _PERFORMANCE if f"{name}{end}" in table]
         for name in [name for name in whole if f"{name}{end}" in table]:
             table.loc[tells(table[f"{name}{end}"], whole[name]), measures] = np.nan
-    modes = table.columns.intersection(["paper_mode", "strict_mode", "difference"])
+    modes = table.columns.intersection(["paper_mode", "usual_mode", "strict_mode", "difference"])
     for quantity, patients in whole.items() if "quantity" in table else ():
         few = pd.concat([tells(table[mode], patients) for mode in modes[:2]], axis=1).any(axis=1)
         table.loc[few & (table["quantity"] == quantity), modes] = np.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
@@ -17,6 +17,8 @@ Vertebra = Literal["T12", "L1"]
 Layer = Annotated[int, Field(ge=1, le=6)]
 Masks = str | dict[Vertebra, str]
 Choice = Literal["include", "exclude", "sensitivity"]
+OSTEOPOROSIS = "osteoporosis"
+REGION = "T12 and L1"
 Action = Literal["refuse", "ask", "accept"]
 
 
@@ -44,6 +46,13 @@ class CohortTable(Strict):
     sheet: str | None = None
     columns: dict[str, str] = {}
     where: dict[str, str | int] = {}
+
+    @field_validator("columns")
+    @classmethod
+    def _outcome_by_its_name(cls, columns: dict[str, str]) -> dict[str, str]:
+        if OSTEOPOROSIS in columns:
+            raise ValueError(f"the key '{OSTEOPOROSIS}' is called 'outcome': {columns[OSTEOPOROSIS]}")
+        return columns
 
 
 class FeatureTable(Strict):
@@ -119,20 +128,66 @@ class Site(Strict):
 
 
 class Inclusion(Strict):
-    """Who is in the study: CT within ``max_interval_days`` of DXA (days), at least ``min_age`` (years)."""
+    """Who is in the study: CT within ``max_interval_days`` of DXA (days), at least ``min_age`` (years).
+
+    A study of another outcome than the paper's takes patients of any age unless it says ``min_age``.
+    """
 
     max_interval_days: int = 30
     min_age: int = 50
 
 
 class Outcome(Strict):
-    """Osteoporosis is a DXA T-score of ``t_score_at_most`` or lower (paper 2.2).
+    """The question: who has the outcome, and what patients with and without it are called.
 
-    ``given``: the table has a ready column ``osteoporosis`` (0 or 1) instead.
+    Left out it is the paper's, osteoporosis: a DXA T-score of ``t_score_at_most`` or lower (paper 2.2).
+    ``given``: the table has a ready column ``outcome`` (0 or 1) instead. An outcome of another ``name`` is
+    given always. Left out as well, its groups are called as the outcome and "no " with it; ``name_zh``,
+    ``positive_zh`` and ``negative_zh`` are the Chinese forms (left out: the others).
     """
 
+    name: str = OSTEOPOROSIS
+    positive: str = OSTEOPOROSIS
+    negative: str = f"no {OSTEOPOROSIS}"
+    name_zh: str = "骨质疏松"
+    positive_zh: str = "骨质疏松"
+    negative_zh: str = "无骨质疏松"
     t_score_at_most: float = -2.5
     given: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_another_name(cls, content: Any) -> Any:
+        """What follows from the name of an outcome that is not the paper's."""
+        if not isinstance(content, dict) or content.get("name", OSTEOPOROSIS) == OSTEOPOROSIS:
+            return content
+        name = content["name"]
+        # The outcome that a bundle carries has all keys.
+        if not content.get("given", "t_score_at_most" not in content):
+            raise ValueError(
+                f"the outcome '{name}' has no T-score: leave out 't_score_at_most' and 'given'; the tables "
+                "have a column of 0 and 1"
+            )
+        words = {"positive": name, "negative": f"no {name}"} | content
+        if words["positive"] == words["negative"]:
+            raise ValueError(f"both groups are called '{words['positive']}': give them two names")
+        chinese = {f"{key}_zh": words[key] for key in ("name", "positive", "negative")}
+        return chinese | words | {"given": True}
+
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether the outcome is the paper's."""
+        return self.name == OSTEOPOROSIS
+
+    @property
+    def groups(self) -> dict[int, str]:
+        """What patients without (0) and with the outcome (1) are called."""
+        return {0: self.negative, 1: self.positive}
+
+    @property
+    def titles(self) -> dict[int, str]:
+        """The same, as the words that head a column or an entry of a legend."""
+        return {flag: name[:1].upper() + name[1:] for flag, name in self.groups.items()}
 
     @property
     def rule(self) -> float | None:
@@ -219,6 +274,7 @@ class Split(Strict):
 class Study(Strict):
     """A study file, read and checked.
 
+    ``region`` names what the features were measured in, for the pages of a study of another design.
     ``simulated`` says that files of a site come from a simulator too; the book then says so everywhere.
     ``extraction`` may be left out when ready features come from settings that nobody knows any more.
     Counts below ``min_cell`` are not shown in share/. ``scheduler`` is the address of a dask cluster.
@@ -232,6 +288,7 @@ class Study(Strict):
     inclusion: Inclusion = Inclusion()
     outcome: Outcome = Outcome()
     split: Split = Split()
+    region: str = REGION
     rules: Rules = Rules()
     plausibility: Plausibility = Plausibility()
     limits: Limits = Limits()
@@ -252,6 +309,16 @@ class Study(Strict):
             return content
         filled = [{"role": "development"} | site if isinstance(site, dict) else site for site in sites]
         return content | {"sites": filled}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_age(cls, content: Any) -> Any:
+        """The paper's age limit belongs to the paper's outcome."""
+        outcome = content.get("outcome")
+        if not isinstance(outcome, dict) or outcome.get("name", OSTEOPOROSIS) == OSTEOPOROSIS:
+            return content
+        said = content.get("inclusion", {})
+        return content | {"inclusion": {"min_age": 0} | said} if isinstance(said, dict) else content
 
     @model_validator(mode="after")
     def _sites_fit_together(self) -> Study:
@@ -290,6 +357,20 @@ class Study(Strict):
     def external_sites(self) -> list[Site]:
         """Sites that only validate, in the study's order."""
         return [site for site in self.sites if self.split.by == "patient" and site.role == "external"]
+
+    @property
+    def is_of_paper_design(self) -> bool:
+        """Whether the study asks the paper's question of the paper's region; nothing else decides it.
+
+        The pages of other studies show nothing of the paper: no printed value, no bone, no DXA.
+        """
+        return self.outcome.is_the_papers and self.region == REGION
+
+    @property
+    def region_in_words(self) -> str:
+        """What the features were measured in; ready features of another outcome are not taken for bone's."""
+        unsaid = self.region == REGION and self.has_features and not self.outcome.is_the_papers
+        return "the region of interest" if unsaid else self.region
 
     @property
     def has_features(self) -> bool:
