@@ -48,7 +48,8 @@ from helpers.study.run_folder import Run
 # The code that a block follows from: editing it makes cached blocks stale.
 SOURCES = (
     *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, nearness, regions, sources),
-    *(surroundings, tissues, volumes, region_grid, resampling, blocks, doubles, quality, sys.modules[__name__]),
+    *(surroundings, tissues, volumes, region_grid, resampling, blocks, doubles, quality),
+    sys.modules[__name__],
 )
 
 

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 
 def bounding_box(region: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box around what is not 0 in an array (z, y, x; bool or unsigned); empty if nothing."""
+    """The smallest box around what is not 0 (z, y, x; bool or unsigned numbers); nothing where all is."""
     region, window = region.view(np.uint8) if region.dtype == bool else region, []
     for axis in range(3):  # the maximum is found several times as fast as whether there is any
         occupied = np.flatnonzero(region.max(tuple(other for other in range(3) if other != axis), initial=0))
