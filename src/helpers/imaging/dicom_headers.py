@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 
 from helpers.study.one_line import one_line
 
@@ -40,7 +40,7 @@ _FACT_TAGS = [
     "ContrastBolusAgent",
     *CONTRAST_AMOUNTS,
 ]
-_HEADER_TAGS = [
+_HEADER_NAMES = [
     "SOPClassUID",
     "Modality",
     "ImageType",
@@ -55,6 +55,7 @@ _HEADER_TAGS = [
     *PIXEL_TAGS,
     *_FACT_TAGS,
 ]
+_HEADER_TAGS = [Tag(name) for name in _HEADER_NAMES]  # looked up once, not for each slice
 
 
 def read_headers(folder: Path) -> tuple[list[Dataset], int]:
