@@ -37,4 +37,10 @@ def oriented_around(volume: sitk.Image, labels: sitk.Image, margin_mm: float) ->
     """``volume`` in the box around all labels and a margin (mm), its axes in the order left, back, head."""
     first, stop = around(labels, margin_mm)
     box = tuple(slice(int(low), int(high)) for low, high in zip(first, stop, strict=True))
-    return sitk.DICOMOrient(volume[box], "LPS")
+    return oriented(volume[box])
+
+
+def oriented(volume: sitk.Image) -> sitk.Image:
+    """The volume with its axes in the order left, back, head; the very volume, not a copy, if they are so."""
+    axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(volume.GetDirection())
+    return volume if axes == "LPS" else sitk.DICOMOrient(volume, "LPS")

@@ -2,9 +2,9 @@
 
 PyRadiomics bins each derived image six times and walks through it once per texture class. Here the region is
 looked at once for all images, each image is binned once and counted in compiled passes, and compiled formulas
-on shared sums make features of the counts. The Laplacian of Gaussian and the shape's diameters, the next
-largest costs, are compiled too. Whatever is not covered (other settings, NaN, ROIs of a few voxels or of one
-value) is left to PyRadiomics itself, so that the features never depend on which way was taken.
+on shared sums make features of the counts. The Laplacian of Gaussian, wavelets and the shape's diameters, the
+next largest costs, are compiled too. Whatever is not covered (other settings, NaN, ROIs of a few voxels or of
+one value) is left to PyRadiomics itself, so that the features never depend on which way was taken.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from helpers.features.engine import counts, first_order, formulas
 from helpers.features.engine.counts import Region
+from helpers.features.engine.gradient import gradient_images
 from helpers.features.engine.laplacian import log_images
 from helpers.features.engine.mesh import Shape
+from helpers.features.engine.wavelet import wavelet_images
 
 # What the compiled passes compute; any other value sends the image to PyRadiomics' own classes.
 COVERED = {
@@ -33,6 +35,8 @@ COVERED = {
     "voxelBased": False,
     "weightingNorm": None,
 }
+# Filters that are computed in the region's window alone.
+_WINDOW_FILTERS = {"Gradient": gradient_images, "LoG": log_images, "Wavelet": wavelet_images}
 
 
 @dataclass
@@ -240,8 +244,8 @@ def _derived(
     kind: str, image: sitk.Image, mask: sitk.Image, window: tuple[slice, ...], settings: dict
 ) -> Iterator[tuple[np.ndarray, str, dict]]:
     """Images that PyRadiomics derives, cut to ``window`` (z, y, x), with their names and settings."""
-    if kind == "LoG":
-        yield from log_images(image, mask, window, **settings)
+    if kind in _WINDOW_FILTERS:
+        yield from _WINDOW_FILTERS[kind](image, mask, window, **settings)
         return
     for derived, name, own in getattr(imageoperations, f"get{kind}Image")(image, mask, **settings):
         yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own  # a view ends with its image
