@@ -17,6 +17,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
@@ -28,6 +29,7 @@ from pydicom.uid import (
 from synthetic_scan import OBLIQUE
 
 from helpers.errors import StudyError
+from helpers.imaging import dicom_headers, dicom_pixels
 from helpers.imaging.dicom import read_dicom
 
 NAME = "Zhang^San"
@@ -154,6 +156,42 @@ def test_rescale_of_each_slice_signed_or_not_equals_pydicoms(tmp_path):
     files.sort(key=lambda header: header.ImagePositionPatient[2])
     expected = [np.rint(apply_modality_lut(header.pixel_array, header)) for header in files]
     np.testing.assert_array_equal(sitk.GetArrayViewFromImage(read), expected)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_plain_pixels_come_straight_from_the_file(tmp_path, implicit, monkeypatch):
+    monkeypatch.setattr(dicom_pixels, "_decoded_by_pydicom", None)
+    slices = dicom_slices(IMAGE)
+    for header in slices:
+        header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    assert_same(read_dicom(write_slices(tmp_path, slices))[0], IMAGE)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_beyond_those_that_count_are_read_as_pydicom_reads_them(tmp_path, signed):
+    """Archives may keep overlays there, or leave the sign of 12 bits at the twelfth."""
+    slices = with_tags(BitsStored=12, HighBit=11, PixelRepresentation=signed)
+    rng = np.random.default_rng(2)
+    for number, header in enumerate(slices):
+        top = 2**16 if number < 5 else 2**11
+        stored = rng.integers(0, top, (header.Rows, header.Columns)).astype(np.uint16)
+        header.PixelData = stored.tobytes()
+    read, _ = read_dicom(write_slices(tmp_path, slices))
+    files = sorted(
+        (pydicom.dcmread(path) for path in tmp_path.iterdir()), key=lambda h: h.ImagePositionPatient[2]
+    )
+    expected = [np.rint(apply_modality_lut(header.pixel_array, header)) for header in files]
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(read), np.clip(expected, -32768, 32767))
+
+
+def test_values_are_told_apart_by_the_letters_that_they_are_written_in(tmp_path):
+    """Slices share what was made of the same bytes, but not over two character sets."""
+    raw = "\u0416".encode("iso8859_5").decode("latin1")
+    known = {}
+    for number, (text, letters) in enumerate([("\u0416", "ISO_IR 144"), (raw, "ISO_IR 100")]):
+        header = with_tags(ContrastBolusAgent=text, SpecificCharacterSet=letters)[0]
+        header.save_as(tmp_path / str(number))
+        assert dicom_headers.read_header(tmp_path / str(number), known).ContrastBolusAgent == text
 
 
 def test_hu_beyond_16_bits_are_held_at_the_end_not_wrapped(tmp_path):

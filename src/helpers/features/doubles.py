@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from helpers.features.blocks import Block
 from helpers.features.engine.resampling import crop
-from helpers.imaging.boxes import roi_box
+from helpers.imaging.boxes import oriented, roi_box
 from helpers.imaging.sources import Scan
 from helpers.study.content_hash import content_hash
 
@@ -74,16 +74,16 @@ class Marks:
 
 def marks_of(scan: Scan, block: Block) -> Marks:
     """Marks of a scan and its block. In which order its axes are stored does not count."""
-    image, mask = (sitk.DICOMOrient(volume, "LPS") for volume in (scan.image, scan.mask))
+    image, mask = oriented(scan.image), oriented(scan.mask)
     start, size = roi_box(mask)
     hu, labels = (sitk.GetArrayFromImage(crop(volume, start, start + size)) for volume in (image, mask))
     whole = sitk.GetArrayViewFromImage(image)
     drawn = content_hash(json.dumps(labels.shape), labels.tobytes())
     return Marks(
-        image=content_hash(json.dumps(whole.shape), whole.tobytes()),
+        image=content_hash(json.dumps(whole.shape), whole.data),
         mask=drawn,
         region=content_hash(drawn, hu.tobytes()),
-        **_coarse(*(sitk.DICOMOrient(volume, "LPS") for volume in (block.image, block.mask))),
+        **_coarse(oriented(block.image), oriented(block.mask)),
     )
 
 

@@ -16,12 +16,16 @@ from helpers.features.blocks import Block, of_pyradiomics, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, map_cases, require_some
 from helpers.features.cluster import scheduler_address
-from helpers.features.engine import laplacian, mesh, texture
+from helpers.features.engine import counts, first_order, formulas, gradient, laplacian, mesh, texture, wavelet
 from helpers.features.prepare import preparation
 from helpers.study.run_folder import Run
 
 if TYPE_CHECKING:
     pass
+
+
+# The code that features follow from: editing it makes cached ones stale.
+_SOURCES = (counts, first_order, formulas, gradient, laplacian, mesh, texture, wavelet)
 
 
 def extractor(settings: dict) -> texture.FastExtractor:
@@ -61,7 +65,7 @@ def extract_case(case: Case, prepare_case: partial, settings: dict, cache: CaseC
         hide that the region is unfit (too small, or flat).
     """
     block = prepare_case(case).block
-    key = cache.key("features", block.fingerprint(), settings, source_hash(texture, laplacian, mesh))
+    key = cache.key("features", block.fingerprint(), settings, source_hash(*_SOURCES))
     arrays = cache.load(key)
     if arrays is None:
         features = extract(block, settings)

@@ -35,6 +35,7 @@ from helpers.imaging import (
     fields,
     grids,
     mask_files,
+    nearness,
     regions,
     sources,
     surroundings,
@@ -46,8 +47,9 @@ from helpers.study.run_folder import Run
 
 # The code that a block follows from: editing it makes cached blocks stale.
 SOURCES = (
-    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, regions, sources, surroundings),
-    *(tissues, volumes, region_grid, resampling, blocks, doubles, quality, sys.modules[__name__]),
+    *(boxes, dicom, dicom_headers, dicom_pixels, fields, grids, mask_files, nearness, regions, sources),
+    *(surroundings, tissues, volumes, region_grid, resampling, blocks, doubles, quality),
+    sys.modules[__name__],
 )
 
 

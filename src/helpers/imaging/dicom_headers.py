@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 
 from helpers.study.one_line import one_line
 
@@ -38,7 +40,7 @@ _FACT_TAGS = [
     "ContrastBolusAgent",
     *CONTRAST_AMOUNTS,
 ]
-_HEADER_TAGS = [
+_HEADER_NAMES = [
     "SOPClassUID",
     "Modality",
     "ImageType",
@@ -53,12 +55,14 @@ _HEADER_TAGS = [
     *PIXEL_TAGS,
     *_FACT_TAGS,
 ]
+_HEADER_TAGS = [Tag(name) for name in _HEADER_NAMES]  # looked up once, not for each slice
 
 
 def read_headers(folder: Path) -> tuple[list[Dataset], int]:
     """Headers of all DICOM files in the folder, and the number of those that cannot be read."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_dicom(path)]
-    headers = [read_tags(path, _HEADER_TAGS, stop_before_pixels=True) for path in files]
+    known: dict[tuple, DataElement] = {}
+    headers = [read_header(path, known) for path in files]
     whole = [header for header in headers if header]
     return whole, len(headers) - len(whole)
 
@@ -73,21 +77,41 @@ def _is_dicom(path: Path) -> bool:
     return head[128:] == b"DICM" or bare or path.suffix.lower() == ".dcm"
 
 
-def read_tags(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset | None:
-    """The given tags of a file, without those whose value makes no sense; None when nothing can be read."""
+def read_header(path: Path, known: dict[tuple, DataElement]) -> Dataset | None:
+    """What this project needs of a header, without values that make no sense; None when nothing can be read.
+
+    Its attribute ``pixels_at`` is the place in the file where the pixels begin, if there are any.
+
+    Parameters
+    ----------
+    path : Path
+    known : dict
+        Values of other slices: the same bytes mean the same, and are made sense of once a series.
+    """
     with warnings.catch_warnings(action="ignore"):  # they quote the header
         try:
-            header = pydicom.dcmread(
-                path, stop_before_pixels=stop_before_pixels, specific_tags=tags, force=True
-            )
+            with path.open("rb") as file:
+                header = pydicom.dcmread(
+                    file, force=True, stop_before_pixels=True, specific_tags=_HEADER_TAGS
+                )
+                header.pixels_at = file.tell()
         except Exception:  # a damaged file can raise nearly anything
             return None
+        header.filename = str(path)
         for tag in list(header.keys()):
             try:
-                header[tag]
+                _make_sense_of(header, tag, known)
             except Exception:  # as above
                 del header[tag]
     return header
+
+
+def _make_sense_of(header: Dataset, tag: BaseTag, known: dict[tuple, DataElement]) -> None:
+    raw, letters = header.get_item(tag), header.get_item("SpecificCharacterSet")
+    if isinstance(raw, RawDataElement):
+        kind = raw.tag, raw.VR, raw.is_implicit_VR, raw.is_little_endian
+        key = (*kind, raw.value, str(letters.value) if letters else "")
+        header[tag] = known[key] if key in known else known.setdefault(key, header[tag])
 
 
 def texts_of(header: Dataset, tag: str) -> list[str]:

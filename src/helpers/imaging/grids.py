@@ -21,6 +21,8 @@ ROUNDING_VOXELS = 0.1
 # Axes that differ by more than this are turned against each other (sine of the angle).
 TURN_TOLERANCE = 2e-3
 
+_GRID = ("GetSize", "GetSpacing", "GetOrigin", "GetDirection")
+
 
 class Aligned(NamedTuple):
     """A mask in the image's order of axes, and where its voxels lie in the image's index space.
@@ -57,6 +59,8 @@ def match_grid(mask: sitk.Image, image: sitk.Image, cropped: bool = False) -> tu
         When bringing it there would be a guess: turned axes, voxels between the image's, one slice more or
         less, another origin, or labels outside the image.
     """
+    if all(getattr(mask, of)() == getattr(image, of)() for of in _GRID):
+        return mask, []
     aligned = _align(mask, image)
     size, image_size = np.array(aligned.labels.shape), np.array(image.GetSize())
     drift = np.abs(aligned.step - 1) * (size - 1)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from helpers.errors import StudyError
 from helpers.imaging.boxes import bounding_box
+from helpers.imaging.nearness import near
 
 LAYERS = {
     1: "T12 upper",
@@ -68,7 +69,7 @@ def label_codes(mask: sitk.Image, labels: str | dict) -> sitk.Image:
         8 bits: the layers 1 to 6 and the codes of ``WHOLE``; empty when none of the labels is there.
     """
     drawn = sitk.GetArrayViewFromImage(mask)
-    window = bounding_box(drawn != 0)
+    window = bounding_box(drawn if drawn.dtype == np.uint8 else drawn != 0)
     part = drawn[window]
     found = np.unique(part[part != 0])
     numbers = {label: code for label, code in code_table(labels).items() if isinstance(label, int)}
@@ -81,6 +82,8 @@ def label_codes(mask: sitk.Image, labels: str | dict) -> sitk.Image:
             f"label(s) {', '.join(map(str, others))} are not layers (1 to 6). Say in the study "
             "file's 'labels' which mask label is which layer, or correct the mask."
         )
+    if drawn.dtype == np.uint8 and all(numbers.get(int(label)) == label for label in found):
+        return mask  # the labels are the codes
     codes = np.zeros(drawn.shape, dtype=np.uint8)
     for number, code in numbers.items():
         codes[window][part == number] = code
@@ -240,7 +243,7 @@ def _patient_axes(grid: sitk.Image) -> list[int]:
 
 def _found(labels: sitk.Image) -> set[int]:
     drawn = sitk.GetArrayViewFromImage(labels)
-    return set(np.unique(drawn[bounding_box(drawn != 0)]).tolist()) - {0}
+    return set(np.unique(drawn[bounding_box(drawn)]).tolist()) - {0}
 
 
 def _points(region: np.ndarray, grid: sitk.Image) -> np.ndarray:
@@ -265,9 +268,9 @@ def missing_vertebrae(layers: sitk.Image) -> list[str]:
 
 def vertebra_centre(layers: sitk.Image, vertebra: str) -> np.ndarray:
     """Centre (mm, LPS) of a vertebra's region; NaN where it is not drawn."""
-    window = bounding_box(sitk.GetArrayViewFromImage(layers) > 0)
+    window = bounding_box(sitk.GetArrayViewFromImage(layers))
     box = layers[tuple(window[::-1])]
-    region = np.isin(sitk.GetArrayViewFromImage(box), VERTEBRAE[vertebra])
+    region = _of_vertebra(sitk.GetArrayViewFromImage(box), vertebra)
     return _points(region, box).mean(axis=0) if region.any() else np.full(3, np.nan)
 
 
@@ -279,7 +282,7 @@ def check_regions(layers: sitk.Image, image: sitk.Image) -> None:
     StudyError
         When the order of the layers is not that of a spine, or a limit of ``REFUSED_BEYOND`` is passed.
     """
-    everything = sitk.GetArrayViewFromImage(layers) > 0
+    everything = sitk.GetArrayViewFromImage(layers)
     window = bounding_box(everything)
     box = layers[tuple(window[::-1])]
     drawn = sitk.GetArrayViewFromImage(box)
@@ -287,8 +290,8 @@ def check_regions(layers: sitk.Image, image: sitk.Image) -> None:
     centres = {layer: _points(drawn == layer, box).mean(axis=0) for layer in found}
     _check_order(centres)
     voxel_mm3 = float(np.prod(layers.GetSpacing()))
-    for vertebra, own in VERTEBRAE.items():
-        region = np.isin(drawn, own)
+    for vertebra in VERTEBRAE:
+        region = _of_vertebra(drawn, vertebra)
         volume = np.count_nonzero(region) * voxel_mm3
         if 0 < volume < REFUSED_BEYOND["volume_mm3"]:
             raise StudyError(
@@ -298,6 +301,11 @@ def check_regions(layers: sitk.Image, image: sitk.Image) -> None:
         if volume:
             _check_arch(region, box, vertebra)
     _check_tissue(everything, image)
+
+
+def _of_vertebra(drawn: np.ndarray, vertebra: str) -> np.ndarray:
+    own = VERTEBRAE[vertebra]
+    return (drawn >= min(own)) & (drawn <= max(own))
 
 
 def _check_order(centres: dict[int, np.ndarray]) -> None:
@@ -343,13 +351,13 @@ def _seen_from_head(region: np.ndarray, grid: sitk.Image) -> np.ndarray:
     return seen if to_the_back else seen[::-1]
 
 
-def _check_tissue(region: np.ndarray, image: sitk.Image) -> None:
+def _check_tissue(drawn: np.ndarray, image: sitk.Image) -> None:
     hu, spacing = sitk.GetArrayViewFromImage(image), image.GetSpacing()[::-1]
-    air, shell = _air_and_shell(region, hu, spacing)
+    air, shell = _air_and_shell(drawn, hu, spacing)
     if shell >= _SHELL_HU and air <= REFUSED_BEYOND["air_percent"]:
         return
     for axis in range(3):
-        flipped = _air_and_shell(np.flip(region, axis), hu, spacing)
+        flipped = _air_and_shell(np.flip(drawn, axis), hu, spacing)
         if flipped[0] < 1 and flipped[1] >= _SHELL_HU:
             raise StudyError(
                 "the region does not lie on bone, but would if it were flipped "
@@ -363,14 +371,13 @@ def _check_tissue(region: np.ndarray, image: sitk.Image) -> None:
         )
 
 
-def _air_and_shell(region: np.ndarray, hu: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float]:
+def _air_and_shell(drawn: np.ndarray, hu: np.ndarray, spacing: tuple[float, ...]) -> tuple[float, float]:
     """Air in the region (%), and by how much the brightest 5 % around it exceed its median (HU)."""
     margin = [int(np.ceil(_SHELL_MM / step)) for step in spacing]
-    window = bounding_box(region)
+    window = bounding_box(drawn)
     window = tuple(slice(max(p.start - m, 0), p.stop + m) for p, m in zip(window, margin, strict=True))
-    part, values = region[window], hu[window]
-    distance = ndimage.distance_transform_edt(~part, sampling=spacing)
-    shell = values[(distance > 0) & (distance <= _SHELL_MM)]
+    part, values = drawn[window] > 0, hu[window]
+    shell = values[near(part, spacing, _SHELL_MM)]
     inside = values[part]
     return 100 * float((inside < AIR_HU).mean()), float(np.percentile(shell, 95) - np.median(inside))
 

@@ -95,29 +95,30 @@ def _around_vertebra(
 ) -> dict[str, float]:
     inside = float(np.median(hu[region]))
     facts, margins = {}, {}
+    lengths = [np.add.reduce(region.view(np.uint8), axis, dtype=np.uint16) for axis in range(3)]
     for side, (axis, _) in SIDES.items():
-        shell = _shell(*_profile(hu, region, axis, ways[side], spacing), inside)
+        shell = _shell(*_profile(hu, region, lengths[axis], axis, ways[side], spacing), inside)
         margins[side] = shell.margin
         facts |= {f"margin_{name}_{side}": shell.margin, f"shell_{name}_{side}": shell.height}
     for size, sides in SIZES.items():
         axis = SIDES[sides[0]][0]
-        length = float(np.median(_ray_lengths(region, axis))) * spacing[axis] * abs(ways[sides[0]][axis])
+        rays = lengths[axis][lengths[axis] >= _LONG * lengths[axis].max()]
+        length = float(np.median(rays)) * spacing[axis] * abs(ways[sides[0]][axis])
         facts[f"extent_{name}_{size}"] = length
         facts[f"body_{name}_{size}"] = length + margins[sides[0]] + margins[sides[1]]
     return facts
 
 
-def _ray_lengths(region: np.ndarray, axis: int) -> np.ndarray:
-    lengths = region.sum(axis=axis)
-    return lengths[lengths >= _LONG * lengths.max()]
-
-
 def _profile(
-    hu: np.ndarray, region: np.ndarray, axis: int, way: np.ndarray, spacing: np.ndarray
+    hu: np.ndarray,
+    region: np.ndarray,
+    lengths: np.ndarray,
+    axis: int,
+    way: np.ndarray,
+    spacing: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Median HU of rays at each distance (mm) from the region's surface; NaN beyond the image."""
     outwards = np.moveaxis(region, axis, 0)
-    lengths = outwards.sum(axis=0)
     rays = np.nonzero(lengths >= _LONG * lengths.max())
     there = outwards[(slice(None), *rays)]
     last = len(outwards) - 1 - there[::-1].argmax(axis=0) if way[axis] > 0 else there.argmax(axis=0)

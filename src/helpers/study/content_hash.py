@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 
-def content_hash(*parts: bytes | str | Path) -> str:
+def content_hash(*parts: bytes | memoryview | str | Path) -> str:
     """SHA-256 of one text, of bytes, or of a file's content; of several, that of their hashes in a row.
 
     Parts are hashed first, so that none runs into the next.
@@ -18,7 +18,7 @@ def content_hash(*parts: bytes | str | Path) -> str:
     return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
 
 
-def _content(part: bytes | str | Path) -> bytes:
+def _content(part: bytes | memoryview | str | Path) -> bytes | memoryview:
     if isinstance(part, Path):
         return part.read_bytes()
     return part.encode() if isinstance(part, str) else part

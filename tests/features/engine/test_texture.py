@@ -12,11 +12,14 @@ import radiomics
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy.ndimage import gaussian_filter
 
-from helpers.features.engine import laplacian, mesh, texture
+from helpers.features.engine import counts, formulas, laplacian, mesh
+from helpers.features.engine.gradient import gradient_images
 from helpers.features.engine.texture import FastExtractor
+from helpers.features.engine.wavelet import wavelet_images
 
 IMAGE_TYPES = {
     "Original": {},
@@ -186,12 +189,44 @@ def test_chosen_features_and_additional_info():
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.8, 2.5)])
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32, np.float64])
 def test_laplacian_of_gaussian_equals_itk_bit_for_bit(dtype, spacing):
-    image, _ = to_images(bone(shape=(7, 40, 33)).astype(dtype), ball(), spacing)
+    volume = bone(shape=(7, 40, 33)).astype(dtype)
+    image, _ = to_images(volume, ball(), spacing)
     for sigma in (0.5, 1.0, 5.0):
-        itk = sitk.LaplacianRecursiveGaussian(image, sigma, True)
-        ours = laplacian.laplacian_of_gaussian(image, sigma)
-        assert ours.GetPixelID() == itk.GetPixelID() and ours.GetSpacing() == itk.GetSpacing()
-        np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(itk))
+        itk = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image, sigma, True))
+        for window in (s[:, :, :], s[2:6, 7:39, 1:30], s[3:4, 0:1, 32:33]):
+            ours = laplacian.laplacian_of_gaussian(volume.astype(float), window, spacing, sigma)
+            assert ours.dtype == itk.dtype
+            np.testing.assert_array_equal(ours, itk[window])
+
+
+@pytest.mark.parametrize("name", ["coif1", "haar", "db4", "bior2.4"])
+@pytest.mark.parametrize("shape", [(12, 14, 10), (13, 14, 11)])
+def test_wavelets_equal_pywt_bit_for_bit(name, shape):
+    volume = bone(shape=shape) * (np.arange(shape[2]) > 3)  # plains, where the last bit decides about a bin
+    image, mask = to_images(volume.astype(np.int16), np.ones(shape))
+    theirs = list(imageoperations.getWaveletImage(image, mask, wavelet=name))
+    for window in (s[:, :, :], s[2:9, 0:8, 3:10]):
+        ours = list(wavelet_images(image, mask, window, wavelet=name))
+        for (our, our_name, _), (their, their_name, _) in zip(ours, theirs, strict=True):
+            assert our_name == their_name
+            np.testing.assert_array_equal(our, sitk.GetArrayFromImage(their)[window])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+@pytest.mark.parametrize("spaced", [True, False])
+def test_gradients_equal_itk(dtype, spaced):
+    volume = (bone(shape=(7, 40, 33)) / 7).astype(dtype)
+    image, mask = to_images(volume, np.ones(volume.shape), (0.7, 0.8, 2.5))
+    ((itk, name, _),) = imageoperations.getGradientImage(image, mask, gradientUseSpacing=spaced)
+    for window in (s[:, :, :], s[2:6, 7:39, 1:30], s[6:7, 0:1, 32:33]):
+        ((ours, our_name, _),) = gradient_images(image, mask, window, gradientUseSpacing=spaced)
+        assert our_name == name and ours.dtype == np.float32
+        np.testing.assert_array_equal(ours, sitk.GetArrayFromImage(itk)[window])
+
+
+@pytest.mark.parametrize("own", [{"level": 2}, {"start_level": 1}, {"wavelet": "db10"}])
+def test_other_wavelet_settings_are_left_to_pyradiomics(own):
+    compare(*to_images(bone(), ball()), parameters({"Wavelet": own}))
 
 
 def test_the_fast_way_is_taken_where_it_can_be(monkeypatch):
@@ -201,6 +236,7 @@ def test_the_fast_way_is_taken_where_it_can_be(monkeypatch):
     for name in ("computeFeatures", "computeShape"):
         monkeypatch.setattr(RadiomicsFeatureExtractor, name, refuse)
     monkeypatch.setattr(sitk, "LaplacianRecursiveGaussianImageFilter", refuse)
+    monkeypatch.setattr(imageoperations, "getWaveletImage", refuse)
     image, mask = to_images(bone(), ball())
     assert len(FastExtractor(parameters()).execute(image, mask)) == 1688
     with pytest.raises(AssertionError, match="own way"):
@@ -225,8 +261,9 @@ def test_pyradiomics_itself_is_left_as_it_was():
 def test_compiled_code_is_kept_on_disk():
     FastExtractor(parameters({"Original": {}, "LoG": {"sigma": [1.0]}})).execute(*to_images(bone(), ball()))
     for compiled in (
-        texture.count_neighbours,
-        texture.find_zones,
+        counts.count_pairs_and_runs,
+        counts.find_zones,
+        formulas.glrlm,
         laplacian.recursive_gaussian,
         mesh.widest,
     ):

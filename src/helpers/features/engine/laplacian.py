@@ -54,13 +54,11 @@ def recursive_gaussian(image, ahead, back, feedback):
     for plane in range(outer):
         for first in range(0, inner, 32):
             width = min(32, inner - first)
-            for row in range(length + 8):
+            for row in range(length):
                 for k in range(width):
-                    lines[row, k] = image[plane, min(max(row - 4, 0), length - 1), first + k]
-                    causal[row, k], anticausal[row, k] = (
-                        lines[row, k] * settled[0],
-                        lines[row, k] * settled[1],
-                    )
+                    lines[row + 4, k] = image[plane, row, first + k]
+            lines[:4], lines[length + 4 :] = lines[4], lines[length + 3]
+            causal[:4], anticausal[length + 4 :] = lines[:4] * settled[0], lines[length + 4 :] * settled[1]
             _filter_lines(lines, causal, anticausal, ahead, back, feedback)
             for row in range(length):
                 for k in range(width):
@@ -146,65 +144,73 @@ def _moments(weights):
     return sums
 
 
-def laplacian_of_gaussian(image, sigma):
-    """Equal ITK's LaplacianRecursiveGaussian (normalised across scale) bit for bit.
+def laplacian_of_gaussian(
+    image: np.ndarray, window: tuple[slice, ...], spacing: tuple, sigma: float
+) -> np.ndarray:
+    """Equal ITK's LaplacianRecursiveGaussian (normalised across scale) bit for bit, within a window.
+
+    Lines that no voxel of the window looks at are left out from pass to pass.
 
     Parameters
     ----------
-    image : SimpleITK image
-        3D, at least 4 voxels along each axis.
+    image : ndarray, shape (z, y, x)
+        float64, at least 4 voxels along each axis.
+    window : tuple of slice
+        z, y, x.
+    spacing : tuple of float
+        x, y, z, mm.
     sigma : float
         mm.
 
     Returns
     -------
-    SimpleITK image
-        float32.
+    ndarray
+        float32, in the shape of the window.
     """
-    spacing = image.GetSpacing()
-    smooth = [gaussian_weights(sigma, step, derivative=False) for step in spacing]
-    curve = [gaussian_weights(sigma, step, derivative=True) for step in spacing]
-
-    def along_first(volume, weights):
-        return recursive_gaussian(volume.reshape(1, volume.shape[0], -1), *weights).reshape(volume.shape)
-
-    def turn(volume):
-        return np.ascontiguousarray(volume.transpose(2, 1, 0))
-
-    zyx = sitk.GetArrayFromImage(image).astype(float)
-    xyz = turn(zyx)
-    # The filter works across the fastest axis, so x and z change places; ITK's order of the axes is kept.
-    in_x = along_first(turn(recursive_gaussian(along_first(xyz, curve[0]), *smooth[1])), smooth[2])
-    in_y = along_first(turn(along_first(recursive_gaussian(xyz, *curve[1]), smooth[0])), smooth[2])
-    in_z = turn(recursive_gaussian(along_first(turn(along_first(zyx, curve[2])), smooth[0]), *smooth[1]))
-    total = np.zeros(zyx.shape, np.float32)
-    for part, step in zip((in_x, in_y, in_z), spacing, strict=True):
-        total = (total + part.astype(float) * (1 / step**2)).astype(np.float32)
-    result = sitk.GetImageFromArray(total)
-    result.CopyInformation(image)
-    return result
+    # One array axis after the other, in ITK's order: each is curved in its turn, x first.
+    order = {2: (2, 1, 0), 1: (1, 2, 0), 0: (0, 2, 1)}
+    total = np.zeros(image[window].shape, np.float32)
+    for curved, axes in order.items():
+        part = image
+        for axis in axes:
+            weights = gaussian_weights(sigma, spacing[2 - axis], derivative=axis == curved)
+            part = _along(part, axis, weights)[(slice(None),) * axis + (window[axis],)]
+        total = (total + part.astype(float) * (1 / spacing[2 - curved] ** 2)).astype(np.float32)
+    return total
 
 
-def log_images(image, mask, **settings):
+def _along(volume: np.ndarray, axis: int, weights: tuple) -> np.ndarray:
+    """Filter along one axis: it goes to the middle and back, without a voxel being copied."""
+    order = {0: (1, 0, 2), 1: (0, 1, 2), 2: (0, 2, 1)}[axis]
+    return recursive_gaussian(volume.transpose(order), *weights).transpose(order)
+
+
+def log_images(image, mask, window, **settings):
     """Derive PyRadiomics' LoG images.
 
     Parameters
     ----------
     image, mask : SimpleITK image
+    window : tuple of slice
+        What is needed of the images (z, y, x).
     **settings
         PyRadiomics' settings; `sigma` is a list in mm.
 
     Yields
     ------
-    (SimpleITK image, str, dict)
-        Image, its name as PyRadiomics writes it, settings.
+    (ndarray, str, dict)
+        Image in the window, its name as PyRadiomics writes it, settings.
     """
-    size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
+    size, spacing = np.array(image.GetSize()), image.GetSpacing()
+    voxels = sitk.GetArrayViewFromImage(image)
     # The Laplacian of a flat image is rounding noise, and the noise is ITK's own.
-    covered = size.size == 3 and size.min() >= 4 and np.ptp(sitk.GetArrayViewFromImage(image)) > 0
+    covered = size.size == 3 and size.min() >= 4 and np.ptp(voxels) > 0
     for sigma in settings.get("sigma", []):
-        if covered and sigma > 0 and np.all(size >= np.ceil(sigma / spacing) + 1):
+        if covered and sigma > 0 and np.all(size >= np.ceil(sigma / np.array(spacing)) + 1):
             name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
-            yield laplacian_of_gaussian(image, sigma), name, settings
+            yield laplacian_of_gaussian(voxels.astype(float), window, spacing, sigma), name, settings
         else:  # PyRadiomics computes it, or says why not
-            yield from imageoperations.getLoGImage(image, mask, **settings | {"sigma": [sigma]})
+            for derived, name, own in imageoperations.getLoGImage(
+                image, mask, **settings | {"sigma": [sigma]}
+            ):
+                yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own
