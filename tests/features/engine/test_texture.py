@@ -129,6 +129,13 @@ def test_equals_pyradiomics_on_every_kind_of_roi(case):
     compare(*to_images(*ROIS[case]), parameters())
 
 
+def test_rare_grey_levels_feel_pyradiomics_epsilon():
+    """Of two bright voxels apart from the rest: the epsilon in Q's divisor moves MCC along their angle."""
+    volume, mask = bone(11, (40, 38, 42)), ball((40, 38, 42), 0.8)
+    volume[1, 1, 1:3], mask[1, 1, 1:3] = (2000, 2600), True
+    compare(*to_images(volume, mask), parameters({"Original": {}}))
+
+
 @pytest.mark.parametrize("where", ["inside", "first", "outside"])
 def test_equals_pyradiomics_where_a_voxel_is_not_a_number(where):
     volume, mask = bone(10).astype(float), ball()
