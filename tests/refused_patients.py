@@ -19,7 +19,8 @@ from synthetic_spine import grid, like, spine
 from helpers.imaging.sources import ImageSource, image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 SPINE = spine(grid((84, 96, 33), (1.0, 1.0, 2.5)))
 DRAWN = sitk.GetArrayFromImage(SPINE.vertebrae)

@@ -6,7 +6,8 @@ from synthetic_scan import PAPER, synthetic_scan
 from helpers.features.cases import Case
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 
 def small_hospital(folder):

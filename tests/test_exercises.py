@@ -8,16 +8,22 @@ import re
 import nbformat
 import pytest
 
+from helpers.pages import designs
 from helpers.study.places import REPOSITORY, STEPS
+from helpers.study.study_file import load_study
 
 CHAPTERS = {name: REPOSITORY / "notebooks" / f"{name}.ipynb" for name in STEPS.values()}
+DEFAULT = load_study(REPOSITORY / "data" / "studies" / "virtual.yml")
 RUNS_ANYWHERE = (
     "Each solution runs in this notebook after its last cell, or in any Python session that has `run`."
 )
 
 
 def cells(chapter):
-    return nbformat.read(CHAPTERS[chapter], as_version=4).cells
+    """The chapter's cells, with the words that a study of the paper's design gets."""
+    notebook = nbformat.read(CHAPTERS[chapter], as_version=4)
+    designs.fit(notebook, DEFAULT)
+    return notebook.cells
 
 
 def folded(text, title):

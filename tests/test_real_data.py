@@ -30,7 +30,8 @@ from helpers.imaging.regions import check_regions
 from helpers.imaging.sources import Scan, image_source, whole_hu
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Plausibility, Rules, Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Plausibility, Rules, Study
 
 PAPER = Path(__file__).parents[1] / "data" / "extraction" / "paper.yml"
 CT = {

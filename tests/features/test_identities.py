@@ -6,7 +6,8 @@ import pytest
 from helpers.features import identities
 from helpers.study.pseudonyms import pseudonyms, same_number, secret_numbers
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 RAW = ["MRN-0001", "MRN-0002", "MRN-0003", "MRN-0004"]
 

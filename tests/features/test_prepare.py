@@ -21,7 +21,8 @@ from helpers.features.rules import apply_rules, quality_summary, scanner_summary
 from helpers.imaging.sources import FileImages, Scan
 from helpers.patients.flow_chart import CATEGORIES
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 GRIDS = {
     "thin slices": {},

@@ -17,7 +17,8 @@ from helpers.features.cache import CaseCache
 from helpers.features.cases import Case
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 pytestmark = pytest.mark.slow
 

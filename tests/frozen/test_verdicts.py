@@ -13,7 +13,8 @@ from helpers.frozen.new_hospital import VIRTUAL_ON_REAL, Measured, alarm
 from helpers.study import small_counts
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 NAMES = ["original_glcm_Contrast", "original_firstorder_Mean"]
 RNG = np.random.default_rng(4)

@@ -13,7 +13,8 @@ from helpers.imaging.regions import label_codes, six_layers
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 SPINE = spine()
 RAW = "Wang Wu 0042"

@@ -13,7 +13,8 @@ from helpers.imaging import sources
 from helpers.imaging.sources import image_source
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Calibration, Site, Study
+from helpers.study.sites import Calibration, Site
+from helpers.study.study_file import Study
 
 SCAN = synthetic_scan(size=(40, 36, 50), radius_mm=(8, 7, 9))
 RAW = "Zhang San 0001"

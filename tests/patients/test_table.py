@@ -13,7 +13,8 @@ from helpers.patients.columns import OPTIONAL, REQUIRED, T_SCORES
 from helpers.patients.table import check_tables, table_remarks
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
-from helpers.study.study_file import CohortTable, Outcome, Rules, Site, Study, load_study
+from helpers.study.sites import CohortTable, Site
+from helpers.study.study_file import Outcome, Rules, Study, load_study
 
 DATA = Path(__file__).parents[1] / "data"
 GOOD = "ID,Age,Sex,T-score,Days\nMRN-1,61,F,-2.6,3\nMRN-2,70,男,-1.0,40\nMRN-3,55,female,0.2,\n"

@@ -19,7 +19,8 @@ from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import values as column_values
 from helpers.patients.spellings import MISSING
 from helpers.study.content_hash import file_hash
-from helpers.study.study_file import FeatureTable, Site, Study
+from helpers.study.sites import FeatureTable, Site
+from helpers.study.study_file import Study
 
 DIAGNOSTICS = "diagnostics_"
 # Where PyRadiomics' own columns state the versions that `engine_versions` names by distribution.

@@ -13,8 +13,9 @@ from helpers.features.reliability import reader_icc
 from helpers.learning.ranking import is_constant
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
+from helpers.study.sites import Site
 from helpers.study.small_counts import shown_count
-from helpers.study.study_file import Site, Study
+from helpers.study.study_file import Study
 
 
 def bring_features(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:

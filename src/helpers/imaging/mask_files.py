@@ -18,7 +18,7 @@ from helpers.errors import StudyError, naming
 from helpers.imaging.grids import match_grid
 from helpers.imaging.regions import VERTEBRAE, code_table, label_codes, whole_vertebra
 from helpers.imaging.volumes import read_volume
-from helpers.study.study_file import Vertebra
+from helpers.study.sites import Vertebra
 
 # A contour may lie this far (slices) beside the slice that it was drawn on: rounding.
 _CONTOUR_TOLERANCE = 0.25

@@ -24,7 +24,7 @@ from helpers.imaging.volumes import read_volume
 from helpers.study import pseudonyms
 from helpers.study.content_hash import content_hash
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site
+from helpers.study.sites import Site
 
 if TYPE_CHECKING:
     from helpers.virtual import VirtualSite

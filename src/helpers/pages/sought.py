@@ -20,7 +20,8 @@ from helpers.patients.cells import read_cells, same_header
 from helpers.study.places import STEPS
 from helpers.study.pseudonyms import identifiers, raw_ids
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study, load_study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study, load_study
 
 NAME_TAGS = ["PatientName", "PatientBirthName", "PatientMotherBirthName", "OtherPatientNames"]
 STAFF_TAGS = ["ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName"]

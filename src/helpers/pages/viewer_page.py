@@ -24,7 +24,7 @@ from helpers.plots.regions import BONE_WINDOW, CANCELLOUS_WINDOW, LAYER_COLOURS,
 from helpers.plots.style import STYLE
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, VirtualSource
+from helpers.study.sites import Site, VirtualSource
 
 MARGIN_MM = 25.0
 VIEWER_SPACING_MM = 1.0

@@ -30,7 +30,7 @@ from helpers.paper.printed import (
     read_reported,
 )
 from helpers.study.places import resolve
-from helpers.study.study_file import Strict
+from helpers.study.sites import Strict
 
 UNDECIDED = "cannot be checked"
 VERDICTS = [CONSISTENT, ROUNDING, INCONSISTENT, UNDECIDED]

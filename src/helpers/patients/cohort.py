@@ -11,7 +11,8 @@ from helpers.patients.table import check_tables, read_table
 from helpers.study import pseudonyms
 from helpers.study.cohorts import DEVELOPED, cohort_title, external_cohorts
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite
 
 

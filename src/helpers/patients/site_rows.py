@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.patients import spellings
 from helpers.patients.cells import same_header
-from helpers.study.study_file import Site
+from helpers.study.sites import Site
 
 
 def rows_of_site(cells: pd.DataFrame, site: Site) -> pd.DataFrame:

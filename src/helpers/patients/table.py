@@ -19,7 +19,8 @@ from helpers.patients.columns import values as column_values
 from helpers.patients.site_rows import rows_of_nobody, rows_of_site, shared_patients
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Site, Study
+from helpers.study.sites import Site
+from helpers.study.study_file import Study
 
 _ROWS_TOLD = 10
 # Columns and coefficients that the chapters make themselves.

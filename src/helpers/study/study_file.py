@@ -8,123 +8,16 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from helpers.errors import StudyError
 from helpers.study.places import resolve
+from helpers.study.sites import Site, Strict
 
-Vertebra = Literal["T12", "L1"]
-Layer = Annotated[int, Field(ge=1, le=6)]
-Masks = str | dict[Vertebra, str]
 Choice = Literal["include", "exclude", "sensitivity"]
 OSTEOPOROSIS = "osteoporosis"
 REGION = "T12 and L1"
 Action = Literal["refuse", "ask", "accept"]
-
-
-class Strict(BaseModel):
-    """A part of the study file: unknown keys are errors, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VirtualSource(Strict):
-    """A simulated hospital: ``patients`` of them, drawn as the protocol says."""
-
-    protocol: Path
-    patients: Annotated[int, Field(ge=8)]
-
-
-class CohortTable(Strict):
-    """A hospital's own table, one row a patient: CSV, or one sheet of an Excel file (the first by default).
-
-    ``columns`` maps our names to the table's headers. Of a table that several sites share, a site takes the
-    rows in which every column named in ``where`` says what it says there.
-    """
-
-    path: Path
-    sheet: str | None = None
-    columns: dict[str, str] = {}
-    where: dict[str, str | int] = {}
-
-    @field_validator("columns")
-    @classmethod
-    def _outcome_by_its_name(cls, columns: dict[str, str]) -> dict[str, str]:
-        if OSTEOPOROSIS in columns:
-            raise ValueError(f"the key '{OSTEOPOROSIS}' is called 'outcome': {columns[OSTEOPOROSIS]}")
-        return columns
-
-
-class FeatureTable(Strict):
-    """Ready radiomic features, one row a patient; ``patient_id`` is the header of the patient number."""
-
-    path: Path
-    patient_id: str = "patient_id"
-
-
-class Calibration(Strict):
-    """How HU of one tube voltage become those of another (``to``, kV): HU x ``slope`` + ``intercept``."""
-
-    to: float
-    slope: Annotated[float, Field(gt=0)]
-    intercept: float
-
-
-class Site(Strict):
-    """One hospital: its role, its patients' table, and images with masks, or ready features, or virtual ones.
-
-    ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them. An image is
-    a DICOM folder (``series``: what the description of the wanted series holds) or a NIfTI, NRRD or MHA file.
-    Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
-    is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
-    their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
-    ``segmenter`` draws the masks of a site that has none. ``kvp_calibration`` (by tube voltage, kV) makes HU
-    of scans at another voltage comparable, as measured on a phantom.
-    """
-
-    name: str
-    role: Literal["development", "external"]
-    virtual: VirtualSource | None = None
-    table: CohortTable | None = None
-    images: str | None = None
-    series: str | None = None
-    masks: Masks | None = None
-    second_reader: Masks | None = None
-    labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, Layer | Vertebra] = "layers"
-    bodies: str | None = None
-    erode_mm: Annotated[float, Field(ge=0)] = 0.0
-    segmenter: Literal["totalsegmentator", "spine-segment"] | None = None
-    kvp_calibration: dict[float, Calibration] = {}
-    features: FeatureTable | None = None
-    second_reader_features: FeatureTable | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Site:
-        own = ["table", "images", "masks", "segmenter", "features"]
-        given = [key for key in own if getattr(self, key) is not None]
-        if self.virtual is not None and given:
-            raise ValueError(f"site '{self.name}' has both 'virtual' and files of its own: keep one of them")
-        if self.virtual is None and (missing := self._missing()):
-            raise ValueError(f"site '{self.name}' needs {', '.join(missing)} (or 'virtual')")
-        if self.masks is not None and self.segmenter is not None:
-            raise ValueError(f"site '{self.name}' has both 'masks' and a 'segmenter': keep one of them")
-        if self.features is not None and len(given) > 2:
-            raise ValueError(f"site '{self.name}' has both 'features' and images: keep one of them")
-        return self
-
-    def _missing(self) -> list[str]:
-        needed = {"table": self.table}
-        if self.features is None:
-            needed |= {"images": self.images, "masks": self.masks or self.segmenter}
-        return [key for key, value in needed.items() if value is None]
-
-    @field_validator("images", "masks", "second_reader", "bodies")
-    @classmethod
-    def _has_placeholder(cls, given: Masks | None) -> Masks | None:
-        patterns = given.values() if isinstance(given, dict) else [given]
-        if any(pattern is not None and "{patient_id}" not in pattern for pattern in patterns):
-            raise ValueError("the path must hold {patient_id}, for example 'ct/{patient_id}.nii.gz'")
-        return given
 
 
 class Inclusion(Strict):
