@@ -104,7 +104,7 @@ def kinds() -> list[Kind]:
         ("HU multiplied by", (0.5, 0.8, 1.25, 2.0), _slope),
         ("every other slice without its intercept", (1024,), _mixed_slices),
         ("tube voltage (kV)", (80, 100, 140), _kilovolts),
-        ("slices averaged to (mm)", (3, 5), _thick),
+        ("slices averaged to (mm)", (3, 5), thick),
         ("pixel spacing multiplied by", (0.7, 0.85, 1.15, 1.4), _pixels),
         ("slice step multiplied by", (0.5, 0.8, 1.25, 2.0), _steps),
         ("slices of two kernels: in turn (0), in two halves (1)", (0, 1), _two_kernels),
@@ -224,7 +224,7 @@ def _kilovolts(kvp: int, scan: Scan, others: list[Scan]) -> Scan:
     return _with_hu(told, np.where(hu > 60, 60 + (hu - 60) * mineral, np.where(hu < -40, hu + fat, hu)))
 
 
-def _thick(step: float, scan: Scan, others: list[Scan]) -> Scan:
+def thick(step: float, scan: Scan, others: list[Scan]) -> Scan:
     """Fewer slices, each the mean over its thickness; the mask drawn on them."""
     spacing = scan.image.GetSpacing()
     if step <= spacing[2]:

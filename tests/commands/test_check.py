@@ -6,14 +6,19 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 import yaml
 from broken_hospital import BREAKS
 from typer.testing import CliRunner
 
 from helpers import cli
 from helpers.commands import check, check_page
+from helpers.imaging.regions import VERTEBRAE, vertebra_centre
+from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study
+from helpers.virtual import VirtualSite
+from helpers.virtual.export import export_virtual
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +206,32 @@ def test_ready_features_are_looked_at_patient_by_patient(broken_hospital, tmp_pa
     unusable = report.flow[report.flow["stage"] == "unusable"]
     assert unusable[["reason", "patients"]].to_numpy().tolist() == [["no features in the feature table", 1]]
     assert report.counts["usable"].sum() == 19
+
+
+@pytest.mark.slow
+def test_it_says_how_many_patients_have_points_and_draws_their_regions(tmp_path):
+    """Three exported patients: one with a mask, one with points only, one with neither."""
+    site = VirtualSite(REPOSITORY / "data" / "virtual" / "protocol.yml", "external", 8, 2)
+    export_virtual(site, tmp_path / "h", 3)
+    _, pointed, without = sorted(path.name.split(".")[0] for path in (tmp_path / "h" / "masks").iterdir())
+    mask = sitk.ReadImage(str(tmp_path / "h" / "masks" / f"{pointed}.nii.gz"))
+    rows = [
+        f"{pointed},{vertebra},{','.join(map(str, vertebra_centre(mask, vertebra)))}"
+        for vertebra in VERTEBRAE
+    ]
+    text = "\n".join(["ID,vertebra,x_lps,y_lps,z_lps", *rows])
+    (tmp_path / "h" / "points.csv").write_text(text, encoding="utf-8")
+    for raw in (pointed, without):
+        (tmp_path / "h" / "masks" / f"{raw}.nii.gz").unlink()
+    study = yaml.safe_load((tmp_path / "h" / "study.yml").read_text(encoding="utf-8"))
+    study["sites"][0]["points"] = {"path": "points.csv", "patient_id": "ID"}
+    (tmp_path / "h" / "study.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    run = open_run(tmp_path / "h" / "study.yml", tmp_path / "run")
+    report = check.check_study(run, 1)
+    assert (
+        "of 3 patients 1 have points, 0 a corrected region in private/regions, 1 a mask; 1 have nothing"
+        in (check.as_text(report))
+    )
+    assert sorted(report.people["status"]) == ["ok", "ok", "refused"]
+    assert len(report.pictures) == 2
+    assert [path.suffix for path in sorted((run.private / "regions").iterdir())] == [".json", ".gz"]

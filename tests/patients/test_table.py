@@ -312,6 +312,32 @@ def test_files_that_are_not_there_are_told(hospital, tmp_path):
     assert "no table 'dxa.csv'" in check_tables(load_study(file))[0]
 
 
+def with_points(file, points):
+    """The study file with points in place of masks."""
+    study = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del study["sites"][0]["masks"]
+    study["sites"][0]["points"] = points
+    file.write_text(yaml.safe_dump(study), encoding="utf-8")
+    return load_study(file)
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        ("points/{patient_id}.fcsv", "none of the 3 patients has points at 'points/{patient_id}.fcsv'"),
+        ({"path": "points.csv"}, "there is no table of points 'points.csv'"),
+    ],
+)
+def test_points_that_are_not_there_are_told_once(hospital, tmp_path, points, told):
+    study = with_points(hospital(GOOD), points)
+    (problem,) = check_tables(study)
+    assert told in problem
+    (tmp_path / "points").mkdir()
+    for path in ("points/MRN-1.fcsv", "points.csv"):
+        (tmp_path / path).touch()
+    assert check_tables(study) == []
+
+
 def test_an_allocation_in_other_words_is_not_passed_over(problems):
     table = "ID,Age,Sex,T-score,Days,allocation\nMRN-1,61,F,-2.6,3,train\nMRN-2,70,M,-1.0,40,\n"
     (problem,) = problems(table)

@@ -5,6 +5,7 @@ import yaml
 
 from helpers.errors import StudyError
 from helpers.study.places import REPOSITORY
+from helpers.study.sites import POINTS_MARGIN_MM
 from helpers.study.study_file import load_study
 
 STUDIES = REPOSITORY / "data" / "studies"
@@ -41,6 +42,17 @@ def test_keys_that_python_would_trip_over_are_told_too(tmp_path, key, told):
         load_study(path)
 
 
+OWN = {"name": "A", "role": "development", "table": {"path": "a.csv"}, "images": "ct/{patient_id}"}
+
+
+@pytest.mark.parametrize("points", ["p/{patient_id}.mrk.json", {"path": "points.csv", "patient_id": "ID"}])
+def test_points_stand_in_place_of_masks_or_beside_them(tmp_path, points):
+    (site,) = load_study(written(tmp_path, sites=[OWN | {"points": points}])).sites
+    assert site.margin_mm == POINTS_MARGIN_MM
+    both = OWN | {"points": points, "masks": "m/{patient_id}.nii.gz"}
+    assert load_study(written(tmp_path, sites=[both])).sites[0].masks == "m/{patient_id}.nii.gz"
+
+
 @pytest.mark.parametrize(
     ("site", "message"),
     [
@@ -49,6 +61,11 @@ def test_keys_that_python_would_trip_over_are_told_too(tmp_path, key, told):
         (
             {"name": "A", "role": "development", "table": {"path": "a.csv"}, "images": "ct", "masks": "m"},
             "must hold {patient_id}",
+        ),
+        (OWN | {"points": "points/all.csv"}, "must hold {patient_id}"),
+        (
+            OWN | {"points": "p/{patient_id}.csv", "segmenter": "totalsegmentator"},
+            "both 'points' and a 'segm",
         ),
     ],
 )

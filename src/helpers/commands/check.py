@@ -24,6 +24,7 @@ from helpers.features.quality import layer_column
 from helpers.features.ready import patients_in_tables, take_features
 from helpers.features.rules import apply_rules
 from helpers.imaging.regions import LAYERS
+from helpers.imaging.sources import image_source
 from helpers.patients import flow_chart
 from helpers.patients.cohort import (
     apply_inclusion,
@@ -112,7 +113,7 @@ def check_study(run: Run, workers: int = 0) -> Report:
         people, features, faults = look_at_features(run, cohort)
     else:
         people, pictures, faults = look_at_images(run, cohort, workers)
-        remarks += identities.remarks(people)
+        remarks += identities.remarks(people) + _points(run, cohort)
     usable = cohort[~cohort["patient_id"].isin(people.loc[people["status"] == "refused", "patient_id"])]
     problems = undivided + faults
     if not problems:
@@ -192,6 +193,20 @@ def look_at_images(
     people = cohort[["patient_id", "site", "cohort"]].merge(quality, on="patient_id")
     pictures = {one.case.patient_id: one.value.pictures for one in results if not one.refused}
     return doubtful_first(people), pictures, problems
+
+
+def _points(run: Run, cohort: pd.DataFrame) -> list[str]:
+    """How many patients have points, at sites whose regions are drawn from them."""
+    told = []
+    for site in (one for one in run.study.sites if one.points is not None):
+        source = image_source(run, site)
+        origins = cohort.loc[cohort["site"] == site.name, "patient_id"].map(source.origin)
+        counts = {name: int((origins == name).sum()) for name in ("points", "corrected", "mask", "")}
+        told.append(
+            f"{site.name}: of {len(origins)} patients {counts['points']} have points, {counts['corrected']} "
+            f"a corrected region in private/regions, {counts['mask']} a mask; {counts['']} have nothing."
+        )
+    return told
 
 
 def _quality(result: Result) -> Result:

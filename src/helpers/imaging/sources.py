@@ -7,17 +7,20 @@ the same grid. Nothing behind this module knows where a patient came from.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import SimpleITK as sitk
 
 from helpers.errors import StudyError, naming
-from helpers.imaging import segmenters
+from helpers.imaging import pointed, segmenters
 from helpers.imaging.archives import has_archive_beside
+from helpers.imaging.bodies import layers_around
 from helpers.imaging.dicom import read_dicom
 from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
+from helpers.imaging.points import Mark, marks_of_patient, places, read_marks
 from helpers.imaging.regions import check_regions, six_layers
 from helpers.imaging.segmenters import TOOLS
 from helpers.imaging.volumes import read_volume
@@ -202,6 +205,8 @@ class FileImages:
         """The mask files of one reader; drawn first where the site leaves that to a tool."""
         site = self.site
         patterns = site.masks if reader == 1 else site.second_reader
+        if reader == 1 and site.points is not None and not self._has_mask(patient_id):
+            return self._pointed(patient_id)
         if reader == 1 and patterns is None:
             return self._segmented(patient_id)
         if patterns is None:
@@ -217,6 +222,58 @@ class FileImages:
         bodies = self._path(site.bodies, patient_id) if site.bodies else None
         masks = MaskFiles(there, patterns, site.labels, bodies, site.bodies or "", site.erode_mm)
         return masks.unpacked(patient_id)
+
+    def origin(self, patient_id: str) -> Literal["mask", "corrected", "points", ""]:
+        """What the first reader's region is made from at a site with points; empty where there is nothing."""
+        if self._has_mask(patient_id):
+            return "mask"
+        if pointed.is_corrected(self.run.region(patient_id)):
+            return "corrected"
+        try:
+            return "points" if self._marks(patient_id) else ""
+        except StudyError:
+            return ""
+
+    def _has_mask(self, patient_id: str) -> bool:
+        masks = self.site.masks if isinstance(self.site.masks, dict) else {"": self.site.masks}
+        return any(one and self._path(one, patient_id, False).exists() for one in masks.values())
+
+    def _pointed(self, patient_id: str) -> MaskFiles:
+        """The region drawn from the patient's points, or what a reader has made of it."""
+        file = self.run.region(patient_id)
+        if not pointed.is_corrected(file):
+            marks = self._marks(patient_id)
+            state = [marks, self.site.margin_mm, self._image_state(patient_id)]
+            inputs = repr([*state, self.site.series, self.site.kvp_calibration])
+            pointed.keep_drawn(file, inputs, partial(self._around_points, patient_id, marks))
+        return MaskFiles({"": file}, {"": "private/regions/{patient_id}.nii.gz"}, "layers")
+
+    def _around_points(self, patient_id: str, marks: list[Mark]) -> sitk.Image:
+        image, facts = self._image(patient_id)
+        image, *_ = _calibrated(image, facts, self.site)
+        is_folder = self._path(self.site.images, patient_id).is_dir()
+        with naming(f"{patient_id}, points '{self._points_name}'", "mask"):
+            return layers_around(image, places(marks, image, is_folder), self.site.margin_mm)
+
+    def _marks(self, patient_id: str) -> list[Mark]:
+        given = self.site.points
+        file = self._path(given, patient_id) if isinstance(given, str) else self.run.study.path(given.path)
+        with naming(f"{patient_id}, points '{self._points_name}'", "mask"):
+            if isinstance(given, str):
+                return read_marks(file)
+            if not file.is_file():
+                raise StudyError(
+                    "there is no such table. Correct its path in the study file.", "missing file"
+                )
+            found = marks_of_patient(file, given.patient_id, self.raw_ids[patient_id])
+            if not found:
+                raise StudyError("the table has no row of this patient. Add the points.", "missing file")
+            return found
+
+    @property
+    def _points_name(self) -> str:
+        given = self.site.points
+        return given if isinstance(given, str) else str(given.path)
 
     def _segmented(self, patient_id: str) -> MaskFiles:
         tool = TOOLS[self.site.segmenter]

@@ -1,4 +1,4 @@
-"""Tables of the pages on speed, memory and damage, from what benchmarks/ wrote to data/benchmarks."""
+"""Tables of the pages on speed, memory, damage and points, from what benchmarks/ wrote to data/benchmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
-TABLES = ("extraction", "scale", "whole_book", "damage")
+TABLES = ("extraction", "scale", "whole_book", "damage", "points")
 
 
 def staged_files(run: Run) -> dict[str, bytes]:

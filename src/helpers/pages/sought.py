@@ -170,7 +170,8 @@ def paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
     """Paths as the study file writes them, for numbers that say nothing on their own: ct/12, 12.nii.gz."""
     shapes = set()
     for _, site in sites(run):
-        given = [site.images, site.masks, site.second_reader, site.bodies]
+        points = site.points if isinstance(site.points, str) else None
+        given = [site.images, site.masks, site.second_reader, site.bodies, points]
         for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
             *folders, name = Path(pattern or "").parts or [""]
             shapes.add("/".join([*folders[-1:], name]) if name == "{patient_id}" else name)

@@ -19,7 +19,7 @@ from helpers.patients.columns import values as column_values
 from helpers.patients.site_rows import rows_of_nobody, rows_of_site, shared_patients
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.sites import Site
+from helpers.study.sites import PointTable, Site
 from helpers.study.study_file import Study
 
 _ROWS_TOLD = 10
@@ -372,7 +372,10 @@ def _missing_files(table: _HospitalTable) -> list[str]:
     hint = ""
     if numbers.str.fullmatch(r"\d+").all():
         hint = " If Excel has dropped leading zeros of the patient numbers, format that column as text."
+    points = table.site.points
     found = []
+    if isinstance(points, PointTable) and not table.study.path(points.path).is_file():
+        found.append(f"there is no table of points '{points.path}'; check that path in the study file.")
     for key, pattern in _patterns(table.site):
         paths = [table.study.path(pattern.replace("{patient_id}", raw)) for raw in numbers]
         if not any(path.exists() for path in paths):
@@ -388,4 +391,6 @@ def _patterns(site: Site) -> list[tuple[str, str]]:
     """Path patterns of a site's images and masks, with their keys in the study file."""
     masks = site.masks if isinstance(site.masks, dict) else {"": site.masks}
     named = [("images", site.images), *((f"masks {key}".strip(), one) for key, one in masks.items())]
+    if site.points is not None:  # who has a point needs no mask
+        named = [("images", site.images), ("points", site.points if isinstance(site.points, str) else None)]
     return [(key, pattern) for key, pattern in named if pattern is not None]

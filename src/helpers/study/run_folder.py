@@ -75,6 +75,10 @@ class Run:
         """Folder of the masks that a tool drew of a patient's image, which ``content`` identifies."""
         return made_folder(self.private / "segmentations" / patient_id) / content
 
+    def region(self, patient_id: str) -> Path:
+        """Label map that was drawn from a patient's points, or corrected since."""
+        return self.private / "regions" / f"{patient_id}.nii.gz"
+
     @property
     def handed_over(self) -> Path:
         """Files of a virtual hospital, exported as a real one would hand them over."""

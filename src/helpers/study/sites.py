@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Vertebra = Literal["T12", "L1"]
 Layer = Annotated[int, Field(ge=1, le=6)]
 Masks = str | dict[Vertebra, str]
+# Between a region from points and the inner side of cortex and end plates (mm): there readers draw.
+POINTS_MARGIN_MM = 0.3
 
 
 class Strict(BaseModel):
@@ -52,6 +54,13 @@ class FeatureTable(Strict):
     patient_id: str = "patient_id"
 
 
+class PointTable(Strict):
+    """Points of all patients, a row a point; ``patient_id`` is the header of the patient number."""
+
+    path: Path
+    patient_id: str = "patient_id"
+
+
 class Calibration(Strict):
     """How HU of one tube voltage become those of another (``to``, kV): HU x ``slope`` + ``intercept``."""
 
@@ -68,8 +77,10 @@ class Site(Strict):
     Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
-    ``segmenter`` draws the masks of a site that has none. ``kvp_calibration`` (by tube voltage, kV) makes HU
-    of scans at another voltage comparable, as measured on a phantom.
+    ``segmenter`` draws the masks of a site that has none. From ``points`` in the middle of T12 and L1 (a file
+    a patient, or one table) regions are drawn ``margin_mm`` away from cortex and end plates; a mask that is
+    there comes first. ``kvp_calibration`` (by tube voltage, kV) makes HU of scans at another voltage
+    comparable, as measured on a phantom.
     """
 
     name: str
@@ -84,13 +95,15 @@ class Site(Strict):
     bodies: str | None = None
     erode_mm: Annotated[float, Field(ge=0)] = 0.0
     segmenter: Literal["totalsegmentator", "spine-segment"] | None = None
+    points: str | PointTable | None = None
+    margin_mm: Annotated[float, Field(ge=0)] = POINTS_MARGIN_MM
     kvp_calibration: dict[float, Calibration] = {}
     features: FeatureTable | None = None
     second_reader_features: FeatureTable | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Site:
-        own = ["table", "images", "masks", "segmenter", "features"]
+        own = ["table", "images", "masks", "segmenter", "points", "features"]
         given = [key for key in own if getattr(self, key) is not None]
         if self.virtual is not None and given:
             raise ValueError(f"site '{self.name}' has both 'virtual' and files of its own: keep one of them")
@@ -98,6 +111,8 @@ class Site(Strict):
             raise ValueError(f"site '{self.name}' needs {', '.join(missing)} (or 'virtual')")
         if self.masks is not None and self.segmenter is not None:
             raise ValueError(f"site '{self.name}' has both 'masks' and a 'segmenter': keep one of them")
+        if self.points is not None and self.segmenter is not None:
+            raise ValueError(f"site '{self.name}' has both 'points' and a 'segmenter': keep one of them")
         if self.features is not None and len(given) > 2:
             raise ValueError(f"site '{self.name}' has both 'features' and images: keep one of them")
         return self
@@ -105,12 +120,14 @@ class Site(Strict):
     def _missing(self) -> list[str]:
         needed = {"table": self.table}
         if self.features is None:
-            needed |= {"images": self.images, "masks": self.masks or self.segmenter}
+            needed |= {"images": self.images, "masks": self.masks or self.segmenter or self.points}
         return [key for key, value in needed.items() if value is None]
 
-    @field_validator("images", "masks", "second_reader", "bodies")
+    @field_validator("images", "masks", "second_reader", "bodies", "points")
     @classmethod
-    def _has_placeholder(cls, given: Masks | None) -> Masks | None:
+    def _has_placeholder(cls, given: Masks | PointTable | None) -> Masks | PointTable | None:
+        if isinstance(given, PointTable):
+            return given
         patterns = given.values() if isinstance(given, dict) else [given]
         if any(pattern is not None and "{patient_id}" not in pattern for pattern in patterns):
             raise ValueError("the path must hold {patient_id}, for example 'ct/{patient_id}.nii.gz'")
