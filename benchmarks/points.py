@@ -247,7 +247,8 @@ def main() -> None:
         summary.to_csv(path, index=False, lineterminator="\n")
     print(
         json.dumps(
-            {**circumstances(), "conditions": summary.to_dict("records")}, indent=None if options.json else 1
+            {**circumstances(), "conditions": json.loads(summary.to_json(orient="records"))},
+            indent=None if options.json else 1,
         )
     )
 
