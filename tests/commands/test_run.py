@@ -22,6 +22,7 @@ from helpers.study.small_counts import EVENTS, TABLES
 from helpers.study.study_file import load_study
 
 TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
+NO_BUNDLE = ("11.bundle=README.md",)  # it is there, as `check` asks, and no bundle
 
 
 @pytest.mark.parametrize(
@@ -105,26 +106,24 @@ def common(run, workers):
 
 def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run):
     before = own_run.artifact_path("features").read_bytes()
-    asked = ("04.mrmr_scheme=nonsense",)
     with pytest.raises(StudyError) as failure:
-        run_study(TINY, own_run.folder, first="04", last="04", overrides=asked)
+        run_study(TINY, own_run.folder, first="11", last="11", overrides=NO_BUNDLE)
     lines = str(failure.value).splitlines()
     assert len(lines) == 5
-    assert "04_selection" in lines[0]
-    assert "nonsense" in lines[1]
-    assert "--from 04" in lines[4]
+    assert "11_new_hospital" in lines[0]
+    assert "README.md" in lines[1]
+    assert "--from 11" in lines[4]
     assert own_run.artifact_path("features").read_bytes() == before
     record = json.loads(own_run.record.read_text(encoding="utf-8"))
-    assert record["notebooks"]["04_selection"]["status"] == "failed"
+    assert record["notebooks"]["11_new_hospital"]["status"] == "failed"
 
 
 def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
     """Although the run was moved here. After a failure its notebook is executed, however little changed."""
-    asked = ("04.mrmr_scheme=nonsense",)
-    with pytest.raises(StudyError, match="nonsense"):
-        run_study(TINY, own_run.folder, "04", "04", asked)
-    _, mended = run_study(TINY, own_run.folder, last="05")
-    assert [result.status for result in mended[:5]] == [*["as before"] * 3, "ok", "as before"]
+    with pytest.raises(StudyError, match=r"README\.md"):
+        run_study(TINY, own_run.folder, "11", "11", NO_BUNDLE)
+    _, mended = run_study(TINY, own_run.folder, "10", "11")
+    assert [result.status for result in mended[:2]] == ["as before", "ok"]
     again = [result.status for result in run_study(TINY, own_run.folder, last="05")[1]]
     assert again == [*["as before"] * 5, "ok"]  # the last one is the book
     asked = ("04.spearman_threshold=0.8",)

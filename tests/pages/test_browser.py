@@ -330,6 +330,7 @@ def test_in_groups_the_slider_stops_only_where_groups_are_large(chromium, tmp_pa
     people = {"patient_id": ids, "cohort": "training", "outcome": y, "model": "nomogram"}
     table = pd.DataFrame(people | {"probability": expit(rng.normal(2 * y - 1, 1))})
     data = cutoff_page.cutoff_data(table, grouped=True)
+    data["groups"] = {0: "Alive", 1: "Died"}
     shutil.copytree(REPOSITORY / "book" / "extra" / "interactive", tmp_path / "interactive")
     body = '<div class="radbook-app" id="cutoff-app"></div>'
     body += f'<script type="application/json" id="cutoff-app-data">{json.dumps(data)}</script>'

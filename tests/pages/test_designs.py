@@ -146,7 +146,15 @@ def test_every_mark_is_closed_and_known():
     own = study.model_copy(update={"region": "elsewhere", "predictors": []})
     for name, text in prose.items():
         for one in (study, own):
-            assert "<!--" not in designs.words(text, one), name
+            assert re.search("(?<!`)<!--", designs.words(text, one)) is None, name
+
+
+def test_a_page_may_tell_how_marks_are_written():
+    study = load_study(REPOSITORY / "data" / "studies" / "virtual.yml")
+    told = "between `<!-- paper -->` and `<!-- /paper -->`; in a comment, `<!-- own: ... -->`."
+    assert designs.words(f"<!-- paper -->{told}<!-- /paper -->", study) == told
+    page = (REPOSITORY / "book" / "development.md").read_text(encoding="utf-8")
+    assert designs.words(page, study) == page
 
 
 def test_pages_of_the_own_contents_exist():

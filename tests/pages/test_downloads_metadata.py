@@ -9,8 +9,8 @@ from helpers.study.places import STEPS
 
 # With images the flow chart is finished in 03, with ready features in 01: both offer it.
 OFFERED_TWICE = {"tables": {"flow_chart"}, "figures": {"figure_1"}}
-# Of studies that are split by site.
-OF_OTHER_STUDIES = {"strict_hospitals_radiomics", "strict_hospitals_nomogram"}
+# Of studies that are split by site, or not of the paper's design.
+OF_OTHER_STUDIES = {"strict_hospitals_radiomics", "strict_hospitals_nomogram", "strict_usual_beside"}
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("tables", "csv"), ("figures", "svg")])

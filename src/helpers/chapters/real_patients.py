@@ -45,13 +45,13 @@ def real_tables(real: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def people_by_hospital(patients: pd.DataFrame) -> pd.DataFrame:
-    """Table of the patients: hospital, n, died (with percent), mean age (years), men (percent)."""
+    """Table of the patients: hospital, n, events (deaths, with percent), mean age (years), men (percent)."""
     grouped = patients.groupby("site", sort=False)
     rows = {
         "hospital": list(grouped.groups),
         "n": grouped.size().to_numpy(),
-        "died": grouped["outcome"].sum().to_numpy(),
-        "died_percent": 100 * grouped["outcome"].mean().to_numpy(),
+        "events": grouped["outcome"].sum().to_numpy(),
+        "events_percent": 100 * grouped["outcome"].mean().to_numpy(),
     }
     if "age" in patients:
         rows["mean_age"] = grouped["age"].mean().to_numpy()

@@ -17,8 +17,9 @@ from helpers.study.study_file import Study
 
 CONTENTS = {True: REPOSITORY / "_toc.yml", False: REPOSITORY / "_toc_own.yml"}
 _NAMES = "paper|own|clinical|no clinical|images"
-_SHOWN = re.compile(rf"<!-- (?P<name>{_NAMES}) -->(?P<text>.*?)<!-- /(?P=name) -->", re.DOTALL)
-_HIDDEN = re.compile(rf"<!-- (?P<name>{_NAMES}): (?P<text>.*?) -->", re.DOTALL)
+# Not where a page tells how they are written, in code.
+_SHOWN = re.compile(rf"(?<!`)<!-- (?P<name>{_NAMES}) -->(?P<text>.*?)(?<!`)<!-- /(?P=name) -->", re.DOTALL)
+_HIDDEN = re.compile(rf"(?<!`)<!-- (?P<name>{_NAMES}): (?P<text>.*?) -->", re.DOTALL)
 _ALONE = re.compile(rf"^(<!-- /?(?:{_NAMES}) -->)\n", re.MULTILINE)
 # Code that did nothing in a study of another design.
 _PAPER_CODE = re.compile(
