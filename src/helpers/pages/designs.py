@@ -17,9 +17,10 @@ from helpers.study.study_file import Study
 
 CONTENTS = {True: REPOSITORY / "_toc.yml", False: REPOSITORY / "_toc_own.yml"}
 _NAMES = "paper|own|clinical|no clinical|images"
-# Not where a page tells how they are written, in code.
-_SHOWN = re.compile(rf"(?<!`)<!-- (?P<name>{_NAMES}) -->(?P<text>.*?)(?<!`)<!-- /(?P=name) -->", re.DOTALL)
-_HIDDEN = re.compile(rf"(?<!`)<!-- (?P<name>{_NAMES}): (?P<text>.*?) -->", re.DOTALL)
+_SHOWN = re.compile(rf"<!-- (?P<name>{_NAMES}) -->(?P<text>.*?)<!-- /(?P=name) -->", re.DOTALL)
+_HIDDEN = re.compile(rf"<!-- (?P<name>{_NAMES}): (?P<text>.*?) -->", re.DOTALL)
+# A page may tell, in code, how marks are written.
+_TOLD = re.compile(r"`<!-- [^`\n]* -->`")
 _ALONE = re.compile(rf"^(<!-- /?(?:{_NAMES}) -->)\n", re.MULTILINE)
 # Code that did nothing in a study of another design.
 _PAPER_CODE = re.compile(
@@ -43,11 +44,12 @@ def facts(study: Study) -> dict[str, bool]:
 
 def words(text: str, study: Study) -> str:
     """The text with the words that the study gets, and without the marks around them."""
-    holds, text = facts(study), _ALONE.sub(r"\1", text)  # a line with a mark alone is no line of the text
+    holds, text = facts(study), _TOLD.sub(lambda code: code[0].replace("<!--", "\0"), text)
+    text = _ALONE.sub(r"\1", text)  # a line with a mark alone is no line of the text
     for marked in (_SHOWN, _HIDDEN):
         while marked.search(text):  # one may stand in another
             text = marked.sub(lambda part: part["text"] if holds[part["name"]] else "", text)
-    return text
+    return text.replace("\0", "<!--")
 
 
 def fit(notebook: NotebookNode, study: Study) -> None:
