@@ -62,7 +62,7 @@ def people_by_hospital(patients: pd.DataFrame) -> pd.DataFrame:
 
 def three_aucs(found: InTurn) -> pd.DataFrame:
     """Each hospital's AUC in three ways, a row a hospital and model: apparent, beforehand, left out."""
-    columns = "hospital n events others model apparent beforehand auc auc_low auc_high status".split()
+    columns = "hospital n events model apparent beforehand auc auc_low auc_high status".split()
     table = found.hospitals[columns].rename(columns={"auc": "left_out"})
     return table.rename(columns={"auc_low": "left_out_low", "auc_high": "left_out_high"}).assign(
         model=table["model"].map(NAMES)
