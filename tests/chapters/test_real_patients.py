@@ -59,7 +59,7 @@ def test_everyone_with_a_known_sex_is_there_under_a_pseudonym(real, tables):
 def test_the_table_of_patients_counts_them(tables):
     people = real_patients.people_by_hospital(tables[0]).set_index("hospital")
     assert people["n"].to_dict() == {"AVL": 98, "UMCU": 73, "VUMC": 72, "MAASTRO": 29}
-    assert people["died"].tolist() == [48, 37, 26, 7]
+    assert people["events"].tolist() == [48, 37, 26, 7]
     assert people.loc["AVL", "men_percent"] == pytest.approx(100 * 74 / 98)
 
 
