@@ -1,9 +1,10 @@
-"""A hospital of four patients in files, quick to measure."""
+"""A hospital of four patients in files, quick to measure; and a site of one."""
 
 import SimpleITK as sitk
 from synthetic_scan import PAPER, synthetic_scan
 
 from helpers.features.cases import Case
+from helpers.imaging.sources import image_source
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
 from helpers.study.sites import Site
@@ -29,6 +30,17 @@ def small_hospital(folder):
     return Study(
         name="own", title="Own", seed=1, extraction="lean.yml", sites=[site], file=folder / "study.yml"
     )
+
+
+def one_patient(folder, number, **keys):
+    """A site of one patient: its door to images, the patient's pseudonym, and the run."""
+    site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
+    study = Study(
+        name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=folder / "study.yml"
+    )
+    run = Run(study=study, folder=folder / "run")
+    (patient,) = pseudonyms(run, "here", [number])
+    return image_source(run, site), patient, run
 
 
 def run_of(study, folder):

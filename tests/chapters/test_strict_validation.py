@@ -13,7 +13,7 @@ from helpers.chapters.strict_validation import STRICT
 from helpers.errors import StudyError
 from helpers.evaluation.delong import delong_auc
 from helpers.features.reliability import icc
-from helpers.learning.draws import stratified_folds
+from helpers.learning.draws import divisible_folds, stratified_folds
 from helpers.learning.selection import SelectionSettings
 
 SETTINGS = SelectionSettings(smote="none", folds=3, mrmr_features=8)
@@ -110,9 +110,9 @@ def test_permuted_labels_give_nothing_strictly_and_much_when_leaky():
 
 
 def test_every_part_of_a_nested_cross_validation_can_be_divided_again():
-    assert strict_validation.outer_folds([0] * 9 + [1] * 3, 5) == 3
+    assert divisible_folds([0] * 9 + [1] * 3, 5) == 3
     with pytest.raises(StudyError, match="the rarer outcome has 3 in all"):
-        strict_validation.outer_folds([0] * 9 + [1] * 3, 2)
+        divisible_folds([0] * 9 + [1] * 3, 2)
 
 
 def test_a_resample_in_which_no_feature_varies_gives_everyone_the_same_risk():

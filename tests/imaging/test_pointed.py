@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_hospital import one_patient
 from synthetic_spine import like, spine
 
 from helpers.errors import StudyError
 from helpers.imaging.regions import label_codes, six_layers
-from helpers.imaging.sources import image_source
-from helpers.study import pseudonyms
-from helpers.study.run_folder import Run
-from helpers.study.sites import Site
-from helpers.study.study_file import Study
 
 SPINE = spine()
 RAW = "0042"
@@ -30,13 +26,7 @@ def hospital(tmp_path):
             "images": "ct/{patient_id}.nii.gz",
             "points": {"path": "points.csv", "patient_id": "ID"},
         } | keys
-        site = Site(name="here", role="development", table={"path": "dxa.csv"}, **given)
-        study = Study(
-            name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=tmp_path / "study.yml"
-        )
-        run = Run(study=study, folder=tmp_path / "run")
-        (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
-        return image_source(run, site), patient, run
+        return one_patient(tmp_path, RAW, **given)
 
     return make
 

@@ -6,15 +6,11 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_hospital import one_patient
 from synthetic_spine import like, spine
 
 from helpers.errors import StudyError
 from helpers.imaging.regions import label_codes, six_layers
-from helpers.imaging.sources import image_source
-from helpers.study import pseudonyms
-from helpers.study.run_folder import Run
-from helpers.study.sites import Site
-from helpers.study.study_file import Study
 
 SPINE = spine()
 RAW = "Wang Wu 0042"
@@ -54,13 +50,7 @@ def site(tmp_path, monkeypatch):
 
 def hospital(folder, tool):
     keys = {"images": "ct/{patient_id}.nii.gz", "segmenter": tool, "erode_mm": 3}
-    site = Site(name="here", role="development", table={"path": "dxa.csv"}, **keys)
-    study = Study(
-        name="own", title="Own", seed=1, extraction="p.yml", sites=[site], file=folder / "study.yml"
-    )
-    run = Run(study=study, folder=folder / "run")
-    (patient,) = pseudonyms.pseudonyms(run, "here", [RAW])
-    return image_source(run, site), patient, run
+    return one_patient(folder, RAW, **keys)
 
 
 def totalsegmentator(site):

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from helpers.errors import StudyError
-from helpers.learning import classifiers
+from helpers.learning import classifiers, draws
 from helpers.learning.classifiers import MODELS
 from helpers.study.contracts import check
 
@@ -105,6 +105,6 @@ def test_too_few_patients_for_the_folds_are_refused(patients):
     table, _ = patients
     with pytest.raises(StudyError, match="the rarer outcome has 3 in all"):
         classifiers.fit_models(table.iloc[:12], np.repeat([0, 1], [9, 3]), 2, smote=True, seed=1, workers=1)
-    assert classifiers.inner_folds(np.repeat([0, 1], [9, 3]), 5) == 3
+    assert draws.divisible_folds(np.repeat([0, 1], [9, 3]), 5) == 3
     with pytest.raises(StudyError, match="same outcome"):
         classifiers.fit_models(table.iloc[:12], np.zeros(12), 3, smote=True, seed=1, workers=1)

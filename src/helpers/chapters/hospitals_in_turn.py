@@ -19,12 +19,12 @@ from scipy.special import logit
 from threadpoolctl import threadpool_limits
 
 from helpers.chapters.artifacts import patients_with_features
-from helpers.chapters.strict_validation import Procedure, feasible_folds, nested_auc, nested_predictions
+from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
 from helpers.errors import StudyError
 from helpers.evaluation.by_hospital import ESTIMATES, judged, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import FEWEST
-from helpers.learning.draws import stratified_folds
+from helpers.learning.draws import feasible_folds, stratified_folds
 from helpers.learning.logistic import LogisticModel, fit_logistic, varying_predictors
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.study.parallel import on_cores, with_progress

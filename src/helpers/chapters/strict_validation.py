@@ -27,7 +27,7 @@ from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.delong import AucEstimate, delong_auc
 from helpers.features.reliability import icc
 from helpers.learning.combat import ComBat
-from helpers.learning.draws import feasible_folds, rows_within_classes, stratified_folds
+from helpers.learning.draws import divisible_folds, feasible_folds, rows_within_classes, stratified_folds
 from helpers.learning.ranking import is_constant
 from helpers.learning.selection import SelectionSettings, selection_pipeline
 from helpers.study.parallel import on_cores, with_progress
@@ -136,17 +136,6 @@ class Nested:
         return self.probability.mean(axis=0)
 
 
-def outer_folds(y: np.ndarray, wanted: int) -> int:
-    """How many folds a nested cross-validation has: every training part is divided again.
-
-    Raises
-    ------
-    StudyError
-        When there are too few patients for it.
-    """
-    return feasible_folds(y, wanted, left=2)
-
-
 def nested_predictions(
     procedure: Procedure,
     features: pd.DataFrame,
@@ -174,7 +163,7 @@ def nested_predictions(
         What the progress bar says.
     """
     y = checked_outcome(y)
-    folds = outer_folds(y, folds)
+    folds = divisible_folds(y, folds)
     seeds = np.random.SeedSequence(seed).generate_state(repeats).tolist()
     numbers = np.array([stratified_folds(y, folds, one) for one in seeds])
     tasks = [(numbers[repeat] == fold, seeds[repeat]) for repeat in range(repeats) for fold in range(folds)]

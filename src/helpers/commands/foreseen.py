@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,12 +9,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from helpers.chapters.artifacts import seed
-from helpers.chapters.strict_validation import outer_folds
 from helpers.commands.parameters import default_parameters
 from helpers.errors import StudyError
 from helpers.features.ready import agreement_of, second_reading
-from helpers.learning.classifiers import inner_folds
-from helpers.learning.draws import folds_in_words
+from helpers.learning.draws import divisible_folds, folds_in_words
 from helpers.learning.logistic import constant_in_words, fit_logistic, varying_predictors
 from helpers.learning.selection import SelectionSettings, select_features, usable_threshold
 from helpers.patients.cohort import require_sizes
@@ -23,8 +20,7 @@ from helpers.patients.table import needs_outcome
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
-# Notebooks whose folds must leave enough training patients, and how many folds they can make.
-FOLDED: dict[str, Callable[[pd.Series, int], int]] = {"05": inner_folds, "10": outer_folds}
+FOLDED = ("05", "10")  # notebooks whose folds must leave enough training patients
 
 
 class Foreseen(NamedTuple):
@@ -77,7 +73,7 @@ def _tables(study: Study) -> str:
 
 def _folds(study: Study, training: pd.DataFrame, number: str) -> list[str]:
     wanted = parameters_of(study, number)["folds"]
-    told = folds_in_words(wanted, FOLDED[number](training["outcome"], wanted))
+    told = folds_in_words(wanted, divisible_folds(training["outcome"], wanted))
     return [told] if told else []
 
 

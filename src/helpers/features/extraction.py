@@ -16,7 +16,17 @@ from helpers.features.blocks import Block, of_pyradiomics, read_settings
 from helpers.features.cache import CaseCache, source_hash
 from helpers.features.cases import Case, map_cases, require_some
 from helpers.features.cluster import scheduler_address
-from helpers.features.engine import counts, first_order, formulas, gradient, laplacian, mesh, texture, wavelet
+from helpers.features.engine import (
+    counts,
+    derived,
+    first_order,
+    formulas,
+    gradient,
+    laplacian,
+    mesh,
+    texture,
+    wavelet,
+)
 from helpers.features.prepare import preparation
 from helpers.study.run_folder import Run
 
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
 
 
 # The code that features follow from: editing it makes cached ones stale.
-_SOURCES = (counts, first_order, formulas, gradient, laplacian, mesh, texture, wavelet)
+_SOURCES = (counts, derived, first_order, formulas, gradient, laplacian, mesh, texture, wavelet)
 
 
 def extractor(settings: dict) -> texture.FastExtractor:

@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from helpers.checked_inputs import checked_outcome
-from helpers.learning.draws import feasible_folds
+from helpers.learning.draws import divisible_folds
 from helpers.learning.smote import LimitedSmote
 
 # In the order of the paper's Table 3; what it does not have comes after.
@@ -76,7 +76,7 @@ def fit_models(
         Raw values of the selected features.
     outcome : array of 0 and 1, shape (patients,)
     folds : int
-        Of the inner stratified cross-validation; fewer where `inner_folds` says so.
+        Of the inner stratified cross-validation; fewer where `divisible_folds` says so.
     smote : bool
         Whether training folds, and the final training set, are balanced with synthetic patients.
     seed : int
@@ -90,7 +90,7 @@ def fit_models(
         When a training fold would hold fewer than two patients of a class.
     """
     y = checked_outcome(outcome)
-    folds = inner_folds(y, folds)
+    folds = divisible_folds(y, folds)
     rarest = _rarest_in_fold(y, folds)
     cv = StratifiedKFold(folds, shuffle=True, random_state=seed)
     balance = [("smote", LimitedSmote(random_state=seed))] if smote else []
@@ -113,17 +113,6 @@ def fit_models(
         auc, sd = (float(search.cv_results_[f"{of}_test_auc"][search.best_index_]) for of in ("mean", "std"))
         fitted[name] = FittedModel(search.best_estimator_, chosen, tried, auc, sd)
     return fitted
-
-
-def inner_folds(outcome: np.ndarray, wanted: int) -> int:
-    """How many inner folds the training patients have: every training part keeps two of each outcome.
-
-    Raises
-    ------
-    StudyError
-        When there are too few patients for it.
-    """
-    return feasible_folds(outcome, wanted, left=2)
 
 
 def predict(models: dict[str, FittedModel], features: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:

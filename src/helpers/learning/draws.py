@@ -70,6 +70,17 @@ def feasible_folds(y: ArrayLike, wanted: int, left: int = 1) -> int:
     return folds
 
 
+def divisible_folds(y: ArrayLike, wanted: int) -> int:
+    """As `feasible_folds`, with two of each outcome in every training part: it is divided or balanced again.
+
+    Raises
+    ------
+    StudyError
+        When there are too few patients for it.
+    """
+    return feasible_folds(y, wanted, left=2)
+
+
 def folds_in_words(wanted: int, made: int) -> str:
     """What is said when there are fewer folds than wanted; "" otherwise."""
     if made == wanted:

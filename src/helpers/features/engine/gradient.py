@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import SimpleITK as sitk
-from radiomics import imageoperations
+
+from helpers.features.engine.derived import derived_images
 
 
 def gradient_images(
@@ -28,8 +29,7 @@ def gradient_images(
         Image in the window, its name as PyRadiomics writes it, settings.
     """
     if image.GetDimension() != 3:
-        for derived, name, own in imageoperations.getGradientImage(image, mask, **settings):
-            yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own
+        yield from derived_images("Gradient", image, mask, window, **settings)
         return
     spacing = image.GetSpacing() if settings.get("gradientUseSpacing", True) else (1.0, 1.0, 1.0)
     voxels = sitk.GetArrayViewFromImage(image)

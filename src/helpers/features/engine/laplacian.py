@@ -5,7 +5,8 @@ import math
 import numpy as np
 import SimpleITK as sitk
 from numba import njit
-from radiomics import imageoperations
+
+from helpers.features.engine.derived import derived_images
 
 
 @njit(nogil=True)
@@ -210,7 +211,4 @@ def log_images(image, mask, window, **settings):
             name = f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
             yield laplacian_of_gaussian(voxels.astype(float), window, spacing, sigma), name, settings
         else:  # PyRadiomics computes it, or says why not
-            for derived, name, own in imageoperations.getLoGImage(
-                image, mask, **settings | {"sigma": [sigma]}
-            ):
-                yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own
+            yield from derived_images("LoG", image, mask, window, **settings | {"sigma": [sigma]})

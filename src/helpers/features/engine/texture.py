@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,6 +21,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from helpers.features.engine import counts, first_order, formulas
 from helpers.features.engine.counts import Region
+from helpers.features.engine.derived import derived_images
 from helpers.features.engine.gradient import gradient_images
 from helpers.features.engine.laplacian import log_images
 from helpers.features.engine.mesh import Shape
@@ -244,11 +245,8 @@ def _derived(
     kind: str, image: sitk.Image, mask: sitk.Image, window: tuple[slice, ...], settings: dict
 ) -> Iterator[tuple[np.ndarray, str, dict]]:
     """Images that PyRadiomics derives, cut to ``window`` (z, y, x), with their names and settings."""
-    if kind in _WINDOW_FILTERS:
-        yield from _WINDOW_FILTERS[kind](image, mask, window, **settings)
-        return
-    for derived, name, own in getattr(imageoperations, f"get{kind}Image")(image, mask, **settings):
-        yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own  # a view ends with its image
+    derive = _WINDOW_FILTERS.get(kind, partial(derived_images, kind))
+    return derive(image, mask, window, **settings)
 
 
 def _like(derived: np.ndarray, roi: sitk.Image) -> sitk.Image:

@@ -8,7 +8,8 @@ import numpy as np
 import pywt
 import SimpleITK as sitk
 from numba import njit
-from radiomics import imageoperations
+
+from helpers.features.engine.derived import derived_images
 
 
 def wavelet_images(
@@ -38,8 +39,7 @@ def wavelet_images(
         for name in [*list(parts)[1:], "LLL"]:
             yield parts[name], f"wavelet-{name}", settings
         return
-    for derived, name, own in imageoperations.getWaveletImage(image, mask, **settings):
-        yield sitk.GetArrayViewFromImage(derived)[window].copy(), name, own
+    yield from derived_images("Wavelet", image, mask, window, **settings)
 
 
 def transform(
