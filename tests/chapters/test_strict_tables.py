@@ -64,6 +64,24 @@ def test_scanners_are_known_from_training_patients_only():
     assert set(strict_tables.scanners_of(patients[["cohort"]])) == {"not stated"}
 
 
+def test_an_advantage_is_shown_only_where_its_interval_lies_above_zero():
+    rows = [
+        ("internal", "nomogram", "HU and clinical", 0.05, 0.01, 0.09),
+        ("external", "nomogram", "HU and clinical", 0.031, -0.002, 0.064),
+        ("external: north", "nomogram", "HU and clinical", -0.1, -0.2, -0.01),
+        ("external", "nomogram", "HU alone", 0.2, 0.1, 0.3),
+    ]
+    compared = pd.DataFrame(rows, columns="cohort first second difference ci_low ci_high".split())
+    said = strict_tables.advantage_in_words(compared)
+    assert "internal +0.050 (0.010 to 0.090), shown" in said
+    assert "external +0.031 (-0.002 to 0.064), not shown" in said
+    assert "external: north -0.100 (-0.200 to -0.010), shown to be worse" in said
+    clinical = compared[:1].replace("HU and clinical", "clinical")
+    assert "that of clinical: internal" in strict_tables.advantage_in_words(clinical)
+    alone = compared[:1].replace("HU and clinical", "radiomics")
+    assert "nothing simpler" in strict_tables.advantage_in_words(alone)
+
+
 def test_the_words_give_ranges_and_counts():
     table = pd.DataFrame({"quantity": ["AUC", "AUC", "sensitivity", "specificity"]})
     words = strict_tables.differences_in_words(table.assign(difference=[-0.02, 0.01, 0.1, -0.1]))

@@ -108,6 +108,31 @@ def differences_in_words(table: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def advantage_in_words(compared: pd.DataFrame) -> str:
+    """What the nomogram adds in each set to the best that is known without it: a sentence with a verdict.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        From `delong.pairwise_tests` of `COMPARED`.
+    """
+    usual = next((name for name in reversed(COMPARED[2:]) if name in set(compared["second"])), None)
+    rows = compared[(compared["first"] == "nomogram") & (compared["second"] == usual)]
+    if rows.empty:
+        return "This study has nothing simpler to compare with."
+    said = [
+        f"{row.cohort} {_with_verdict(row.difference, row.ci_low, row.ci_high)}" for row in rows.itertuples()
+    ]
+    return f"AUC of the nomogram over that of {usual}: {'; '.join(said)}."
+
+
+def _with_verdict(difference: float, low: float, high: float) -> str:
+    if not np.isfinite([low, high]).all():
+        return f"{difference:+.3f} (interval not estimable)"
+    verdict = "shown" if low > 0 else "shown to be worse" if high < 0 else "not shown"
+    return f"{difference:+.3f} ({low:.3f} to {high:.3f}), {verdict}"
+
+
 def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, float]:
     summary = calibration_summary(y, p)
     at_cutoff = confusion_metrics(y, p, youden_cutoff(y, p) if cutoff is None else cutoff)["estimate"]
