@@ -22,8 +22,8 @@ def plot_calibration_panels(
     """Draw one calibration panel a set (paper Figure 7).
 
     Every model has a smooth curve; the model ``main`` also has its observed frequencies in up to ten groups
-    of risk with Wilson's 95 % intervals, its slope, calibration in the large and Brier score, and the number of
-    patients by risk below. ``groups`` names the patients without (0) and with the outcome (1).
+    of risk with Wilson's 95 % intervals, its slope, calibration in the large and Brier score, and the
+    number of patients by risk below. ``groups`` names the patients without (0) and with the outcome (1).
     """
     cohorts = present_cohorts(predictions)
     size = (3.6 * len(cohorts), 5.3)
