@@ -4,6 +4,7 @@ import json
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from predicted_run import VIRTUAL, predicted_run
@@ -38,6 +39,21 @@ def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
     staging.stage(run, tmp_path / "source")
     page = (tmp_path / "source" / "notebooks" / "01_cohort.ipynb").read_text(encoding="utf-8")
     assert "3.2" not in page and "iopub" not in page
+
+
+def test_a_table_without_rows_is_told_in_words_and_its_neighbour_stays(run, tmp_path):
+    path = run.notebooks / "01_cohort.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    full, empty = pd.DataFrame({"who": ["A"]}), pd.DataFrame({"reason": []})
+    html = full.style.hide().to_html() + empty.style.hide().to_html() + empty.to_html() + full.to_html()
+    shown = nbformat.v4.new_output("display_data", {"text/html": html})
+    notebook.cells.append(nbformat.v4.new_code_cell("shown", outputs=[shown]))
+    nbformat.write(notebook, path)
+    staging.stage(run, tmp_path / "source")
+    page = nbformat.read(tmp_path / "source" / "notebooks" / "01_cohort.ipynb", as_version=4)
+    text = page.cells[-1].outputs[0]["data"]["text/html"]
+    assert text.count(staging.NO_ROWS) == 2 and "reason" not in text
+    assert text.count("<table") == 2 and text.count(">A<") == 2
 
 
 def test_what_is_unchanged_keeps_its_date_and_what_is_gone_is_removed(run, tmp_path):

@@ -32,6 +32,8 @@ VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
     "people. 虚拟队列：模拟的患者和模拟的 CT{}。"
 )
+NO_ROWS = "<p>This table has no rows here.</p>"
+_EMPTY_TABLE = re.compile(r"<table(?:(?!</table>).)*<tbody>\s*</tbody>\s*</table>", re.DOTALL)
 REAL_PATIENTS = " and chapter 15", "（第 15 章是真实患者）"
 SIMULATED_BANNER = "Simulated patients: nothing here is about real people. 模拟的患者。"
 
@@ -87,12 +89,21 @@ def _page(path: Path, run: Run) -> bytes:
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
     for cell in notebook.cells:
+        _say_what_is_empty(cell)
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
             cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
+
+
+def _say_what_is_empty(cell: NotebookNode) -> None:
+    """A table without rows is told in words, not shown as headers above nothing."""
+    for output in cell.get("outputs", []):
+        shown = output.get("data", {})
+        if "text/html" in shown:
+            shown["text/html"] = _EMPTY_TABLE.sub(NO_ROWS, shown["text/html"])
 
 
 def _executed(path: Path) -> NotebookNode:
