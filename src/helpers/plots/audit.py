@@ -80,7 +80,7 @@ def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
     by_law = simulated.groupby(["cohort", "law", "correlation"])["auc"]
     limits = by_law.quantile([0.025, 0.5, 0.975]).unstack()
     cohorts = list(dict.fromkeys(simulated["cohort"]))
-    figure, axes = cohort_panels(cohorts, (2.7 * len(cohorts) + 1.6, 3.2), sharex=True, sharey=True)
+    figure, axes = cohort_panels(cohorts, (2.7 * len(cohorts) + 1.6, 4.2), sharex=True, sharey=True)
     for axis, cohort in zip(axes, cohorts, strict=True):
         part = limits.loc[cohort]
         errors = [part[0.5] - part[0.025], part[0.975] - part[0.5]]
@@ -88,13 +88,19 @@ def plot_clinical_aucs(paper: Publication, simulated: pd.DataFrame) -> Figure:
         drawn = axis.errorbar(part[0.5], rows, xerr=errors, fmt="s", color=_OTHER, markersize=4, capsize=3)
         handles = _draw_printed(axis, paper, cohort)
     first = paper.design.categories[paper.design.clinical.category][0]
-    ages = {-0.3: f"{first} younger", 0.0: "independent", 0.3: f"{first} older"}
-    titles = [f"{law}, {ages[correlation]}" for law, correlation in part.index]
+    titles = [f"{law}, {_tie(first, correlation)}" for law, correlation in part.index]
     axes[0].set(yticks=rows, yticklabels=titles, ylim=(len(part) - 0.5, -0.5))
     axes[len(cohorts) // 2].set_xlabel("AUC of the clinical model")
     labels = ["simulated: median and 95 %", "printed", "printed 95 % CI"][: 1 + len(handles)]
     figure.legend([drawn, *handles], labels, loc="outside lower center", ncols=3)
     return figure
+
+
+def _tie(first: str, correlation: float) -> str:
+    """How the ages of those of the first level lie: "men much younger"."""
+    if not correlation:
+        return "independent"
+    return f"{first} {'much ' if abs(correlation) > 0.5 else ''}{'younger' if correlation < 0 else 'older'}"
 
 
 def _draw_printed(axis: Axes, paper: Publication, cohort: str) -> list:
