@@ -28,7 +28,16 @@ STUDY = REPOSITORY / "tests" / "data" / "tiny.yml"
 
 def start(folder: Path, workers: int) -> subprocess.Popen:
     """Begin a run, or go on with it."""
-    command = [sys.executable, "-m", "helpers.cli", "run", str(STUDY), "--run-dir", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "helpers.cli",
+        "run",
+        "--no-preview",
+        str(STUDY),
+        "--run-dir",
+        str(folder),
+    ]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen([*command, "--workers", str(workers)], **quiet)
 

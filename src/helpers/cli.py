@@ -62,12 +62,14 @@ def run(
         str | None, typer.Option(help="Measure patients on the dask cluster at this address.")
     ] = None,
     accept_foreign: AcceptForeign = False,
+    preview: Annotated[bool, typer.Option(help="Show the book so far after 03, 06 and 10.")] = True,
 ) -> None:
     """Execute the notebooks on a study and render its book."""
     if scheduler:
         os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
-        run, results = run_study(study, run_dir, first, last, tuple(parameter or ()), workers, accept_foreign)
+        options = tuple(parameter or ()), workers, accept_foreign, preview
+        run, results = run_study(study, run_dir, first, last, *options)
         typer.echo(summary(results))
         typer.echo(f"The book: {book_page(run)}")
 

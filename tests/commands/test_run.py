@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
+from helpers.commands import memory, run
 from helpers.commands.parameters import notebook_parameters
 from helpers.commands.record import StepResult, write_record
 from helpers.commands.run import applied_folder, execute, other_problems, run_folder, run_study
@@ -129,6 +130,20 @@ def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_
     asked = ("04.spearman_threshold=0.8",)
     _, changed = run_study(TINY, own_run.folder, "03", "05", asked)
     assert [result.status for result in changed[:3]] == ["as before", "ok", "ok"]
+
+
+def test_the_book_so_far_is_shown_after_some_chapters(own_run, monkeypatch, capsys):
+    built = []
+    monkeypatch.setattr(run, "build_book", built.append)
+    monkeypatch.setattr(run, "execute", lambda run, step, parameters: StepResult(STEPS[step], "ok", 1.0))
+    for name in ("holds", "begin", "finish"):
+        monkeypatch.setattr(memory, name, lambda *of: None)
+    run_study(TINY, own_run.folder, "01", "07", preview=True)
+    said = capsys.readouterr().err
+    assert len(built) == 3 and said.count("The book so far: ") == 2  # after 03 and 06, and at the end
+    assert len(re.findall(r"01_cohort: 1 s, about \d+ (s|min) to go", said)) == 1
+    run_study(TINY, own_run.folder, "01", "07")
+    assert len(built) == 4
 
 
 def test_two_studies_of_one_name_do_not_share_a_run_folder(tmp_path, monkeypatch):

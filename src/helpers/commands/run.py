@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 
-from helpers.commands import memory
+from helpers.commands import memory, pace
 from helpers.commands.parameters import chosen_steps, notebook_parameters, notebook_source
 from helpers.commands.record import StepResult, write_record
 from helpers.errors import StudyError
@@ -19,11 +21,12 @@ from helpers.features.blocks import read_settings
 from helpers.features.feature_tables import check_feature_tables
 from helpers.frozen.new_hospital import check_before_applying
 from helpers.pages import leaks
-from helpers.pages.build import build_book
+from helpers.pages.build import book_page, build_book
 from helpers.pages.doubts import require_own
 from helpers.patients.table import check_tables
 from helpers.study import pseudonyms
 from helpers.study.lock import locked
+from helpers.study.parallel import BARS_VARIABLE
 from helpers.study.places import FULL, REPOSITORY, STEPS, replacing, shown_path, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import Study, load_study
@@ -33,6 +36,7 @@ IMAGE_STEPS = ("02", "03")
 PAPER_STEPS = ("09", "13", "14")
 APPLY_STEP, EVIDENCE_STEP = "11", "12"
 NOT_NEEDED, AS_BEFORE = "not needed", "as before"
+PREVIEWED = ("03", "06", "10")  # after these a reader may look at the book so far
 
 
 def run_study(
@@ -43,6 +47,7 @@ def run_study(
     overrides: tuple[str, ...] = (),
     workers: int = 0,
     accept_foreign: bool = False,
+    preview: bool = False,
 ) -> tuple[Run, list[StepResult]]:
     """Execute the notebooks ``first`` to ``last`` and render the book.
 
@@ -63,6 +68,8 @@ def run_study(
         Parallel processes; 0 means one per core.
     accept_foreign : bool
         Succeed although the book shows what does not fit the run; its pages say so.
+    preview : bool
+        Render what there is after 03, 06 and 10 too.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def run_study(
     run = run_folder(study, run_dir)
     parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
     with locked(run.folder):
-        results = [_done(run, step, parameters[step]) for step in steps]
+        results = _all_done(run, steps, parameters, PREVIEWED if preview else ())
         results.append(_rendered(run))
         if not accept_foreign:
             require_own(run, last)
@@ -100,6 +107,28 @@ def stop_beforehand(study: Study, overrides: tuple[str, ...] = ()) -> None:
 def _common_parameters(run: Run, workers: int) -> dict[str, Any]:
     """What every notebook is told that asks for it."""
     return {"study": shown_path(run.study.file), "run_dir": shown_path(run.folder), "workers": workers}
+
+
+def _all_done(
+    run: Run, steps: Sequence[str], parameters: Mapping[str, dict[str, Any]], previewed: Sequence[str]
+) -> list[StepResult]:
+    """Every notebook in order; after each that was executed, what is left, and the book so far after some."""
+    needed = [step for step in steps if is_needed(run.study, step, parameters[step])]
+    before, results = pace.recorded_seconds(run), {}
+    for step in steps:
+        results[step] = _done(run, step, parameters[step])
+        ahead = [later for later in needed if later > step]
+        if ahead and results[step].status == "ok":
+            to_go = pace.in_words(pace.seconds_to_go(before, results, ahead))
+            _tell(f"{STEPS[step]}: {results[step].seconds:.0f} s, {to_go} to go")
+            if step in previewed:
+                _rendered(run)
+                _tell(f"The book so far: {shown_path(book_page(run))}")
+    return list(results.values())
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _done(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
@@ -249,10 +278,12 @@ def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
 
 
 def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
-    """Run one notebook with papermill into the run folder; its progress bars go to standard error."""
+    """Run one notebook with papermill into the run folder; its its progress bars go to a terminal only."""
     name = STEPS[step]
     output = run.notebooks / f"{name}.ipynb"
-    print(f"{name} ...", file=sys.stderr, flush=True)
+    _tell(f"{name} ...")
+    if sys.stderr.isatty():
+        os.environ[BARS_VARIABLE] = "1"  # the notebook's process cannot see the terminal
     started = time.perf_counter()
     try:
         papermill.execute_notebook(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
+
+BARS_VARIABLE = "RADBOOK_BARS"  # set for notebooks whose messages a terminal shows
 
 
 def on_cores(
@@ -21,5 +24,6 @@ def on_cores(
 
 
 def with_progress(results: Iterator, tasks: Sequence, label: str, unit: str) -> list:
-    """All results, with a progress bar on standard error."""
-    return list(tqdm(results, total=len(tasks), desc=label, unit=unit))
+    """All results, with a progress bar on standard error where that is a terminal."""
+    hidden = None if BARS_VARIABLE not in os.environ else False  # None: tqdm looks for itself
+    return list(tqdm(results, total=len(tasks), desc=label, unit=unit, disable=hidden))
