@@ -35,6 +35,10 @@ def test_density_by_age_sex_and_t_score(people):
     assert_within(virtual_evidence.bone_laws(people))
 
 
+def test_end_plates_sink_with_the_t_score_as_in_healthy_women(people):
+    assert_within(virtual_evidence.concavity_law(PROTOCOL, people))
+
+
 @pytest.mark.slow
 def test_texture_follows_the_bone_and_measured_hu_the_truth(measured):
     assert_within(virtual_evidence.texture_laws(measured["development"]))
