@@ -53,7 +53,7 @@ def test_readers_agree_as_readers_do(measured):
 def test_noise_spacing_and_pixels(measured):
     together = pd.concat(measured.values())
     found = {f"noise_{role}": rows["noise"].mean() for role, rows in measured.items()}
-    found |= {"slice_mm": together["slice_mm"].mean()}
+    found |= {f"slice_{role}": rows["slice_mm"].mean() for role, rows in measured.items()}
     found |= {"pixel_smallest": together["pixel_mm"].min(), "pixel_largest": together["pixel_mm"].max()}
     assert_within(found)
 

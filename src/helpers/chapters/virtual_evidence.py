@@ -199,10 +199,10 @@ def texture_measures(values: np.ndarray, inside: np.ndarray, spacing: tuple) -> 
 
 def image_laws(measured: pd.DataFrame) -> dict[str, float]:
     """Noise by hospital, slices and pixels of the images, by the keys of published.csv."""
-    noise = measured.groupby("role")["noise"].mean()
+    means = measured.groupby("role")[["noise", "slice_mm"]].mean()
     return {
-        **{f"noise_{role}": value for role, value in noise.items()},
-        "slice_mm": measured["slice_mm"].mean(),
+        **{f"noise_{role}": value for role, value in means["noise"].items()},
+        **{f"slice_{role}": value for role, value in means["slice_mm"].items()},
         "pixel_smallest": measured["pixel_mm"].min(),
         "pixel_largest": measured["pixel_mm"].max(),
     }
