@@ -20,11 +20,11 @@ def shared(names: list[str]) -> ablation.Common:
     rng = np.random.default_rng(8)
     index = [f"P{i}" for i in range(130)]
     patients = pd.DataFrame({"cohort": np.repeat(["training", "external"], [90, 40])}, index=index)
-    patients["osteoporosis"] = rng.permutation(np.tile([0, 1], 65))
+    patients["outcome"] = rng.permutation(np.tile([0, 1], 65))
     patients["age"] = rng.normal(60, 8, 130)
     features = pd.DataFrame(rng.normal(size=(130, len(names))), index=index, columns=names)
-    features[names[0]] += 2.5 * patients["osteoporosis"]
-    features[names[-1]] += 0.8 * patients["osteoporosis"]
+    features[names[0]] += 2.5 * patients["outcome"]
+    features[names[-1]] += 0.8 * patients["outcome"]
     icc = dict.fromkeys(names, 1.0)
     procedure = Procedure(icc, SelectionSettings(smote="none", folds=3))
     return ablation.Common(patients, features, ["age"], icc, procedure, SEEDS, 3, 1)
@@ -32,7 +32,7 @@ def shared(names: list[str]) -> ablation.Common:
 
 def analysed(common: ablation.Common, names: list[str]) -> ablation.Analysis:
     training = common.patients["cohort"] == "training"
-    data = common.features.loc[training, names], common.patients.loc[training, "osteoporosis"].to_numpy()
+    data = common.features.loc[training, names], common.patients.loc[training, "outcome"].to_numpy()
     chosen = select_features(*data, common.icc, SelectionSettings(), SEEDS["selection"]).as_dict()
     nested = nested_predictions(common.procedure, *data, 3, 2, SEEDS["nested"], 1)
     final = fit_and_predict(common.procedure, *data, common.features[names], SEEDS["final"])
@@ -62,7 +62,7 @@ def test_table_holds_the_aucs_of_each_mode_and_the_loss(both):
     assert len(table) == 8 and table["without_shape"].notna().all()
     row = table.set_index(["mode", "model", "cohort"]).loc[("strict", "radiomics", "external")]
     external = (common.patients["cohort"] == "external").to_numpy()
-    auc = roc_auc_score(common.patients.loc[external, "osteoporosis"], full.risks[external])
+    auc = roc_auc_score(common.patients.loc[external, "outcome"], full.risks[external])
     assert row["all_features"] == pytest.approx(auc)
     # The outcome was written into a shape feature: what is left of it is the faint one.
     assert (table.loc[table["model"] == "radiomics", "difference"] < -0.1).all()

@@ -125,7 +125,11 @@ def test_bone_is_denser_behind_below_and_near_the_shell():
             hu = bone.regional_hu(numbers, person.hu_l1, vertebra, rng) / person.hu_l1
             inside, (_, v, w) = bone.cancellous(vertebra, 2.5), vertebra.local
             deep = vertebra.distance < -6
-            pairs = (inside & (v > 6), inside & (v < -6)), (inside & (w < -5), inside & (w > 5)), (inside, deep)
+            pairs = (
+                (inside & (v > 6), inside & (v < -6)),
+                (inside & (w < -5), inside & (w > 5)),
+                (inside, deep),
+            )
             ratios.append([hu[one].mean() - hu[other].mean() for one, other in pairs])
     behind, below, outside = np.mean(ratios, axis=0)
     assert 0.05 < behind < 0.25 and 0.02 < below < 0.15 and 0.05 < outside < 0.25

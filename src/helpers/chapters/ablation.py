@@ -84,7 +84,7 @@ def without_shape(common: Common, settings: SelectionSettings, full: Analysis) -
 
 def _repeated(common: Common, settings: SelectionSettings, kept: pd.DataFrame) -> Analysis:
     training = (common.patients["cohort"] == "training").to_numpy()
-    data = kept[training], common.patients.loc[training, "osteoporosis"].to_numpy()
+    data = kept[training], common.patients.loc[training, "outcome"].to_numpy()
     seeds, resampling = common.seeds, {"folds": common.folds, "workers": common.workers}
     chosen = select_features(*data, common.icc, settings, seeds["selection"])
     nested = nested_predictions(
@@ -113,7 +113,7 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
 def _aucs(common: Common, analysis: Analysis) -> pd.Series:
     modes = {"paper": _paper_mode(common, analysis), "strict": _strict_mode(common, analysis)}
     found = {
-        (mode, model, cohort): delong_auc(rows["osteoporosis"], rows["probability"]).auc
+        (mode, model, cohort): delong_auc(rows["outcome"], rows["probability"]).auc
         for mode, predictions in modes.items()
         for model in ("radiomics", "nomogram")
         for cohort in present_cohorts(predictions)
@@ -125,9 +125,9 @@ def _aucs(common: Common, analysis: Analysis) -> pd.Series:
 def _paper_mode(common: Common, analysis: Analysis) -> pd.DataFrame:
     scored = common.patients.assign(rad_score=rad_score(analysis.selection, common.features))
     training = scored[scored["cohort"] == "training"]
-    nomogram = fit_logistic(training, "osteoporosis", [*common.predictors, "rad_score"])
+    nomogram = fit_logistic(training, "outcome", [*common.predictors, "rad_score"])
     both = {"radiomics": scored["rad_score"], "nomogram": nomogram.probability(scored)}
-    keys = scored[["cohort", "osteoporosis"]]
+    keys = scored[["cohort", "outcome"]]
     return pd.concat([keys.assign(model=name, probability=values) for name, values in both.items()])
 
 

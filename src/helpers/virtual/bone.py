@@ -74,9 +74,7 @@ def trabecular_hu(
     return hu + np.float32(mean_hu - (hu[inside].mean() if inside.any() else 0))
 
 
-def regional_hu(
-    numbers: dict, mean_hu: float, vertebra: Vertebra, rng: np.random.Generator
-) -> np.ndarray:
+def regional_hu(numbers: dict, mean_hu: float, vertebra: Vertebra, rng: np.random.Generator) -> np.ndarray:
     """By how much each part of a body is denser than another (HU), float32 of shape (z, y, x).
 
     Slopes from side to side, front to back and bottom to top (shares of the mean from the middle to the
