@@ -48,7 +48,7 @@ def both():
 
 def test_without_shape_is_the_analysis_of_a_table_that_never_had_shape(both):
     common, full = both
-    reduced = ablation.without_shape(common, SelectionSettings(), full)
+    reduced = ablation.without_shape(common, full)
     other = analysed(common, [name for name in common.features if name not in SHAPES])
     assert reduced.selection == other.selection
     # The first repeat of several has the folds of the only one.
@@ -58,7 +58,7 @@ def test_without_shape_is_the_analysis_of_a_table_that_never_had_shape(both):
 
 def test_table_holds_the_aucs_of_each_mode_and_the_loss(both):
     common, full = both
-    table = ablation.ablation_table(common, full, ablation.without_shape(common, SelectionSettings(), full))
+    table = ablation.ablation_table(common, full, ablation.without_shape(common, full))
     assert len(table) == 8 and table["without_shape"].notna().all()
     row = table.set_index(["mode", "model", "cohort"]).loc[("strict", "radiomics", "external")]
     external = (common.patients["cohort"] == "external").to_numpy()
@@ -71,9 +71,9 @@ def test_table_holds_the_aucs_of_each_mode_and_the_loss(both):
 def test_no_shape_is_the_same_analysis_and_nothing_but_shape_is_said_as_missing(both):
     _, full = both
     plain = shared(["other_one", "other_two"])
-    assert ablation.without_shape(plain, SelectionSettings(), full) is full
+    assert ablation.without_shape(plain, full) is full
     common = shared(SHAPES)
-    assert ablation.without_shape(common, SelectionSettings(), full) is None
+    assert ablation.without_shape(common, full) is None
     alone = ablation.ablation_table(common, analysed(common, SHAPES), None)
     assert alone["without_shape"].isna().all() and alone["all_features"].notna().all()
 

@@ -25,7 +25,7 @@ def test_mean_over_the_seeds_lies_in_the_papers_intervals(seeds):
     if missing := set(EVALUATION_SEEDS) - set(seeds["seed"]):
         pytest.skip(f"Seeds {sorted(missing)} are not computed yet: run benchmarks/calibrate_virtual.py")
     table = replicates.seeds_table(seeds).set_index("quantity")
-    # The second hospital scans otherwise than the paper's: nothing that is measured there is held to the paper.
+    # The second hospital scans otherwise than the paper's: what is measured there is not held to the paper.
     free = [quantity for quantity in table.index if quantity.endswith(", external")]
     assert table.drop(free)["within"].all(), table.index[~table["within"]].tolist()
 

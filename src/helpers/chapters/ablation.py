@@ -67,8 +67,8 @@ def shapes_in(names: Sequence[str]) -> list[str]:
     return [name for name in names if (split_name(name) or ("", "", ""))[1] in _SHAPES]
 
 
-def without_shape(common: Common, settings: SelectionSettings, full: Analysis) -> Analysis | None:
-    """Selection (paper mode, with ``settings``) and strict procedure without the shape features.
+def without_shape(common: Common, full: Analysis) -> Analysis | None:
+    """Selection (with chapter 4's settings) and strict procedure without the shape features.
 
     Where there are none, this is the ``full`` analysis; None where the other features carry no model.
     """
@@ -77,7 +77,9 @@ def without_shape(common: Common, settings: SelectionSettings, full: Analysis) -
     if not shapes:
         return full
     try:
-        return None if kept.empty else _repeated(common, settings, kept)
+        return (
+            None if kept.empty else _repeated(common, SelectionSettings(**full.selection["settings"]), kept)
+        )
     except StudyError:  # a step keeps none of them
         return None
 
@@ -148,7 +150,7 @@ def shape_in_words(study: Study, names: Sequence[str], chosen: Sequence[str]) ->
 
 
 _VIRTUAL_SHAPE = (
-    "In virtual patients end plates sink a little as bone is lost, by a rule of the protocol: r about -0.29 between "
-    "their depth and the T-score, as in healthy women (Bianco 1999)."
+    "In virtual patients end plates sink a little as bone is lost, by a rule of the protocol: r about -0.29 "
+    "between their depth and the T-score, as in healthy women (Bianco 1999)."
 )
 _DRAWN_SHAPE = "Shape also depends on how each reader follows the border of the region."

@@ -14,7 +14,7 @@ from helpers.study.cohorts import PAPER
 from helpers.study.places import REPOSITORY
 
 TEN_SEEDS = REPOSITORY / "data" / "virtual" / "ten_seeds.csv"
-# The same seeds before the cohort was made harder: hospitals that scan alike, uniform bone, shape that tells the bone.
+# The same seeds before the cohort was made harder: hospitals scanned alike, bone was uniform, shape told it.
 EASIER_SEEDS = REPOSITORY / "data" / "virtual" / "ten_seeds_easier.csv"
 EVALUATION_SEEDS = range(101, 111)  # fixed before anything was computed with them
 MODELS = ["clinical", "radiomics", "nomogram"]

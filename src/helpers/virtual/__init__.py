@@ -167,7 +167,7 @@ class VirtualSite:
         return scanners.draw_scanner(self._numbers(), self.role, self._person(patient_id), rng)
 
     def _patient(self, patient_id: str) -> tuple[pd.Series, scanners.Scanner, vertebrae.Anatomy]:
-        """The patient, the scanner, and the anatomy on the scanner's pixels, in slices as fine as the protocol's.
+        """The patient, the scanner, and the anatomy on its pixels, in slices as fine as the protocol's.
 
         Thick slices hold a whole number of these.
         """

@@ -78,8 +78,8 @@ def regional_hu(numbers: dict, mean_hu: float, vertebra: Vertebra, rng: np.rando
     """By how much each part of a body is denser than another (HU), float32 of shape (z, y, x).
 
     Slopes from side to side, front to back and bottom to top (shares of the mean from the middle to the
-    surface) are the usual ones plus the body's own; towards the end plates and close below the surface bone is
-    denser.
+    surface) are the usual ones plus the body's own; towards the end plates and close below the surface bone
+    is denser.
     """
     width, depth = vertebra.body.rim[[0, ANGLES // 4]]
     halves = np.array([width, depth, vertebra.body.half_height])

@@ -340,12 +340,10 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, vessel
                 i2 = i3 = i4
             if i4 > i1:
                 _tube_noise(noise, y, z, seed, structured, rows)
-            if structured:
-                for i in range(i2, i3):
-                    x = grid.x0 + i * grid.dx
-                    volume[k, j, i] = _soft_tissue(rows, x, seed, hu, streaks, streak_hu, vessel_hu)
-            else:
-                volume[k, j, i2:i3] = hu
+            volume[k, j, i2:i3] = hu
+            for i in range(i2, i3 if structured else i2):
+                x = grid.x0 + i * grid.dx
+                volume[k, j, i] = _soft_tissue(rows, x, seed, hu, streaks, streak_hu, vessel_hu)
             for n in range(i4 - i1 - (i3 - i2)):
                 i = i1 + n if i1 + n < i2 else n - (i2 - i1) + i3
                 x = grid.x0 + i * grid.dx

@@ -88,7 +88,7 @@ def _paint_vertebra(
 
 
 def _rods(arch: dict, vertebra: Vertebra, rng: np.random.Generator) -> np.ndarray:
-    """The arch's rods in the vertebra's frame, both sides, each a little unlike the other; shape (rods, 9)."""
+    """The arch's rods in the vertebra's frame, shape (rods, 9); the sides are a little unlike each other."""
     size = vertebra.posterior_wall / arch["of_posterior_wall_mm"]
     rods = []
     for start, end, section in [*arch["all"].values(), *arch[vertebra.level].values()]:
