@@ -43,7 +43,7 @@ def easier_beside_now(now: pd.DataFrame) -> pd.DataFrame:
     paper = published_aucs().set_index(["model", "cohort"])["auc"]
     rows = []
     for model in [*MODELS, "hu"]:
-        for cohort in COHORTS:
+        for cohort in PAPER:
             old, new = before[f"{model}_{cohort}"], now[f"{model}_{cohort}"]
             spread = old.mean(), old.std(), new.mean(), new.std(), (new - old).mean(), (new - old).std()
             rows.append((model, cohort, paper.get((model, cohort), np.nan), *spread))
