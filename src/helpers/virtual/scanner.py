@@ -110,7 +110,13 @@ def scan(
         Whole HU, int16.
     """
     at_voltage(volume, scanner.kvp, numbers)
-    blurred = blur(volume, scanner, grid)
+    return expose(blur(volume, scanner, grid), scanner, grid, numbers, rng)
+
+
+def expose(
+    blurred: np.ndarray, scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator
+) -> np.ndarray:
+    """Noise, error of calibration and cupping on a `blur`red volume; whole HU, int16. See `scan`."""
     slices = plane_noise(blurred.shape, scanner, grid, numbers, rng)
     neighbours = np.array([numbers["noise_neighbour"], 1.0, numbers["noise_neighbour"]])
     taps = (neighbours / np.linalg.norm(neighbours)).astype(np.float32)
