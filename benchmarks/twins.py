@@ -77,21 +77,20 @@ def measure(name: str, scan: Scan, numbers: dict) -> tuple[Likeness, dict[str, f
     """What its twins share with a scan, and a row of the table of scans."""
     hu, region, spacing = scan_measures.upright(scan)
     noise = scan_measures.soft_tissue_noise(hu, region, spacing)
-    fwhm = scan_measures.edge_fwhm(hu, spacing, np.random.default_rng(SEED))
-    thick = scan_measures.slice_fwhm(noise, spacing[0])
+    seen = scan_measures.noise_filter(noise, spacing, numbers)
     volume, depth = region.sum() * spacing.prod(), scan_measures.outline_depth(hu, region, spacing)
     machine = Scanner(
         **dict.fromkeys(["name", "manufacturer", "model", "kernel"], name),
         **{"kvp": float(numbers["kvp"]), "ma": 0.0, "bias_hu": 0.0, "cupping_hu": 0.0},
         **{"pixel_mm": float(spacing[2]), "slice_mm": float(spacing[0])},
-        **{"fwhm_mm": fwhm, "slice_fwhm_mm": thick, "noise_hu": noise.sd},
+        **{"fwhm_mm": seen.fwhm_mm, "slice_fwhm_mm": seen.slice_fwhm_mm, "noise_hu": noise.sd},
     )
-    texture = scan_measures.noise_texture(noise, spacing, fwhm, numbers)
-    row = {"pixel_mm": spacing[2], "slice_mm": spacing[0], "fwhm_mm": fwhm, "slice_fwhm_mm": thick}
+    row = {"pixel_mm": spacing[2], "slice_mm": spacing[0]}
+    row |= {"fwhm_mm": seen.fwhm_mm, "slice_fwhm_mm": seen.slice_fwhm_mm}
     row |= {"noise_hu": noise.sd, "noise_across": noise.across, "noise_deep": noise.deep}
     row |= {"noise_along": noise.along, "hu": hu[region].mean(), "sd_hu": hu[region].std()}
     row |= {"volume_mm3": volume, "depth_mm": depth}
-    return Likeness(machine, texture, float(volume), depth), row
+    return Likeness(machine, seen.texture, float(volume), depth), row
 
 
 def twins(scan: Scan, like: Likeness, protocol: dict, wanted: int, workers: int) -> pd.DataFrame:
@@ -146,7 +145,9 @@ def store(positions: pd.DataFrame, rows: dict[str, dict], version: str) -> None:
     old = pd.read_csv(HISTORY) if HISTORY.is_file() else pd.DataFrame(columns=["version", *new.columns])
     old = old[old["version"] != version]
     with replacing(HISTORY) as path:
-        pd.concat([old, new.assign(version=version)]).round(4).to_csv(path, index=False, lineterminator="\n")
+        pd.concat([old, new.assign(version=version, twins=next(iter(rows.values()))["twins"])]).round(
+            4
+        ).to_csv(path, index=False, lineterminator="\n")
 
 
 def main() -> None:

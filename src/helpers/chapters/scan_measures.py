@@ -12,7 +12,6 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 from scipy.optimize import least_squares
-from scipy.special import erf
 
 from helpers.imaging.sources import Scan
 from helpers.virtual.bone import SIGMA
@@ -24,11 +23,7 @@ _PATCH_MM = 10.0  # side of a patch, five pixels at least
 _SOFT_HU = (-60, 260)  # a patch with a voxel outside these is no soft tissue (contrast agent included)
 _SD_BINS = np.arange(0, 80, 0.25)  # HU
 _QUIET = 0.10  # share of all patches: those that show noise and little else
-_AIR_HU, _SKIN_HU = -900, -500
-_EDGE_MM = 8.0  # from the edge to the window's side, two pixels at least
-_EDGES = 800  # tried at most
-_ROUGH_HU = 60  # a fit that misses by more (root mean square) is of no plain edge
-_SHARPEST = 10  # percentile: an edge that is oblique to the slice, or moves, only looks wider
+_LEAST_ALIKE = 0.01  # correlation of neighbouring slices that cannot be told from none
 _OUTWARD_MM = np.arange(0.25, 8, 0.5)  # in which the brightest ring around a region is looked for
 
 
@@ -83,88 +78,52 @@ def _neighbours(rest: np.ndarray, axis: int) -> float:
     return float((first * second).sum() / np.sqrt((first**2).sum() * (second**2).sum()))
 
 
-def noise_texture(noise: Noise, spacing: np.ndarray, fwhm_mm: float, numbers: dict) -> dict[str, float]:
-    """Keys of the protocol's ``scanner`` with which its noise has the measured correlations.
+class Filter(NamedTuple):
+    """What made a scan's noise the way it is, as the simulator describes it.
+
+    Attributes
+    ----------
+    fwhm_mm, slice_fwhm_mm : float
+        Point spread (full width at half maximum) in the plane, and along the table.
+    texture : dict of str to float
+        Keys of the protocol's ``scanner``: ``noise_streaks``, ``noise_neighbour``.
+    """
+
+    fwhm_mm: float
+    slice_fwhm_mm: float
+    texture: dict[str, float]
+
+
+def noise_filter(noise: Noise, spacing: np.ndarray, numbers: dict) -> Filter:
+    """Sharpness of a scan, from the spectrum of its noise.
+
+    In the plane, the simulator's spectrum (`noise_power`) is fitted to the correlations across and along: its
+    blur, which is a share ``noise_blur_share`` of the point spread, and its streaks.
+    Along the table, noise with a Gaussian slice profile of SD s is correlated by exp(-d^2 / 4 s^2) at the
+    distance d; where slices are not alike at all, the profile is no wider than that.
 
     Parameters
     ----------
     noise : Noise
     spacing : ndarray of shape (3,)
         z, y, x (mm).
-    fwhm_mm : float
-        Point spread in the plane.
     numbers : dict
         Key ``scanner`` of the protocol.
-
-    Returns
-    -------
-    dict
-        ``noise_blur_share``, ``noise_streaks``, ``noise_floor`` and ``noise_neighbour``.
     """
     fy, fx = np.meshgrid(*[np.fft.fftfreq(64, step) for step in spacing[1:]], indexing="ij")
-
-    def chosen(values: np.ndarray) -> dict[str, float]:
-        share, streaks, floor = values
-        return {"noise_blur_share": share, "noise_streaks": np.tanh(streaks), "noise_floor": np.exp(floor)}
-
-    def misfit(values: np.ndarray) -> list[float]:
-        power = noise_power(fx, fy, fwhm_mm, numbers | chosen(values))
-        waves = (np.cos(2 * np.pi * f * step) for f, step in ((fx, spacing[2]), (fy, spacing[1])))
-        across, deep = ((power * wave).sum() / power.sum() for wave in waves)
-        # The floor moves only where the other two cannot do it alone.
-        return [across - noise.across, deep - noise.deep, 1e-3 * (values[2] - np.log(numbers["noise_floor"]))]
-
-    start = [numbers["noise_blur_share"], numbers["noise_streaks"], np.log(numbers["noise_floor"])]
-    fitted = least_squares(misfit, start, bounds=([0.1, -2, -6], [5, 2, 6])).x
-    along = np.clip(noise.along, 0, 0.7)
-    neighbour = (1 - np.sqrt(1 - 2 * along**2)) / (2 * along) if along else 0.0
-    return {key: float(value) for key, value in chosen(fitted).items()} | {
-        "noise_neighbour": float(neighbour)
-    }
-
-
-def slice_fwhm(noise: Noise, step_mm: float) -> float:
-    """FWHM (mm) of a Gaussian slice profile with which noise is that much alike from slice to slice."""
-    along = np.clip(noise.along, 0.01, 0.95)
-    return float(step_mm / (2 * np.sqrt(-np.log(along))) / SIGMA)
-
-
-def edge_fwhm(hu: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> float:
-    """Point spread in the plane: full width at half maximum (mm) of the sharpest edges of tissue to air.
-
-    Straight or evenly bent edges are fitted, blurred by a Gaussian, in windows around places where HU rise
-    from air; of all that fit, the tenth percentile counts (compare Sanders 2016, doi 10.1118/1.4961984).
-    """
-    half = max(round(_EDGE_MM / spacing[1]), 2)
-    smooth = ndimage.gaussian_filter(hu, (0, 1, 1))
-    steep = (smooth > _SKIN_HU) & (ndimage.minimum_filter(smooth, (1, 3, 3)) <= _SKIN_HU)
-    places = np.argwhere(steep)
-    inner = ((places[:, 1:] >= half) & (places[:, 1:] < np.array(hu.shape[1:]) - half)).all(axis=1)
-    places = rng.permutation(places[inner])[:_EDGES]
-    widths = [_edge(hu[k, j - half : j + half + 1, i - half : i + half + 1], spacing) for k, j, i in places]
-    return float(np.nanpercentile(widths, _SHARPEST))
-
-
-def _edge(window: np.ndarray, spacing: np.ndarray) -> float:
-    """FWHM (mm) of the one edge in a window; NaN where there is none between air and tissue, or more."""
-    half = window.shape[0] // 2
-    y, x = (step * np.arange(-half, half + 1) for step in spacing[1:])
-    y, x = np.meshgrid(y, x, indexing="ij")
-    slope_y, slope_x = (difference.mean() for difference in np.gradient(window))
+    waves = [np.cos(2 * np.pi * f * step) for f, step in ((fx, spacing[2]), (fy, spacing[1]))]
 
     def misfit(values: np.ndarray) -> np.ndarray:
-        angle, place, low, height, sigma, bend = values
-        beside = np.cos(angle) * y - np.sin(angle) * x
-        ahead = np.cos(angle) * x + np.sin(angle) * y - place + bend * beside**2
-        curve = low + height / 2 * (1 + erf(ahead / (np.sqrt(2) * max(sigma, 0.05))))
-        return (curve - window).ravel()
+        power = noise_power(fx, fy, values[0], numbers | {"noise_streaks": np.tanh(values[1])})
+        found = [(power * wave).sum() / power.sum() for wave in waves]
+        return np.subtract(found, [noise.across, noise.deep])
 
-    start = [np.arctan2(slope_y, slope_x), 0, -1000, 900, 0.6, 0]
-    found = least_squares(misfit, start, max_nfev=40)
-    _, _, low, height, sigma, _ = found.x
-    rough = np.sqrt(np.mean(found.fun**2))
-    plain = low < _AIR_HU and height > 600 and 0.1 < sigma < _EDGE_MM and rough < _ROUGH_HU
-    return sigma / SIGMA if plain else np.nan
+    fwhm, streaks = least_squares(misfit, [1.2, 0.1], bounds=([0.3, -2], [8, 2])).x
+    along = np.clip(noise.along, _LEAST_ALIKE, 0.7)
+    neighbour = (1 - np.sqrt(1 - 2 * along**2)) / (2 * along)  # of which 2 a / (1 + 2 a^2) is `along`
+    thick = spacing[0] / (2 * np.sqrt(-np.log(along))) / SIGMA
+    texture = {"noise_streaks": float(np.tanh(streaks)), "noise_neighbour": float(neighbour)}
+    return Filter(float(fwhm), float(thick), texture)
 
 
 def outline_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float:
