@@ -136,18 +136,17 @@ def mean_hu(scan: Scan) -> float:
 def store(positions: pd.DataFrame, rows: dict[str, dict], version: str) -> None:
     """Write the three tables; the history keeps other versions' rows."""
     with replacing(POSITIONS) as path:
-        positions.round(3).to_csv(path, lineterminator="\n")
+        positions.round(6).to_csv(path, lineterminator="\n")
     with replacing(SCANS) as path:
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("scan").round(3).to_csv(
             path, lineterminator="\n"
         )
     new = shares(positions).query("feature_class == 'all'").drop(columns=["feature_class", "features"])
-    old = pd.read_csv(HISTORY) if HISTORY.is_file() else pd.DataFrame(columns=["version", *new.columns])
+    new = new.assign(version=version, twins=[rows[scan]["twins"] for scan in new["scan"]])
+    old = pd.read_csv(HISTORY) if HISTORY.is_file() else pd.DataFrame(columns=new.columns)
     old = old[old["version"] != version]
     with replacing(HISTORY) as path:
-        pd.concat([old, new.assign(version=version, twins=next(iter(rows.values()))["twins"])]).round(
-            4
-        ).to_csv(path, index=False, lineterminator="\n")
+        pd.concat([old, new]).round(4).to_csv(path, index=False, lineterminator="\n")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def test_stored_comparison_holds_every_feature_of_the_paper_but_shape():
     told = feature_dictionary(stored.positions.index)
     assert len(told) == 1674 and set(told["image_type"]) == set(twins.IMAGE_TYPES)
     assert list(stored.positions.columns) == list(stored.scans.index)
-    assert (stored.scans["twins"] == 100).all()
+    assert (stored.scans["twins"] >= 20).all()
     newest = stored.history[stored.history["version"] == stored.history["version"].iloc[-1]]
     shares = twins.shares(stored.positions).query("feature_class == 'all'")
     together = newest.merge(shares, on=["scan", "image_type"], suffixes=("_stored", ""))

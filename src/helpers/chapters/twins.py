@@ -31,7 +31,7 @@ class Twins(NamedTuple):
     scans : DataFrame
         Index scan: what was measured in it, and how its twins were made.
     history : DataFrame
-        Columns version, scan, image_type, inside: share of features by version of the simulator.
+        Columns scan, image_type, inside, version, twins: share of features by version of the simulator.
     """
 
     positions: pd.DataFrame
@@ -122,3 +122,41 @@ def wrong(positions: pd.DataFrame, image_types: tuple[str, ...] = ("Original", "
             "real_bone": np.where(beyond.loc[least.index].iloc[:, 0] > 0, "higher", "lower"),
         }
     )
+
+
+def progress(history: pd.DataFrame) -> pd.DataFrame:
+    """Share of features inside: a row for each version of the simulator and scan, a column an image type."""
+    wide = history.pivot(index=["version", "twins", "scan"], columns="image_type", values="inside")
+    order = history[["version", "twins", "scan"]].drop_duplicates()
+    return wide.loc[order.itertuples(index=False, name=None), [*IMAGE_TYPES, "all"]].reset_index()
+
+
+def measures(scans: pd.DataFrame) -> pd.DataFrame:
+    """What was measured in each scan and given to its twins: a row a scan, columns as a reader reads them."""
+    names = {
+        "pixel_mm": "pixel (mm)",
+        "slice_mm": "slices apart (mm)",
+        "noise_hu": "noise (HU)",
+        "fwhm_mm": "point spread (mm)",
+        "slice_fwhm_mm": "slice profile (mm)",
+        "hu": "mean HU",
+        "sd_hu": "SD of HU",
+        "depth_mm": "depth of the outline (mm)",
+        "twins": "twins",
+    }
+    return scans[list(names)].rename(columns=names).reset_index()
+
+
+def in_words(positions: pd.DataFrame) -> dict[str, str]:
+    """Numbers for the chapter's prose: shares inside (%) by scan, and how many features are wrong."""
+    table = shares(positions).query("feature_class == 'all'").set_index(["scan", "image_type"])["inside"]
+    told = {
+        image: "; ".join(f"{scan}: {100 * table[scan, image]:.0f} %" for scan in positions.columns)
+        for image in ("Original", "LoG", "all")
+    }
+    return {
+        "twins-original": told["Original"],
+        "twins-log": told["LoG"],
+        "twins-all": told["all"],
+        "twins-wrong": str(len(wrong(positions))),
+    }
