@@ -78,7 +78,8 @@ def measure(name: str, scan: Scan, numbers: dict) -> tuple[Likeness, dict[str, f
     hu, region, spacing = scan_measures.upright(scan)
     noise = scan_measures.soft_tissue_noise(hu, region, spacing)
     seen = scan_measures.noise_filter(noise, spacing, numbers)
-    volume, depth = region.sum() * spacing.prod(), scan_measures.outline_depth(hu, region, spacing)
+    volume = float(region.sum() * spacing.prod())
+    side, face = (measured(hu, region, spacing) for measured in (scan_measures.side_depth, scan_measures.face_depth))
     machine = Scanner(
         **dict.fromkeys(["name", "manufacturer", "model", "kernel"], name),
         **{"kvp": float(numbers["kvp"]), "ma": 0.0, "bias_hu": 0.0, "cupping_hu": 0.0},
@@ -89,8 +90,8 @@ def measure(name: str, scan: Scan, numbers: dict) -> tuple[Likeness, dict[str, f
     row |= {"fwhm_mm": seen.fwhm_mm, "slice_fwhm_mm": seen.slice_fwhm_mm}
     row |= {"noise_hu": noise.sd, "noise_across": noise.across, "noise_deep": noise.deep}
     row |= {"noise_along": noise.along, "hu": hu[region].mean(), "sd_hu": hu[region].std()}
-    row |= {"volume_mm3": volume, "depth_mm": depth}
-    return Likeness(machine, seen.texture, float(volume), depth), row
+    row |= {"volume_mm3": volume, "side_mm": side, "face_mm": face}
+    return Likeness(machine, seen.texture, volume, side, face), row
 
 
 def twins(scan: Scan, like: Likeness, protocol: dict, wanted: int, workers: int) -> pd.DataFrame:

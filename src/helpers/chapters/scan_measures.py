@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk
 from scipy import ndimage
 from scipy.optimize import least_squares
@@ -24,7 +25,9 @@ _SOFT_HU = (-60, 260)  # a patch with a voxel outside these is no soft tissue (c
 _SD_BINS = np.arange(0, 80, 0.25)  # HU
 _QUIET = 0.10  # share of all patches: those that show noise and little else
 _LEAST_ALIKE = 0.01  # correlation of neighbouring slices that cannot be told from none
-_OUTWARD_MM = np.arange(0.25, 8, 0.5)  # in which the brightest ring around a region is looked for
+_OUTWARD_MM = np.arange(0.25, 12, 0.5)  # rings around a region in which the bone's surface is looked for
+_OFF_WALL_MM = 3.0  # so far from the outline, in slices, end plates are looked for,
+_TO_PLATE_MM = 6.0  # up to here
 
 
 class Noise(NamedTuple):
@@ -126,10 +129,11 @@ def noise_filter(noise: Noise, spacing: np.ndarray, numbers: dict) -> Filter:
     return Filter(float(fwhm), float(thick), texture)
 
 
-def outline_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float:
-    """How deep a region's outline lies below the cortex (mm): distance to the brightest ring around it.
+def side_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float:
+    """How deep a region's outline lies below the bone's surface at the side wall (mm).
 
-    In slices, in front of the region's middle: behind it the pedicles leave the body.
+    The surface is where, on the way out, HU have fallen half-way from the brightest ring, the cortex, to the
+    darkest beyond it. In slices, in front of the region's middle: behind it the pedicles leave the body.
     """
     distances, values = [], []
     for plane, inside in zip(hu, region, strict=True):
@@ -140,5 +144,31 @@ def outline_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> fl
             values.append(plane[:middle].ravel())
     distance, value = np.concatenate(distances), np.concatenate(values)
     width = max(0.25, spacing[1] / 4)
-    rings = [value[np.abs(distance - place) < width].mean() for place in _OUTWARD_MM]
-    return float(_OUTWARD_MM[np.nanargmax(rings)])
+    rings = {place: value[np.abs(distance - place) < width] for place in _OUTWARD_MM}
+    means = pd.Series({place: ring.mean() for place, ring in rings.items() if ring.size})
+    falling = means[means.idxmax() :]
+    falling = falling[: falling.idxmin()]
+    half = (falling.max() + falling.min()) / 2
+    return float(np.interp(-half, -falling.cummin(), falling.index))
+
+
+def face_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float:
+    """How deep a region's first and last slices lie below the end plates (mm): the way to the brightest slice.
+
+    Off the side wall; between slices by a parabola through the brightest and its neighbours.
+    """
+    disc = ndimage.generate_binary_structure(2, 1)[None]
+    core = ndimage.binary_erosion(region, disc, iterations=max(1, round(_OFF_WALL_MM / spacing[1])))
+    steps = range(-1, round(_TO_PLATE_MM / spacing[0]) + 2)
+    found: dict[int, list] = {step: [] for step in steps}
+    for values, inside, off_wall in ((hu, region, core), (hu[::-1], region[::-1], core[::-1])):
+        k, y, x = np.nonzero(off_wall[:-1] & ~inside[1:])
+        for step in steps:
+            there = (k + step >= 0) & (k + step < len(hu))
+            found[step].append(values[(k + step)[there], y[there], x[there]])
+    means = np.array([np.concatenate(found[step]).mean() for step in steps])
+    brightest = 1 + int(means[1:-1].argmax())
+    before, peak, after = means[brightest - 1 : brightest + 2]
+    bend = before - 2 * peak + after
+    shift = (before - after) / (2 * bend) if bend < 0 else 0.0
+    return float(max((steps[brightest] + np.clip(shift, -0.5, 0.5) - 0.5) * spacing[0], 0))

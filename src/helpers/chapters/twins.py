@@ -141,7 +141,8 @@ def measures(scans: pd.DataFrame) -> pd.DataFrame:
         "slice_fwhm_mm": "slice profile (mm)",
         "hu": "mean HU",
         "sd_hu": "SD of HU",
-        "depth_mm": "depth of the outline (mm)",
+        "side_mm": "depth at the side wall (mm)",
+        "face_mm": "depth at the end plates (mm)",
         "twins": "twins",
     }
     return scans[list(names)].rename(columns=names).reset_index()

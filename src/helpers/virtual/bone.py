@@ -63,11 +63,12 @@ def trabecular_hu(
     """HU of cancellous bone in a vertebral body's box, float32 of shape (z, y, x).
 
     Over cancellous bone at least ``numbers['measured_depth_mm']`` below the surface, the mean is ``mean_hu``.
-    Where bone fills a share p of the voxel, contrast goes with the root of p, as long as p is small.
+    Contrast goes with the share of bone: the variance of sparse grains goes with their share times their
+    volume, and trabeculae are the thicker the more of them there are.
     """
     share = max(mean_hu - numbers["marrow_hu"], 20) / (numbers["reference_hu"] - numbers["marrow_hu"])
     hu = texture(vertebra.distance.shape, grid, vertebra.frame.axes[2], state, numbers["resolution_mm"], rng)
-    hu *= np.float32(state.contrast_hu * np.sqrt(share))
+    hu *= np.float32(state.contrast_hu * share)
     hu += regional_hu(numbers["regional"], mean_hu, vertebra, rng)
     hu += vertebra.vein * (np.float32(numbers["vein_hu"] - mean_hu) - hu)
     inside = cancellous(vertebra, numbers["measured_depth_mm"])
@@ -91,7 +92,7 @@ def regional_hu(numbers: dict, mean_hu: float, vertebra: Vertebra, rng: np.rando
     rim = numbers["rim"]
     below = np.maximum(-vertebra.distance, np.float32(1)) - np.float32(1)
     share = rim["share"] * np.exp(rim["sd"] * rng.standard_normal())
-    return hu + np.float32(share * mean_hu + rim["hu"]) * np.exp(below / np.float32(-rim["mm"]))
+    return hu + np.float32(share * mean_hu) * np.exp(below / np.float32(-rim["mm"]))
 
 
 def cancellous(vertebra: Vertebra, depth_mm: float | np.ndarray) -> np.ndarray:

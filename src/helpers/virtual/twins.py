@@ -38,14 +38,17 @@ class Likeness:
         With the real scan's spacing, point spread and noise.
     noise : dict of str to float
         Keys of the protocol's ``scanner`` that describe the noise's texture, where it was measured.
-    volume_mm3, depth_mm : float
-        Of the region: its volume, and how deep its outline lies below the bone's surface.
+    volume_mm3 : float
+        Of the region.
+    side_mm, face_mm : float
+        How deep the region's outline lies below the bone's surface: at the side wall, at the end plates.
     """
 
     scanner: Scanner
     noise: dict[str, float]
     volume_mm3: float
-    depth_mm: float
+    side_mm: float
+    face_mm: float
 
 
 def make_twin(
@@ -73,7 +76,7 @@ def make_twin(
     protocol = deepcopy(protocol)
     protocol["anatomy"]["grid"] |= _PAINTED | {"slice_mm": machine.slice_mm / steps[0]}
     anatomy = _grown(protocol["anatomy"], person, machine.pixel_mm / steps[2], like, rng)
-    hand = protocol["readers"] | {"inside_mm": like.depth_mm}
+    hand = protocol["readers"] | {"inside_mm": (like.side_mm, like.face_mm)}
     mask = readers.draw_mask(hand, anatomy, 1, rng)
     blurred = scanner.blur(paint_tissue(protocol, person, anatomy, rng), machine, anatomy.grid)
     # Where the scan's voxels fall on the anatomy is chance, as in a real scan.
@@ -96,12 +99,13 @@ def _steps(machine: Scanner) -> tuple[int, int, int]:
 def _grown(
     numbers: dict, person: pd.Series, pixel_mm: float, like: Likeness, rng: np.random.Generator
 ) -> Anatomy:
-    """The patient's spine, so large that a region ``depth_mm`` below its surface has the volume asked for."""
+    """The patient's spine, so large that a region as deep below its surface has the volume asked for."""
     seed, person = rng.integers(2**32), person.copy()
     for _ in range(_GROWTHS + 1):
         anatomy = draw_anatomy(numbers, person, pixel_mm, np.random.default_rng(seed))
         bodies = [anatomy.vertebrae[level] for level in FIRST_LAYER]
-        voxels = sum(np.count_nonzero(cancellous(body, like.depth_mm)) for body in bodies)
+        depths = [np.where(body.plate, np.float32(like.face_mm), np.float32(like.side_mm)) for body in bodies]
+        voxels = sum(np.count_nonzero(cancellous(*pair)) for pair in zip(bodies, depths, strict=True))
         volume = voxels * anatomy.grid.dx * anatomy.grid.dy * anatomy.grid.dz
         person.height_cm += (np.cbrt(like.volume_mm3 / volume) - 1) / numbers["size_per_height"]
     return anatomy
