@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import yaml
+from scipy.ndimage import gaussian_filter
 
 from helpers.chapters import scan_measures
 from helpers.imaging.sources import Scan
@@ -60,9 +61,20 @@ def test_slice_profile_follows_from_the_likeness_of_slices():
     assert scan_measures.noise_filter(noise, SPACING, NUMBERS).slice_fwhm_mm == pytest.approx(5, rel=1e-3)
 
 
-def test_depth_is_the_way_to_the_cortex():
+def test_side_depth_is_the_way_to_the_outer_side_of_the_cortex():
+    hu, region = scanned()  # the region ends at 12 mm, the cortex at 15.8 mm
+    blurred = np.stack([gaussian_filter(plane, 0.75) for plane in hu])
+    assert scan_measures.side_depth(blurred, region, SPACING) == pytest.approx(3.8, abs=0.6)
+
+
+@pytest.mark.parametrize("deep", [0, 1])
+def test_face_depth_is_the_way_to_the_end_plates(deep):
     hu, region = scanned()
-    assert scan_measures.outline_depth(hu, region, SPACING) == pytest.approx(3, abs=0.6)
+    outermost = np.flatnonzero(region.any(axis=(1, 2)))[[0, -1]]
+    for plate in outermost + [-1 - deep, 1 + deep]:
+        hu[plate] += 150
+    # The middle of the plate's slice is half a slice beyond the outline, and each slice between is a whole one.
+    assert scan_measures.face_depth(hu, region, SPACING) == pytest.approx((deep + 0.5) * 5, abs=0.5)
 
 
 def test_scans_are_turned_upright():

@@ -23,6 +23,7 @@ THICK = Likeness(
     {"noise_streaks": 0.0, "noise_neighbour": 0.0},
     30_000.0,
     2.0,
+    3.0,
 )
 
 

@@ -27,7 +27,7 @@ _QUIET = 0.10  # share of all patches: those that show noise and little else
 _LEAST_ALIKE = 0.01  # correlation of neighbouring slices that cannot be told from none
 _OUTWARD_MM = np.arange(0.25, 12, 0.5)  # rings around a region in which the bone's surface is looked for
 _OFF_WALL_MM = 3.0  # so far from the outline, in slices, end plates are looked for,
-_TO_PLATE_MM = 6.0  # up to here
+_TO_PLATE_MM = 10.0  # up to here
 
 
 class Noise(NamedTuple):
