@@ -236,7 +236,7 @@ def main() -> None:
     folder = os.environ.get("RADBOOK_REAL_DATA")
     work = [
         delayed(partial(study_patient, bundle=bundle))(*one)
-        for one in virtual_scans(options.patients).items()
+        for one in virtual_scans(options.patients, ("development", "external")).items()
     ]
     work += [delayed(real_rows)(Path(folder))] if folder else []
     table = pd.DataFrame([row for rows in Parallel(options.workers)(work) for row in rows])

@@ -15,7 +15,7 @@ def test_noise_power_sharpness_and_voltage():
         for role, site in SITES.items()
     }
     assert_within(scanner_tests.physics_laws(tested))
-    assert tested["development"].fwhm_mm < tested["external"].fwhm_mm
+    assert tested["development"].fwhm_mm > tested["external"].fwhm_mm + 0.1
     assert_within(
         scanner_tests.voltage_effect(SITES["development"], virtual_evidence.included(SITES["development"])[0])
     )
@@ -29,5 +29,6 @@ def test_other_scanner_shifts_features_more_than_the_same_one():
     shift = scanner_tests.scanner_shift([scanner_tests.rescan(home, away, *pair, settings) for pair in pairs])
     assert len(pairs) == 4
     shape = shift.index.str.startswith("original_shape")
-    assert (shift.loc[shape, ["same", "other"]] == 0).all(axis=None)  # the mask is the same
+    assert (shift.loc[shape, "same"] == 0).all()  # the mask is the same
+    assert shift.loc[shape, "other"].abs().median() < 0.5  # thick slices hold a stepped outline
     assert shift["other"].abs().median() > 1.5 * shift["same"].abs().median()

@@ -35,6 +35,10 @@ def test_density_by_age_sex_and_t_score(people):
     assert_within(virtual_evidence.bone_laws(people))
 
 
+def test_end_plates_sink_with_the_t_score_as_in_healthy_women(people):
+    assert_within(virtual_evidence.concavity_law(PROTOCOL, people))
+
+
 @pytest.mark.slow
 def test_texture_follows_the_bone_and_measured_hu_the_truth(measured):
     assert_within(virtual_evidence.texture_laws(measured["development"]))
@@ -49,7 +53,7 @@ def test_readers_agree_as_readers_do(measured):
 def test_noise_spacing_and_pixels(measured):
     together = pd.concat(measured.values())
     found = {f"noise_{role}": rows["noise"].mean() for role, rows in measured.items()}
-    found |= {"slice_mm": together["slice_mm"].mean()}
+    found |= {f"slice_{role}": rows["slice_mm"].mean() for role, rows in measured.items()}
     found |= {"pixel_smallest": together["pixel_mm"].min(), "pixel_largest": together["pixel_mm"].max()}
     assert_within(found)
 

@@ -36,14 +36,14 @@ def test_readers_stay_in_cancellous_bone(masks):
             assert (tissue[mask > 0] > 600).mean() < 0.002
 
 
-def test_mean_hu_hardly_depends_on_the_reader(masks):
+def test_mean_hu_depends_on_the_reader(masks):
     means = []
-    for patient_id, drawn in zip(PATIENTS[:4], masks, strict=False):
+    for patient_id, drawn in zip(PATIENTS, masks, strict=True):
         voxels = sitk.GetArrayFromImage(SITE.acquire(patient_id)[0])
         means.append([voxels[mask > 0].mean() for mask in drawn])
-    means = np.array(means)
-    assert np.abs(np.diff(means)).max() < 5
-    assert np.diff(means).var() / 2 < 0.02 * means.mean(1).var()  # ICC of 0.98 or more
+    difference = np.diff(np.array(means))
+    # ICC of 0.98 to 0.9995 among patients whose mean HU has an SD of 42. Published: up to 0.995 (chapter 12).
+    assert 0.0005 < np.mean(difference**2) / 2 / 42**2 < 0.02
 
 
 def test_each_layer_is_one_piece(masks):

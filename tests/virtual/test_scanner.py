@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import yaml
 
 from helpers.errors import StudyError
@@ -111,8 +112,43 @@ def test_noise_and_sharpness_of_the_hospitals():
         assert 21 < noise.mean() < 28 and noise.min() > 18 and noise.max() < 32
         assert all(0.58 <= machine.pixel_mm <= 0.79 for machine in machines)
         settings[role] = np.mean([machine.fwhm_mm for machine in machines]), noise.mean()
-    assert settings["external"][0] > settings["development"][0]
+    assert settings["external"][0] < 0.85 * settings["development"][0]
     assert settings["external"][1] > settings["development"][1]
+
+
+def test_second_hospital_reconstructs_with_kernels_and_thickness_of_its_own():
+    found = {}
+    for role in ("development", "external"):
+        site = VirtualSite(PROTOCOL, role, 40, 5)
+        scans = [site.scanner(patient_id) for patient_id in site.screened()["patient_id"]]
+        found[role] = {(scan["name"], scan["kernel"], scan["spacing"][2]) for scan in scans}
+    kernels = {role: {kernel for _, kernel, _ in of} for role, of in found.items()}
+    assert not kernels["development"] & kernels["external"]
+    assert {slice_mm for *_, slice_mm in found["development"]} == {0.5}
+    # The study's own rule refuses voxels of more than 3 mm.
+    assert {slice_mm for *_, slice_mm in found["external"]} == {1.0, 1.25}
+
+
+def test_thick_slices_are_those_of_the_thin_ones_at_their_place():
+    volume = np.random.default_rng(2).normal(size=(11, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(scanners.pick_slices(volume, 0.625, 1.25), volume[::2])
+    np.testing.assert_array_equal(scanners.pick_slices(volume, 0.5, 0.5), volume)
+    ramp = np.arange(11, dtype=np.float32)[:, None, None] * np.ones((1, 4, 5), np.float32)
+    seen = scanners.pick_slices(ramp, 0.5, 1.25)[:, 0, 0]
+    np.testing.assert_allclose(seen, [0, 2.5, 5, 7.5, 10], rtol=1e-6)
+
+
+def test_thick_scan_mask_and_truth_share_a_grid_and_hold_what_is_there():
+    site = VirtualSite(PROTOCOL, "external", 40, 5)
+    patient_id = site.screened()["patient_id"][0]
+    image, mask = site.acquire(patient_id)
+    truth = site.truth(patient_id)
+    for other in (mask, truth.mask, truth.noise_free):
+        assert other.GetSize() == image.GetSize() and other.GetSpacing() == image.GetSpacing()
+        assert other.GetOrigin() == image.GetOrigin()
+    voxels, inside = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(truth.mask) > 3
+    assert image.GetSpacing()[2] == site.scanner(patient_id)["spacing"][2] > 0.9
+    assert voxels[inside].mean() == pytest.approx(truth.latent.hu_l1, abs=8)
 
 
 def test_unknown_scanner_is_said():

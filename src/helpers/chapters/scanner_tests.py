@@ -101,22 +101,31 @@ def physics_laws(tested: dict[str, Physics]) -> dict[str, float]:
 
 
 def same_pixel_pairs(home: VirtualSite, away: VirtualSite, n: int) -> list[tuple[str, str]]:
-    """Up to ``n`` patients of one hospital, each with one of the other whose scan has the same voxels."""
-    hosts = {away.scanner(host)["spacing"]: host for host in reversed(included(away))}
-    spacings = {patient: home.scanner(patient)["spacing"] for patient in included(home)}
-    return [(patient, hosts[voxel]) for patient, voxel in spacings.items() if voxel in hosts][:n]
+    """Up to ``n`` patients of one hospital, each with one of the other whose scan has the same pixels."""
+    hosts = {away.scanner(host)["spacing"][0]: host for host in reversed(included(away))}
+    pixels = {patient: home.scanner(patient)["spacing"][0] for patient in included(home)}
+    return [(patient, hosts[pixel]) for patient, pixel in pixels.items() if pixel in hosts][:n]
 
 
 def rescan(
     home: VirtualSite, away: VirtualSite, patient_id: str, host: str, settings: dict
 ) -> tuple[dict[str, float], ...]:
-    """Features of one patient scanned at home, again at home, and on the scanner of ``host``; same mask."""
+    """Features of one patient scanned at home, again at home, and on the scanner of ``host``; same outline.
+
+    On the other scanner the outline is that of the nearest slice at home.
+    """
     image, mask = home.acquire(patient_id)
-    tissue = sitk.GetArrayFromImage(home.truth(patient_id).noise_free)
-    scans = [image, home.scan_phantom(patient_id, tissue), away.scan_phantom(host, tissue)]
+    tissue, apart = sitk.GetArrayFromImage(home.truth(patient_id).noise_free), image.GetSpacing()[2]
+    scans = [
+        image,
+        home.scan_phantom(patient_id, tissue, apart_mm=apart),
+        away.scan_phantom(host, tissue, apart_mm=apart),
+    ]
     for scan in scans[1:]:
-        scan.CopyInformation(image)
-    return tuple(extract(preprocess(Scan(scan, mask), settings), settings) for scan in scans)
+        scan.SetOrigin(image.GetOrigin())
+    masks = [sitk.Resample(mask, scan, sitk.Transform(), sitk.sitkNearestNeighbor) for scan in scans]
+    pairs = zip(scans, masks, strict=True)
+    return tuple(extract(preprocess(Scan(scan, drawn), settings), settings) for scan, drawn in pairs)
 
 
 def rescans(

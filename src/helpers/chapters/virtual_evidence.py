@@ -19,7 +19,7 @@ from scipy.ndimage import binary_erosion
 from helpers.features.reliability import icc
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
-from helpers.virtual import VirtualSite
+from helpers.virtual import VirtualSite, vertebrae
 from helpers.virtual.patients import simulate_patients
 
 PUBLISHED = REPOSITORY / "data" / "virtual" / "published.csv"
@@ -80,6 +80,17 @@ def bone_laws(people: pd.DataFrame) -> dict[str, float]:
         "hu_sensitive": people.loc[sick, "hu_l1"].quantile(0.9),
         "hu_specific": people.loc[~sick, "hu_l1"].quantile(0.1),
     }
+
+
+def concavity_law(protocol: Path, people: pd.DataFrame) -> dict[str, float]:
+    """Correlation of the T-score with the mean depth of a patient's end plates, by the keys of published.csv.
+
+    The depths are drawn once more from the protocol's law: these are not the patients' own.
+    """
+    numbers = yaml.safe_load(Path(protocol).read_text(encoding="utf-8"))["anatomy"]["end_plate_dip"]
+    rng = np.random.default_rng(0)
+    dips = [vertebrae.end_plate_dips(numbers, state, rng)[1:3].mean() for state in people["micro_structure"]]
+    return {"dip_t_r": float(np.corrcoef(people["t_score"], dips)[0, 1])}
 
 
 def _residual_sd(people: pd.DataFrame) -> float:
@@ -188,10 +199,10 @@ def texture_measures(values: np.ndarray, inside: np.ndarray, spacing: tuple) -> 
 
 def image_laws(measured: pd.DataFrame) -> dict[str, float]:
     """Noise by hospital, slices and pixels of the images, by the keys of published.csv."""
-    noise = measured.groupby("role")["noise"].mean()
+    means = measured.groupby("role")[["noise", "slice_mm"]].mean()
     return {
-        **{f"noise_{role}": value for role, value in noise.items()},
-        "slice_mm": measured["slice_mm"].mean(),
+        **{f"noise_{role}": value for role, value in means["noise"].items()},
+        **{f"slice_{role}": value for role, value in means["slice_mm"].items()},
         "pixel_smallest": measured["pixel_mm"].min(),
         "pixel_largest": measured["pixel_mm"].max(),
     }

@@ -191,3 +191,34 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncol=4, fontsize=8)
     return figure
+
+
+def twins_figure(shares: pd.DataFrame) -> Figure:
+    """Share of a real patient's features inside the twins' central 99 %, by image type and class.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        From `helpers.chapters.twins.shares`.
+    """
+    scans = list(shares["scan"].unique())
+    figure, axes = plt.subplots(len(scans), 1, figsize=(7.2, 2.6 * len(scans)), squeeze=False)
+    for ax, scan in zip(axes[:, 0], scans, strict=True):
+        rows = shares[shares["scan"] == scan]
+        table = rows.pivot(index="image_type", columns="feature_class", values="inside")
+        table = table.reindex(index=rows["image_type"].unique(), columns=rows["feature_class"].unique())
+        ax.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for (row, column), share in np.ndenumerate(table.to_numpy()):
+            ax.text(
+                column,
+                row,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                color="black" if share > 0.5 else "white",
+            )
+        ax.set_xticks(range(table.shape[1]), table.columns, fontsize=9)
+        ax.set_yticks(range(table.shape[0]), table.index, fontsize=9)
+        ax.set_title(f"{scan}: features inside (%)", fontsize=10)
+        ax.grid(False)
+    return figure

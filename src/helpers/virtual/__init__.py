@@ -21,7 +21,7 @@ from helpers.virtual.patients import LATENT_COLUMNS, simulate_patients
 from helpers.virtual.shapes import Grid
 from helpers.virtual.tissue import paint_tissue
 
-_ONLOOKERS = {"export.py", "evidence.py"}  # do not change what is simulated
+_ONLOOKERS = {"export.py", "evidence.py", "twins.py"}  # do not change what is simulated
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Truth:
     mask : sitk.Image
         All cancellous bone of T12 and L1, layers 1 to 6.
     noise_free : sitk.Image
-        HU at 120 kV before the scanner's blur and noise, 32-bit.
+        HU at 120 kV before the scanner's blur and noise, 32-bit, where the scan's slices lie.
     """
 
     latent: pd.Series
@@ -88,12 +88,12 @@ class VirtualSite:
         tissue = paint_tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
         settings = self._numbers()["scanner"]
         voxels = scanners.scan(tissue, machine, anatomy.grid, settings, self._rng(patient_id, "noise"))
-        return _image(voxels, anatomy.grid), self._drawn(patient_id, anatomy, reader)
+        return _image(voxels, machine, anatomy.grid), self._drawn(patient_id, machine, anatomy, reader)
 
     def redraw(self, patient_id: str, reader: int) -> sitk.Image:
         """The mask of a reader alone, as `acquire` gives it; quicker, no image is made."""
-        *_, anatomy = self._patient(patient_id)
-        return self._drawn(patient_id, anatomy, reader)
+        _, machine, anatomy = self._patient(patient_id)
+        return self._drawn(patient_id, machine, anatomy, reader)
 
     def fingerprint(self, patient_id: str, reader: int = 1) -> str:
         """Hash of all that determines the scan and mask; quick, no voxel is made."""
@@ -103,10 +103,11 @@ class VirtualSite:
 
     def truth(self, patient_id: str) -> Truth:
         """What only the simulation knows of a patient."""
-        person, _, anatomy = self._patient(patient_id)
+        person, machine, anatomy = self._patient(patient_id)
         tissue = paint_tissue(self._numbers(), person, anatomy, self._rng(patient_id, "tissue"))
         mask = readers.true_mask(anatomy, self._numbers()["bone"]["measured_depth_mm"])
-        return Truth(person[LATENT_COLUMNS], _image(mask, anatomy.grid), _image(tissue, anatomy.grid))
+        seen = (scanners.pick_slices(part, anatomy.grid.dz, machine.slice_mm) for part in (mask, tissue))
+        return Truth(person[LATENT_COLUMNS], *(_image(part, machine, anatomy.grid) for part in seen))
 
     def scanner(self, patient_id: str) -> dict[str, str | float | tuple]:
         """Name, manufacturer, model, kernel, kVp (kV), mA, and spacing (mm; x, y, z) of a patient's scan."""
@@ -115,29 +116,33 @@ class VirtualSite:
         named = {key: getattr(machine, key) for key in ("name", "manufacturer", "model", "kernel")}
         return {**named, "kVp": machine.kvp, "mA": machine.ma, "spacing": spacing}
 
-    def scan_phantom(self, patient_id: str, phantom: np.ndarray, kvp: float | None = None) -> sitk.Image:
+    def scan_phantom(
+        self, patient_id: str, phantom: np.ndarray, kvp: float | None = None, apart_mm: float | None = None
+    ) -> sitk.Image:
         """A phantom on a patient's scanner, with the settings of that patient's scan.
 
         Parameters
         ----------
         patient_id : str
         phantom : ndarray of shape (z, y, x)
-            HU at 120 kV, on the voxels of the patient's scan.
+            HU at 120 kV, on the pixels of the patient's scan.
         kvp : float, optional
             Another tube voltage (kV).
+        apart_mm : float, optional
+            Distance of the phantom's slices (mm), when they are not those of the scan.
 
         Returns
         -------
         sitk.Image
-            HU, 16-bit signed.
+            HU, 16-bit signed, in slices of the scan.
         """
         machine = self._scanner(patient_id)
         machine = replace(machine, kvp=kvp or machine.kvp)
         pixel = machine.pixel_mm
-        grid = Grid(0.0, 0.0, 0.0, pixel, pixel, machine.slice_mm, *phantom.shape[::-1])
+        grid = Grid(0.0, 0.0, 0.0, pixel, pixel, apart_mm or machine.slice_mm, *phantom.shape[::-1])
         rng = self._rng(patient_id, "phantom")
         voxels = scanners.scan(phantom.astype(np.float32), machine, grid, self._numbers()["scanner"], rng)
-        return _image(voxels, grid)
+        return _image(voxels, machine, grid)
 
     def simulator(self) -> str:
         """Hash of the simulator's source and protocol: results of another one are out of date."""
@@ -162,18 +167,22 @@ class VirtualSite:
         return scanners.draw_scanner(self._numbers(), self.role, self._person(patient_id), rng)
 
     def _patient(self, patient_id: str) -> tuple[pd.Series, scanners.Scanner, vertebrae.Anatomy]:
-        person, machine = self._person(patient_id), self._scanner(patient_id)
-        rng = self._rng(patient_id, "anatomy")
-        return (
-            person,
-            machine,
-            vertebrae.draw_anatomy(self._numbers()["anatomy"], person, machine.pixel_mm, rng),
-        )
+        """The patient, the scanner, and the anatomy on its pixels, in slices as fine as the protocol's.
 
-    def _drawn(self, patient_id: str, anatomy: vertebrae.Anatomy, reader: int) -> sitk.Image:
-        numbers = self._numbers()["readers"]
+        Thick slices hold a whole number of these.
+        """
+        person, machine = self._person(patient_id), self._scanner(patient_id)
+        numbers, rng = self._numbers()["anatomy"], self._rng(patient_id, "anatomy")
+        fine = machine.slice_mm / round(machine.slice_mm / numbers["grid"]["slice_mm"])
+        numbers = numbers | {"grid": numbers["grid"] | {"slice_mm": fine}}
+        return person, machine, vertebrae.draw_anatomy(numbers, person, machine.pixel_mm, rng)
+
+    def _drawn(
+        self, patient_id: str, machine: scanners.Scanner, anatomy: vertebrae.Anatomy, reader: int
+    ) -> sitk.Image:
         rng = self._rng(patient_id, f"reader {reader}")
-        return _image(readers.draw_mask(numbers, anatomy, reader, rng), anatomy.grid)
+        mask = readers.draw_mask(self._numbers()["readers"], anatomy, reader, rng)
+        return _image(scanners.pick_slices(mask, anatomy.grid.dz, machine.slice_mm), machine, anatomy.grid)
 
     def _rng(self, patient_id: str, step: str) -> np.random.Generator:
         """The patient's own stream for one step: no other patient or step moves it."""
@@ -207,8 +216,9 @@ def _entropy(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def _image(voxels: np.ndarray, grid: Grid) -> sitk.Image:
+def _image(voxels: np.ndarray, machine: scanners.Scanner, grid: Grid) -> sitk.Image:
+    """Voxels in the scanner's slices; their first slice is the grid's."""
     image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((grid.dx, grid.dy, grid.dz))
+    image.SetSpacing((grid.dx, grid.dy, machine.slice_mm))
     image.SetOrigin((grid.x0, grid.y0, grid.z0))
     return image

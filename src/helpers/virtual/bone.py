@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import fft
 
-from helpers.virtual.shapes import Grid
+from helpers.virtual.shapes import ANGLES, Grid
 from helpers.virtual.vertebrae import Vertebra
 
 _FLAT_BELOW = 0.1  # cycles per mm below which the spectrum is flat
@@ -63,16 +63,36 @@ def trabecular_hu(
     """HU of cancellous bone in a vertebral body's box, float32 of shape (z, y, x).
 
     Over cancellous bone at least ``numbers['measured_depth_mm']`` below the surface, the mean is ``mean_hu``.
-    Where bone fills a share p of the voxel, contrast goes with the root of p, as long as p is small.
+    Contrast goes with the share of bone: the variance of sparse grains goes with their share times their
+    volume, and trabeculae are the thicker the more of them there are.
     """
     share = max(mean_hu - numbers["marrow_hu"], 20) / (numbers["reference_hu"] - numbers["marrow_hu"])
     hu = texture(vertebra.distance.shape, grid, vertebra.frame.axes[2], state, numbers["resolution_mm"], rng)
-    hu *= np.float32(state.contrast_hu * np.sqrt(share))
-    level = vertebra.local[2] / np.float32(vertebra.body.half_height)
-    hu += np.float32(numbers["denser_at_end_plates"] * mean_hu) * np.clip(level * level, 0, 1)
+    hu *= np.float32(state.contrast_hu * share)
+    hu += regional_hu(numbers["regional"], mean_hu, vertebra, rng)
     hu += vertebra.vein * (np.float32(numbers["vein_hu"] - mean_hu) - hu)
     inside = cancellous(vertebra, numbers["measured_depth_mm"])
     return hu + np.float32(mean_hu - (hu[inside].mean() if inside.any() else 0))
+
+
+def regional_hu(numbers: dict, mean_hu: float, vertebra: Vertebra, rng: np.random.Generator) -> np.ndarray:
+    """By how much each part of a body is denser than another (HU), float32 of shape (z, y, x).
+
+    Slopes from side to side, front to back and bottom to top (shares of the mean from the middle to the
+    surface) are the usual ones plus the body's own; towards the end plates and close below the surface bone
+    is denser.
+    """
+    width, depth = vertebra.body.rim[[0, ANGLES // 4]]
+    halves = np.array([width, depth, vertebra.body.half_height])
+    slopes = mean_hu * (np.array(numbers["slope"]) + numbers["slope_sd"] * rng.standard_normal(3)) / halves
+    u, v, w = vertebra.local
+    hu = np.float32(slopes[0]) * u + np.float32(slopes[1]) * v + np.float32(slopes[2]) * w
+    level = w / np.float32(halves[2])
+    hu += np.float32(numbers["end_plates"] * mean_hu) * np.clip(level * level, 0, 1)
+    rim = numbers["rim"]
+    below = np.maximum(-vertebra.distance, np.float32(1)) - np.float32(1)
+    share = rim["share"] * np.exp(rim["sd"] * rng.standard_normal())
+    return hu + np.float32(share * mean_hu) * np.exp(below / np.float32(-rim["mm"]))
 
 
 def cancellous(vertebra: Vertebra, depth_mm: float | np.ndarray) -> np.ndarray:

@@ -44,8 +44,8 @@ def draw_mask(numbers: dict, anatomy: Anatomy, reader: int, rng: np.random.Gener
         uint8, 0 outside.
     """
     mask = _empty(anatomy)
-    usual = numbers["inside_mm"] + numbers["habit_mm"][reader]
-    side, face = usual + numbers["day_sd_mm"] * rng.standard_normal(2)
+    usual = np.array(numbers["inside_mm"]) + numbers["habit_mm"][reader]
+    side, face = usual + np.array(numbers["day_sd_mm"]) * rng.standard_normal(2)
     for level, first in FIRST_LAYER.items():
         vertebra = anatomy.vertebrae[level]
         depth = np.where(vertebra.plate, np.float32(face), np.float32(side)) + _hand(numbers, vertebra, rng)

@@ -66,7 +66,8 @@ def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Ge
     numbers, grid = protocol["scanner"], protocol["anatomy"]["grid"]
     if person.scanner not in numbers["models"]:
         raise StudyError(f"The protocol's key scanner.models does not know the scanner '{person.scanner}'.")
-    site, model = numbers["sites"][role], numbers["models"][person.scanner]
+    site = numbers["sites"][role]
+    model = numbers["models"][person.scanner] | site.get("reconstructs", {}).get(person.scanner, {})
     size = np.sqrt(person.weight_kg / person.height_cm / numbers["mean_kg_per_cm"]) - 1
     field, noise, bias = numbers["field_sd_mm"], numbers["noise_sd"], numbers["bias_sd_hu"]
     field, noise, bias = np.array([field, noise, bias]) * rng.standard_normal(3)
@@ -79,9 +80,9 @@ def draw_scanner(protocol: dict, role: str, person: pd.Series, rng: np.random.Ge
         kvp=float(model.get("kvp", numbers["kvp"])),
         ma=float(np.round(numbers["ma"] * np.exp(numbers["ma_per_size"] * size))),
         pixel_mm=5 * round(np.clip(field, *grid["field_of_view_mm"]) / 5) / 512,
-        slice_mm=grid["slice_mm"],
+        slice_mm=float(model.get("slice_mm", grid["slice_mm"])),
         fwhm_mm=site["fwhm_mm"] * model["fwhm"],
-        slice_fwhm_mm=numbers["slice_fwhm_mm"],
+        slice_fwhm_mm=float(model.get("slice_fwhm_mm", numbers["slice_fwhm_mm"])),
         noise_hu=float(site["noise_hu"] * model["noise"] * np.exp(numbers["noise_per_size"] * size + noise)),
         bias_hu=float(model["bias_hu"] + bias),
         cupping_hu=float(numbers["cupping_hu"]),
@@ -99,6 +100,7 @@ def scan(
         HU at 120 kV, float32; it is used up (blurred in place, to save memory).
     scanner : Scanner
     grid : Grid
+        Of the tissue: as fine as the scan in the plane, as fine or finer along the table.
     numbers : dict
         Key ``scanner`` of the protocol.
     rng : Generator
@@ -107,10 +109,29 @@ def scan(
     Returns
     -------
     ndarray of shape (z, y, x)
-        Whole HU, int16.
+        Whole HU, int16; slices of ``scanner.slice_mm``, the first where the tissue's first is.
     """
     at_voltage(volume, scanner.kvp, numbers)
-    blurred = blur(volume, scanner, grid)
+    blurred = pick_slices(blur(volume, scanner, grid), grid.dz, scanner.slice_mm)
+    return expose(blurred, scanner, grid, numbers, rng)
+
+
+def pick_slices(volume: np.ndarray, apart_mm: float, slice_mm: float) -> np.ndarray:
+    """Slices ``slice_mm`` apart of a volume whose own are ``apart_mm`` apart; between two they are mixed."""
+    last = len(volume) - 1
+    place = np.arange(int(last * apart_mm / slice_mm + 1e-6) + 1) * (slice_mm / apart_mm)
+    below = np.minimum(np.floor(place + 1e-6).astype(int), last)
+    above, part = np.minimum(below + 1, last), np.clip(place - below, 0, 1)
+    if (part < 1e-6).all():
+        return volume[below] if len(below) < len(volume) else volume
+    part = part.astype(np.float32)[:, None, None]
+    return volume[below] + part * (volume[above] - volume[below])
+
+
+def expose(
+    blurred: np.ndarray, scanner: Scanner, grid: Grid, numbers: dict, rng: np.random.Generator
+) -> np.ndarray:
+    """Noise, error of calibration and cupping on a `blur`red volume; whole HU, int16. See `scan`."""
     slices = plane_noise(blurred.shape, scanner, grid, numbers, rng)
     neighbours = np.array([numbers["noise_neighbour"], 1.0, numbers["noise_neighbour"]])
     taps = (neighbours / np.linalg.norm(neighbours)).astype(np.float32)

@@ -282,30 +282,45 @@ def _roughen(distance, grid, box, noise):
 
 
 @njit(cache=True)
-def paint_bone(volume, box, distance, marrow, cortex_mm, cortex_hu):
-    """Paint a bone: a cortical shell of ``cortex_mm`` (mm, per voxel) around ``marrow`` (HU, per voxel)."""
+def paint_bone(volume, grid, box, distance, marrow, grain, cortex_mm, cortex_hu, uneven, noise):
+    """Paint a bone: a cortical shell of ``cortex_mm`` (mm, per voxel) around ``marrow`` (HU, per voxel).
+
+    ``uneven`` holds the shares by which the shell's thickness and brightness vary from place to place;
+    ``grain`` (HU, per voxel) is the SD of coarse trabeculae in marrow that has no texture of its own.
+    """
     for k in range(box.nk):
+        z = grid.z0 + (box.k + k) * grid.dz
         for j in range(box.nj):
+            y = grid.y0 + (box.j + j) * grid.dy
             for i in range(box.ni):
                 d = distance[k, j, i]
                 outer = _share(d, _VOXEL_MM)
                 if outer > 0.0:
-                    inner = _share(d + cortex_mm[k, j, i], _VOXEL_MM)
+                    x = grid.x0 + (box.i + i) * grid.dx
+                    inside, shell, thick = marrow[k, j, i], cortex_hu, cortex_mm[k, j, i]
+                    if d + 2 * thick > -_VOXEL_MM / 2:
+                        thick *= max(1 + uneven[0] * _smooth_noise(noise, x / 3.7, y / 3.7, z / 3.1), 0.25)
+                        shell *= 1 + uneven[1] * _smooth_noise(noise, x / 6.1 + 9.0, y / 6.1, z / 5.3)
+                    if grain[k, j, i] > 0.0:
+                        inside += 1.8 * grain[k, j, i] * _smooth_noise(noise, x / 0.9, y / 0.9, z / 1.4)
+                    inner = _share(d + thick, _VOXEL_MM)
                     old = volume[box.k + k, box.j + j, box.i + i]
                     volume[box.k + k, box.j + j, box.i + i] = (
-                        (1 - outer) * old + (outer - inner) * cortex_hu + inner * marrow[k, j, i]
+                        (1 - outer) * old + (outer - inner) * shell + inner * inside
                     )
 
 
 @njit(cache=True)
-def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise, seed):
+def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, vessel_hu, noise, seed):
     """Paint an organ that runs along the spine: in each slice an ellipse, or a rounded ``square``.
 
     ``tube`` (slices, 5) holds the centre x, y, the half axes and the turn (mm, radians) by slice; a half axis
     of 0 or less leaves the slice. ``rough`` is the waviness of the outline (share of the radius);
-    ``streaks`` the threshold below 1 of which fatty sheets of ``streak_hu`` run through it (0: none).
+    ``streaks`` the threshold below 1 of which fatty sheets of ``streak_hu`` run through it (0: none), and
+    ``vessel_hu`` by how much the vessels in it differ from it (HU, 0: none are seen).
     """
     rows = np.empty((3, noise.shape[2]), np.float32)
+    structured = streaks > 0.0 or vessel_hu != 0.0
     for k in range(grid.nz):
         cx, cy, a, b, turn = tube[k]
         if a <= 0.5 or b <= 0.5:
@@ -324,10 +339,11 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
             if i2 >= i3:
                 i2 = i3 = i4
             if i4 > i1:
-                _tube_noise(noise, y, z, seed, streaks, rows)
-            for i in range(i2, i3):
+                _tube_noise(noise, y, z, seed, structured, rows)
+            volume[k, j, i2:i3] = hu
+            for i in range(i2, i3 if structured else i2):
                 x = grid.x0 + i * grid.dx
-                volume[k, j, i] = hu + _streak(rows[1], rows[2], x, seed, streaks) * (streak_hu - hu)
+                volume[k, j, i] = _soft_tissue(rows, x, seed, hu, streaks, streak_hu, vessel_hu)
             for n in range(i4 - i1 - (i3 - i2)):
                 i = i1 + n if i1 + n < i2 else n - (i2 - i1) + i3
                 x = grid.x0 + i * grid.dx
@@ -338,7 +354,7 @@ def paint_tube(volume, grid, tube, hu, square, rough, streaks, streak_hu, noise,
                     radius += rough * _along(rows[0], x / 9.0 + seed)
                 inside = _share((radius - 1) * min(a, b), _VOXEL_MM)
                 if inside > 0.0:
-                    value = hu + _streak(rows[1], rows[2], x, seed, streaks) * (streak_hu - hu)
+                    value = _soft_tissue(rows, x, seed, hu, streaks, streak_hu, vessel_hu)
                     volume[k, j, i] += inside * (value - volume[k, j, i])
 
 
@@ -354,19 +370,31 @@ def _chord(grid, cx, dy, xx, xy, yy, level):
 
 
 @njit(cache=True)
-def _tube_noise(noise, y, z, seed, streaks, rows):
-    """Noise along a row: of the outline, and where there are streaks, of their place and their sheets."""
+def _tube_noise(noise, y, z, seed, structured, rows):
+    """Noise along a row: of the outline, and of the place and the sheets of streaks and vessels."""
     _noise_row(noise, y / 9.0, z / 14.0, rows[0])
-    if streaks > 0.0:
+    if structured:
         _noise_row(noise, y / 11.0, z / 25.0, rows[1])
         _noise_row(noise, y / 3.2 + seed, z / 12.0, rows[2])
 
 
 @njit(cache=True)
+def _soft_tissue(rows, x, seed, hu, streaks, streak_hu, vessel_hu):
+    """HU at a point of an organ: fat between its fibres, or vessels in it."""
+    if streaks > 0.0:
+        return hu + _streak(rows[1], rows[2], x, seed, streaks) * (streak_hu - hu)
+    if vessel_hu == 0.0:
+        return hu
+    slow = 11.0 * _along(rows[1], x / 11.0 + seed)
+    if abs(slow) > 2.5:
+        return hu
+    square = slow**2 + (3.2 * _along(rows[2], x / 3.2)) ** 2  # distance from where two sheets cross, mm
+    return hu + max(1 - square / 6.0, 0.0) * vessel_hu
+
+
+@njit(cache=True)
 def _streak(slow, fine, x, seed, threshold):
     """Share of fat at a point of a muscle: thin sheets, where a slow field lets them be."""
-    if threshold == 0.0:
-        return 0.0
     fatty = _along(slow, x / 11.0 + seed) + 1 - threshold
     if fatty <= 0.0:
         return 0.0

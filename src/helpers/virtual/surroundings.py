@@ -32,6 +32,7 @@ def paint_organs(numbers: dict, person: pd.Series, anatomy: Anatomy) -> np.ndarr
             organ["rough"],
             streaks,
             _STREAK_HU,
+            float(organ.get("vessels", 0)),
             anatomy.noise,
             float(number),
         )
@@ -59,9 +60,19 @@ def paint_ribs(volume: np.ndarray, numbers: dict, anatomy: Anatomy, marrow_hu: f
         left = np.array([[*rod, _RIB_SECTION] for rod in rods])
         both = np.concatenate([left, left * [-1, 1, 1, 1, -1, 1, 1, 1, 1]])
         distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, both, 2.0, anatomy.noise)
-        marrow = np.full(distance.shape, marrow_hu, np.float32)
-        cortex = np.full(distance.shape, numbers["cortex"]["arch_mm"], np.float32)
-        shapes.paint_bone(volume, box, distance, marrow, cortex, float(numbers["cortex"]["hu"]))
+        cortex, every = numbers["cortex"], distance.shape
+        shapes.paint_bone(
+            volume,
+            anatomy.grid,
+            box,
+            distance,
+            np.full(every, marrow_hu, np.float32),
+            np.full(every, numbers["arch"]["grain_hu"], np.float32),
+            np.full(every, cortex["arch_mm"], np.float32),
+            float(cortex["hu"]),
+            np.array(cortex["uneven"]),
+            anatomy.noise,
+        )
 
 
 def _paint_disc(volume: np.ndarray, numbers: dict, anatomy: Anatomy, upper: str, lower: str) -> None:

@@ -41,7 +41,8 @@ def paint_tissue(protocol: dict, person: pd.Series, anatomy: Anatomy, rng: np.ra
     for level, vertebra in anatomy.vertebrae.items():
         mean_hu = person.hu_t12 if level in ("T11", "T12") else person.hu_l1
         marrow = bone.trabecular_hu(protocol["bone"], mean_hu, state, vertebra, anatomy.grid, rng)
-        _paint_vertebra(volume, numbers, anatomy, vertebra, marrow, mean_hu, thickness)
+        rods = _rods(numbers["arch"], vertebra, rng)
+        _paint_vertebra(volume, numbers, anatomy, vertebra, rods, marrow, mean_hu, thickness)
     surroundings.paint_calcifications(volume, numbers, person, anatomy)
     return volume
 
@@ -51,6 +52,7 @@ def _paint_vertebra(
     numbers: dict,
     anatomy: Anatomy,
     vertebra: Vertebra,
+    rods: np.ndarray,
     marrow: np.ndarray,
     mean_hu: float,
     thickness: float,
@@ -59,20 +61,34 @@ def _paint_vertebra(
     cortex, arch = numbers["cortex"], numbers["arch"]
     around = shapes.box_around(anatomy.grid, vertebra.frame, [-44, -8, -34], [44, 64, 24])
     box = _joint(vertebra.box, around)
-    rods = _rods(arch, vertebra)
     distance = shapes.rod_distances(anatomy.grid, box, vertebra.frame, rods, _BLEND_MM, anatomy.noise)
     shell = np.full(distance.shape, cortex["arch_mm"] * thickness, np.float32)
     filling = np.full(distance.shape, mean_hu + arch["denser_hu"], np.float32)
     inner = _within(vertebra.box, box)
     body_shell = np.where(vertebra.plate, cortex["plate_mm"], cortex["wall_mm"]) * (1 - vertebra.vein)
     shell[inner] = np.where(vertebra.distance < distance[inner], thickness * body_shell, shell[inner])
-    filling[inner] += np.clip(0.5 - vertebra.distance / 2, 0, 1) * (marrow - filling[inner])
+    grain = np.full(distance.shape, arch["grain_hu"], np.float32)
+    body = np.clip(0.5 - vertebra.distance / 2, 0, 1)
+    filling[inner] += body * (marrow - filling[inner])
+    grain[inner] *= 1 - body
     distance[inner] = _smooth_union(distance[inner], vertebra.distance)
-    shapes.paint_bone(volume, box, distance, filling, shell, float(cortex["hu"]))
+    uneven = np.array(cortex["uneven"])
+    shapes.paint_bone(
+        volume,
+        anatomy.grid,
+        box,
+        distance,
+        filling,
+        grain,
+        shell,
+        float(cortex["hu"]),
+        uneven,
+        anatomy.noise,
+    )
 
 
-def _rods(arch: dict, vertebra: Vertebra) -> np.ndarray:
-    """The arch's rods in the vertebra's frame, both sides; shape (rods, 9)."""
+def _rods(arch: dict, vertebra: Vertebra, rng: np.random.Generator) -> np.ndarray:
+    """The arch's rods in the vertebra's frame, shape (rods, 9); the sides are a little unlike each other."""
     size = vertebra.posterior_wall / arch["of_posterior_wall_mm"]
     rods = []
     for start, end, section in [*arch["all"].values(), *arch[vertebra.level].values()]:
@@ -80,6 +96,8 @@ def _rods(arch: dict, vertebra: Vertebra) -> np.ndarray:
             rod = np.array([*start, *end], float) * size
             rod[[1, 5]] += vertebra.posterior_wall
             rod[[0, 4]] *= side
+            rod[[0, 1, 2, 4, 5, 6]] += np.repeat(arch["stray_mm"], 3) * rng.standard_normal(6)
+            rod[[3, 7]] *= np.exp(arch["radius_sd"] * rng.standard_normal(2))
             rods.append([*rod, section])
     return np.array(rods)
 

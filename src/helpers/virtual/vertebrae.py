@@ -98,9 +98,10 @@ def draw_anatomy(numbers: dict, person: pd.Series, pixel_mm: float, rng: np.rand
     sizes = {level: scale * numbers["bodies"][person.sex][level] for level in LEVELS}
     frames = _frames(numbers, sizes, person, rng)
     grid = _grid(numbers["grid"], frames, sizes, pixel_mm)
+    dips = end_plate_dips(numbers["end_plate_dip"], person.micro_structure, rng)
     vertebrae = {}
-    for level in LEVELS:
-        body = _body(numbers, sizes[level], person, rng)
+    for level, two in zip(LEVELS, dips, strict=True):
+        body = _body(numbers, sizes[level], person, two, rng)
         vertebrae[level] = _on_grid(level, grid, frames[level], body, noise)
     return Anatomy(grid, vertebrae, noise)
 
@@ -155,13 +156,24 @@ def _grid(numbers: dict, frames: dict[str, Frame], sizes: dict, pixel: float) ->
     )
 
 
-def _body(numbers: dict, size: np.ndarray, person: pd.Series, rng: np.random.Generator) -> Body:
-    """Shape of one body of a given width, depth and height (mm)."""
+def end_plate_dips(numbers: dict, micro_structure: float, rng: np.random.Generator) -> np.ndarray:
+    """How far each end plate of a patient sinks in its middle (mm), shape (levels, 2): upper and lower.
+
+    Numbers come from the protocol's ``anatomy.end_plate_dip``; limits are not applied yet.
+    """
+    usual = numbers["mean"] + numbers["per_micro_structure"] * micro_structure
+    usual += numbers["patient_sd"] * rng.standard_normal()
+    return usual + numbers["sd"] * rng.standard_normal((len(LEVELS), 2))
+
+
+def _body(
+    numbers: dict, size: np.ndarray, person: pd.Series, dips: np.ndarray, rng: np.random.Generator
+) -> Body:
+    """Shape of one body of a given width, depth and height (mm) whose end plates sink by ``dips``."""
     width, depth, height = size
     angle = 2 * np.pi * np.arange(ANGLES) / ANGLES
-    dip = numbers["end_plate_dip"]
-    usual = dip["mean"] + dip["per_micro_structure"] * person.micro_structure
-    upper, lower = np.clip(usual + dip["sd"] * rng.standard_normal(2), 0.6, 0.22 * height)
+    least, share = numbers["end_plate_dip"]["range"]
+    upper, lower = np.clip(dips, least, share * height)
     slope, waist = (
         mean + sd * rng.standard_normal() for mean, sd in (numbers["wedge_degrees"], numbers["waist"])
     )
