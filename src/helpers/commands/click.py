@@ -189,7 +189,11 @@ class Session:
         image = self._scan(number).image
         margin = clicked.margin_mm
         margin = self.asked[number].source.site.margin_mm if margin is None else margin
-        points = {vertebra: np.array(clicked.points[vertebra]) for vertebra in VERTEBRAE if vertebra in clicked.points}
+        points = {
+            vertebra: np.array(clicked.points[vertebra])
+            for vertebra in VERTEBRAE
+            if vertebra in clicked.points
+        }
         inputs = (sorted(clicked.points.items()), margin)
         with self._drawing:
             before = self._drawn.get(number)

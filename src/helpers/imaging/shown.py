@@ -51,7 +51,14 @@ def around_spine(image: sitk.Image, place: np.ndarray) -> sitk.Image:
     size = np.maximum(np.floor(extent / coarser), 1).astype(int).tolist()
     start = (np.array(shown.GetOrigin()) + (coarser - spacing) / 2).tolist()
     return sitk.Resample(
-        shown, size, sitk.Transform(), sitk.sitkLinear, start, coarser.tolist(), np.eye(3).ravel().tolist(), -1024
+        shown,
+        size,
+        sitk.Transform(),
+        sitk.sitkLinear,
+        start,
+        coarser.tolist(),
+        np.eye(3).ravel().tolist(),
+        -1024,
     )
 
 
@@ -71,7 +78,9 @@ def _straight(image: sitk.Image) -> sitk.Image:
         return image
     ends = np.array(
         [
-            image.TransformIndexToPhysicalPoint([int(corner >> axis & 1) * (image.GetSize()[axis] - 1) for axis in range(3)])
+            image.TransformIndexToPhysicalPoint(
+                [int(corner >> axis & 1) * (image.GetSize()[axis] - 1) for axis in range(3)]
+            )
             for corner in range(8)
         ]
     )

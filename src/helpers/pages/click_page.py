@@ -31,7 +31,9 @@ def page_files(study: Study) -> dict[str, PageFile]:
         "windows": [list(WINDOW), list(BONE_WINDOW)],
         "most_margin_mm": MOST_MARGIN_MM,
     }
-    page = rendered("click.html", study=study, data=data, legend=list(zip(LAYERS.values(), LAYER_COLOURS, strict=True)))
+    page = rendered(
+        "click.html", study=study, data=data, legend=list(zip(LAYERS.values(), LAYER_COLOURS, strict=True))
+    )
     return {
         "": PageFile("text/html; charset=utf-8", page.encode()),
         "click.css": PageFile("text/css; charset=utf-8", rendered("click.css").encode()),
