@@ -1,4 +1,4 @@
-"""The command `radbook`: run a study, build its book, check it, set points, tend its cache, export virtual ones."""
+"""The command `radbook`: run, build or check a study, set points, tend its cache, export virtual patients."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ MPS = """<?xml version="1.0" encoding="UTF-8"?>
                 <IndexToWorld type="Matrix3x3" m_0_0="0" m_0_1="{scale}" m_0_2="0" m_1_0="{scale}" m_1_1="0"
                  m_1_2="0" m_2_0="0" m_2_1="0" m_2_2="{scale}"/>
                 <Offset type="Vector3D" x="{shift}" y="0" z="0"/>
-                <Bounds><Min type="Vector3D" x="0" y="0" z="0"/><Max type="Vector3D" x="1" y="1" z="1"/></Bounds>
+                <Bounds>
+                    <Min type="Vector3D" x="0" y="0" z="0"/>
+                    <Max type="Vector3D" x="1" y="1" z="1"/>
+                </Bounds>
             </Geometry3D>
             {points}
         </time_series>

@@ -1,4 +1,4 @@
-"""Protects what a page shows of a scan: the same places, whole HU, small enough, and no header of the file."""
+"""Protects what a page shows of a scan: same places, whole HU, small enough, no header of the file."""
 
 import numpy as np
 import pytest

@@ -44,7 +44,7 @@ class _Loaded(NamedTuple):
 
 
 class _Drawn(NamedTuple):
-    """The regions around points: which ones, the bodies found, the region for the page, measures a vertebra."""
+    """Regions around points: which points, the bodies found, the page's file, measures a vertebra."""
 
     inputs: tuple
     bodies: dict[Vertebra, BodySurface]
@@ -63,8 +63,8 @@ def asked_of(run: Run) -> list[Asked]:
     sites = [site.name for site in run.study.sites if site.points == CLICK]
     if not sites:
         raise StudyError(
-            f"No site of this study says 'points: {CLICK}'. Write it into the study file, in place of masks or "
-            "beside them.",
+            f"No site of this study says 'points: {CLICK}'. Write it into the study file, in place of masks "
+            "or beside them.",
             "setting",
         )
     people = apply_inclusion(load_screened(run), run.study)
@@ -175,15 +175,19 @@ class Session:
     def _scan(self, number: int) -> _Loaded:
         with self._loading:
             wanted = [number] + [number + 1] * (number + 1 < len(self.asked))
-            self._scans = {
-                one: self._scans.get(one) or self._reader.submit(_read, self.asked[one]) for one in wanted
-            }
+            self._scans = {one: self._reading(one) for one in wanted}
             reading = self._scans[number]
         try:
             return reading.result()
         except Exception as error:  # one bad scan never stops the others
-            self._scans.pop(number, None)  # it may be mended meanwhile
             raise StudyError(reason_of(error), getattr(error, "kind", "image")) from None
+
+    def _reading(self, number: int) -> Future:
+        """What reads a scan, or has read it; a scan that could not be read may be mended meanwhile."""
+        known = self._scans.get(number)
+        if known is None or (known.done() and known.exception()):
+            return self._reader.submit(_read, self.asked[number])
+        return known
 
     def _regions(self, number: int, clicked: Clicked) -> _Drawn:
         image = self._scan(number).image

@@ -87,8 +87,8 @@ class Clicked(BaseModel):
             return [Mark(name, place, "LPS") for name, place in self.points.items()]
         if self.decision == "to draw":
             raise StudyError(
-                f"sent to drawing ({self.reason}). Draw the regions, and save them where the masks lie, or as "
-                "private/regions/<pseudonym>.nii.gz.",
+                f"sent to drawing ({self.reason}). Draw the regions, and save them where the masks lie, or "
+                "as private/regions/<pseudonym>.nii.gz.",
                 "mask",
             )
         if self.decision == "skipped":

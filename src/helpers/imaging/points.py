@@ -214,8 +214,8 @@ def _mitk(path: Path) -> list[Mark]:
         raise StudyError("the file holds no point set of MITK. Save the points again (.mps).") from None
     if len(found) != 2:
         raise StudyError(
-            f"the file has {len(found)} points. MITK's points have no names: set two, in the middle of T12 and "
-            "of L1."
+            f"the file has {len(found)} points. MITK's points have no names: set two, in the middle of T12 "
+            "and of L1."
         )
     lower, upper = sorted(found, key=lambda place: place[2])
     return [Mark(name, _numbers(list(place)), "LPS") for name, place in (("T12", upper), ("L1", lower))]
@@ -242,7 +242,7 @@ def _rtstruct(path: Path) -> list[Mark]:
         ]
     except Exception:  # a damaged file can raise nearly anything
         raise StudyError(
-            "the file holds no points that are known: 3D Slicer's .mrk.json or .fcsv, MITK's .mps, CSV, or an "
-            "RTSTRUCT's. Export the points again."
+            "the file holds no points that are known: 3D Slicer's .mrk.json or .fcsv, MITK's .mps, CSV, or "
+            "an RTSTRUCT's. Export the points again."
         ) from None
     return [Mark(name, _numbers(place), "LPS") for name, place in points]

@@ -80,8 +80,8 @@ class Site(Strict):
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
     ``segmenter`` draws the masks of a site that has none. From ``points`` in the middle of T12 and L1 (a file
-    a patient, one table, or ``click``: set with `radbook click`) regions are drawn ``margin_mm`` away from cortex and end plates; a mask that is
-    there comes first. ``kvp_calibration`` (by tube voltage, kV) makes HU of scans at another voltage
+    a patient, one table, or ``click``: set with `radbook click`) regions are drawn ``margin_mm`` away from
+    cortex and end plates; a mask that is there comes first. ``kvp_calibration`` (by tube voltage, kV) makes HU of scans at another voltage
     comparable, as measured on a phantom.
     """
 
