@@ -138,8 +138,12 @@ def test_two_clicks_a_region_accepted_and_the_next_patient(start, hospital, tmp_
     reader.page.wait_for_function("layers.opacity === 0")
     reader.page.screenshot(path=tmp_path / "hidden.png")
     assert coloured(tmp_path / "hidden.png") < 0.2 * coloured(tmp_path / "drawn.png")
+    reader.press("c")
+    assert reader.page.locator("#ribs").is_visible()
+    assert reader.page.evaluate("document.getElementById('ribs').decode().then(() => true)")
     reader.press("a")
     reader.wait("T12")
+    assert not reader.page.locator("#ribs").is_visible()
     assert reader.state() == f"Patient 2 of {PATIENTS} · 1 accepted · 0 skipped · 0 to draw"
     assert reader.kept(0).decision == "accepted"
     assert reader.kept(0).seconds > 0

@@ -24,6 +24,7 @@ from helpers.imaging.regions import VERTEBRAE, check_regions
 from helpers.imaging.shown import around_spine, nifti, region_of, spine
 from helpers.imaging.sources import FileImages, image_sources
 from helpers.patients.cohort import apply_inclusion, load_screened
+from helpers.plots.region_views import ribs_picture
 from helpers.study.run_folder import Run
 from helpers.study.sites import CLICK, Vertebra
 
@@ -36,10 +37,11 @@ class Asked(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    """A scan, as the page shows it (a file), and where it looks first (mm, LPS)."""
+    """A scan, as the page shows it (a file), its ribs (a picture), and where it looks first (mm, LPS)."""
 
     image: sitk.Image
     volume: bytes
+    ribs: bytes
     start: list[float]
 
 
@@ -115,6 +117,10 @@ class Session:
     def volume(self, number: int) -> bytes:
         """The scan as the page shows it, a NIfTI file."""
         return self._scan(number).volume
+
+    def ribs(self, number: int) -> bytes:
+        """A picture for counting the levels (WebP)."""
+        return self._scan(number).ribs
 
     def region(self, number: int) -> bytes:
         """The region that was drawn last, a NIfTI file.
@@ -214,7 +220,8 @@ class Session:
 def _read(asked: Asked) -> _Loaded:
     image = asked.source.image(asked.patient_id)
     start = spine(image)
-    return _Loaded(image, nifti(around_spine(image, start)), start.tolist())
+    ribs = ribs_picture(image, start).content
+    return _Loaded(image, nifti(around_spine(image, start)), ribs, start.tolist())
 
 
 def _measures(

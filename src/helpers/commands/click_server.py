@@ -32,7 +32,8 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
-    "data: blob:; connect-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "data: blob:; connect-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
 }
 
 
@@ -152,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return "application/octet-stream", session.volume(self._number(number))
             case ["patients", number, "region.nii"]:
                 return "application/octet-stream", session.region(self._number(number))
+            case ["patients", number, "ribs.webp"]:
+                return "image/webp", session.ribs(self._number(number))
             case [name] if name in self.server.files:
                 return self.server.files[name]
         raise _Refused(HTTPStatus.NOT_FOUND)

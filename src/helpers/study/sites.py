@@ -81,8 +81,8 @@ class Site(Strict):
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
     ``segmenter`` draws the masks of a site that has none. From ``points`` in the middle of T12 and L1 (a file
     a patient, one table, or ``click``: set with `radbook click`) regions are drawn ``margin_mm`` away from
-    cortex and end plates; a mask that is there comes first. ``kvp_calibration`` (by tube voltage, kV) makes HU of scans at another voltage
-    comparable, as measured on a phantom.
+    cortex and end plates; a mask that is there comes first. ``kvp_calibration`` (by tube voltage, kV) makes
+    HU of scans at another voltage comparable, as measured on a phantom.
     """
 
     name: str
