@@ -1,7 +1,7 @@
 """The page of `radbook click` as a reader uses it: virtual patients, in a browser, with mouse and keys."""
 
-import http.client
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -60,14 +60,29 @@ class Clicking:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
         self.page, self.problems = browser.new_page(viewport=SIZE), []
-        self.page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
+        self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.goto(self.server.first_address)
+
+    def _console(self, said):
+        if said.type == "error":
+            self.problems.append(f"{said.text} {said.location.get('url', '').partition('patients')[2]}")
 
     def wait(self, *states):
         self.page.wait_for_selector(
             ", ".join(f"body[data-state='{state}']" for state in states), timeout=60_000
         )
+
+    def until(self, expression):
+        """Wait for what the page's own names say; its policy lets no text be run inside it."""
+        stop = time.monotonic() + 60
+        while not self.page.evaluate(f"() => Boolean({expression})"):
+            assert time.monotonic() < stop, expression
+            time.sleep(0.05)
+
+    def settle(self):
+        """Wait until what was done is kept."""
+        self.page.evaluate("() => work.then(() => true)")
 
     def centres(self, number, hospital):
         """The middles of the bodies that the simulator drew."""
@@ -135,7 +150,7 @@ def test_two_clicks_a_region_accepted_and_the_next_patient(start, hospital, tmp_
     reader.page.screenshot(path=tmp_path / "drawn.png")
     assert coloured(tmp_path / "drawn.png") > 3000
     reader.press("r")
-    reader.page.wait_for_function("layers.opacity === 0")
+    reader.until("layers.opacity === 0")
     reader.page.screenshot(path=tmp_path / "hidden.png")
     assert coloured(tmp_path / "hidden.png") < 0.2 * coloured(tmp_path / "drawn.png")
     reader.press("c")
@@ -178,7 +193,7 @@ def test_what_was_done_is_there_after_a_reload_and_a_new_start(start, hospital):
     assert again.state().startswith(f"Patient 2 of {PATIENTS} · 1 accepted")
     again.press("ArrowLeft")  # an accepted one is shown again with its region
     again.wait("accepted")
-    again.page.wait_for_function("layers !== null")
+    again.until("layers !== null")
 
 
 def test_undo_takes_back_point_by_point_and_the_last_decision(start, hospital):
@@ -193,15 +208,15 @@ def test_undo_takes_back_point_by_point_and_the_last_decision(start, hospital):
     reader.wait("L1")
     reader.press("u")
     reader.wait("T12")
-    reader.page.wait_for_function("work.then(() => true)")
+    reader.settle()
     assert reader.kept(0).points == {}
     reader.press("s", "3")
-    reader.page.wait_for_function("number === 1 && loaded")
+    reader.until("number === 1 && loaded")
     reader.press("u")  # nothing here: back to the one who was skipped
     reader.wait("skipped")
     reader.press("u")
     reader.wait("T12")
-    reader.page.wait_for_function("work.then(() => true)")
+    reader.settle()
     assert reader.kept(0).decision == ""
 
 
@@ -213,11 +228,11 @@ def test_skipping_and_drawing_take_a_reason_from_the_list(start):
     reader.press("Escape")
     assert not reader.page.locator("#choices").is_visible()
     reader.press("s", "2")
-    reader.page.wait_for_function("number === 1 && loaded")
+    reader.until("number === 1 && loaded")
     assert (reader.kept(0).decision, reader.kept(0).reason) == ("skipped", REASONS["skipped"][1])
     reader.press("d")
     reader.page.locator("#choices button").nth(3).click()
-    reader.page.wait_for_function("number === 2 && loaded")
+    reader.until("number === 2 && loaded")
     assert (reader.kept(1).decision, reader.kept(1).reason) == ("to draw", REASONS["to draw"][3])
     assert reader.state() == f"Patient 3 of {PATIENTS} · 0 accepted · 1 skipped · 1 to draw"
 
@@ -241,8 +256,8 @@ def test_shrinking_keeps_the_margin_and_a_wrong_point_is_told(start, hospital):
     reader.wait("drawn")
     before = reader.page.evaluate("drawn.L1.volume_cm3")
     reader.press("+", "+")
-    reader.page.wait_for_function(f"drawn && drawn.L1.volume_cm3 < 0.95 * {before}")
-    reader.page.wait_for_function("work.then(() => true)")
+    reader.until(f"drawn && drawn.L1.volume_cm3 < 0.95 * {before}")
+    reader.settle()
     assert reader.kept(0).margin_mm == pytest.approx(1.3)
     assert reader.kept(0).decision == ""
 
@@ -267,9 +282,7 @@ def test_a_broken_scan_is_told_and_the_next_one_can_be_clicked(start, hospital, 
     reader.press("ArrowRight")
     reader.wait("T12")
     assert reader.state().startswith("Patient 4")
-    assert reader.problems == [
-        "Failed to load resource: the server responded with a status of 409 (Conflict)"
-    ]
+    assert {problem[-13:] for problem in reader.problems} <= {"(Conflict) /2"}, reader.problems
     reader.problems.clear()
 
 
@@ -304,8 +317,9 @@ def test_the_page_ends_the_command_and_says_how_far_it_came(start):
 def test_another_token_shows_nothing(start, chromium):
     reader = start()
     reader.wait("T12")
-    connection = http.client.HTTPConnection("127.0.0.1", reader.server.server_port)
-    connection.request("GET", "/some-other-token/patients")
-    assert connection.getresponse().status == 403
-    assert reader.page.goto(reader.server.address.replace(reader.server.token, "x")).status == 403
-    reader.problems.clear()
+    stranger = chromium.new_page()
+    for place in ("", "patients", "patients/0/ct.nii"):
+        answer = stranger.goto(reader.server.address.replace(reader.server.token, "x") + place)
+        assert answer.status == 403
+        assert reader.session.asked[0].patient_id not in answer.text()
+    stranger.close()
