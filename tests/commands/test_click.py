@@ -11,7 +11,9 @@ import pytest
 import SimpleITK as sitk
 from synthetic_scan import PAPER
 from synthetic_spine import spine
+from typer.testing import CliRunner
 
+from helpers import cli
 from helpers.commands.check import check_study
 from helpers.commands.click import Session, asked_of
 from helpers.commands.click_server import ClickServer
@@ -25,6 +27,7 @@ from helpers.study.run_folder import open_run
 
 SPINE = spine()
 BOTH = {"T12": (3.0, -140.0, 536.0), "L1": (3.0, -140.0, 504.0)}
+SKIPPED = Clicked(decision="skipped", reason="the wrong image")
 REGION = layers_around(SPINE.image, {name: np.array(place) for name, place in BOTH.items()}, 0.3)
 RAWS = ["0042", "0043", "0044", "0045"]  # 0043's image is broken, 0044 has a mask, 0045 is excluded
 STUDY = """
@@ -163,7 +166,7 @@ def test_one_broken_scan_is_told_and_stops_no_other(session):
     assert "0043" not in str(refusal.value)
     assert np.abs(np.array(session.scan(0)["start"]) - BOTH["L1"])[0] < 5
     # It can be skipped, and mended: then it is read again.
-    session.keep(1, Clicked(decision="skipped", reason="the wrong image"))
+    session.keep(1, SKIPPED)
     sitk.WriteImage(SPINE.image, session.run.study.path("0043.nii.gz"))
     assert session.volume(1)
 
@@ -276,8 +279,7 @@ def test_what_makes_no_sense_is_not_kept(server, content):
 
 
 def test_forms_of_other_pages_are_no_clicks(server):
-    clicked = Clicked(decision="skipped", reason="the wrong image").model_dump()
-    assert ask(server, "patients/0", clicked, Content_Type="text/plain")[0] == 400
+    assert ask(server, "patients/0", SKIPPED.model_dump(), Content_Type="text/plain")[0] == 400
 
 
 def test_errors_are_answers_and_the_server_goes_on(server, monkeypatch):
@@ -293,3 +295,39 @@ def test_errors_are_answers_and_the_server_goes_on(server, monkeypatch):
 def test_a_port_that_is_taken_is_told(server):
     with pytest.raises(StudyError, match="--port"):
         ClickServer(server.session, {}, server.server_port)
+
+
+def test_the_command_opens_the_page_once_and_ends_with_it(make_run, monkeypatch):
+    run, opened = make_run(), []
+
+    def browser(address):
+        """Follows the first address, skips a patient and ends the command, as a page would."""
+        opened.append(address)
+
+        def work():
+            host, port = address.split("/")[2].split(":")
+            page = http.client.HTTPConnection(host, int(port), timeout=30)
+            page.request("GET", "/" + address.split("/", 3)[3])
+            answer = page.getresponse()
+            answer.read()
+            base = "/" + answer.getheader("Location").split("/", 3)[3]
+            for place, content in (("patients/0", SKIPPED.model_dump()), ("finish", {})):
+                page.request("POST", base + place, json.dumps(content), {"Content-Type": "application/json"})
+                page.getresponse().read()
+
+        threading.Thread(target=work).start()
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    done = CliRunner().invoke(cli.app, ["click", str(run.study.file), "--run-dir", str(run.folder)])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("2 patients. The page, for nobody else: http://127.0.0.1:")
+    assert opened[0] not in done.output  # what the list of processes shows opens nothing any more
+    assert done.output.endswith("2 patients: 0 accepted, 0 to draw, 1 skipped, 1 still to do.\n")
+    assert not (run.private / "lock.json").exists()
+
+
+def test_the_command_says_what_is_missing(make_run):
+    run = make_run('masks: "mask_{patient_id}.nii.gz"')
+    done = CliRunner().invoke(cli.app, ["click", str(run.study.file), "--run-dir", str(run.folder)])
+    assert done.exit_code == 1
+    assert "points: click" in done.output
