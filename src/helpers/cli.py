@@ -8,6 +8,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Literal
 
 import typer
@@ -197,7 +198,8 @@ def click(
         with ClickServer(session, page_files(own.study), port) as server:
             typer.echo(f"{len(session.asked)} patients. The page, for nobody else: {server.address}")
             typer.echo("It ends with the page's button 'Finish', or here with Ctrl+C.")
-            webbrowser.open(server.first_address)
+            # A browser in the terminal does not return before it ends.
+            Thread(target=webbrowser.open, args=[server.first_address], daemon=True).start()
             with suppress(KeyboardInterrupt):
                 server.serve_forever()
         session.close()

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from helpers.imaging.boxes import oriented, oriented_around
 
 # What is shown around the spine (mm): to each side, before and behind.
-_BESIDE_MM, _BEFORE_MM, _BEHIND_MM = 130.0, 130.0, 90.0
-MOST_VOXELS = 24_000_000  # what a browser on an ordinary computer turns without waiting
+_BESIDE_MM, _BEFORE_MM, _BEHIND_MM = 100.0, 110.0, 80.0
+MOST_VOXELS = 14_000_000  # what a browser shows quickly, also where the processor has to draw
 _BONE_HU = 180
 _MIDDLE_MM = 15.0  # bone within this of the middle is the spine's, or the sternum's
 _BODY_MM = 12.0  # bodies lie before the middle of the spine's bone
