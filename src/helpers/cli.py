@@ -1,12 +1,14 @@
-"""The command `radbook`: run a study, build its book, check it, tend its cache, export virtual patients."""
+"""The command `radbook`: run, build or check a study, set points, tend its cache, export virtual patients."""
 
 from __future__ import annotations
 
 import os
 import time
+import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Literal
 
 import typer
@@ -178,6 +180,30 @@ def check(
         typer.echo(as_text(report))
         typer.echo(f"As a page, with pictures of the regions: {page}")
     raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def click(
+    study: Annotated[Path, typer.Argument(help="Study file; sites with 'points: click' are asked for.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this computer; 0: a free one.")] = 0,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder; runs/<study> by default.")] = None,
+) -> None:
+    """Set a point in T12 and one in L1 of every patient without a mask, in the browser."""
+    from helpers.commands.click import Session, asked_of
+    from helpers.commands.click_server import ClickServer
+    from helpers.pages.click_page import page_files
+
+    with _readable_errors(), locked((own := run_folder(load_study(study), run_dir)).folder):
+        session = Session(own, asked_of(own))
+        with ClickServer(session, page_files(own.study), port) as server:
+            typer.echo(f"{len(session.asked)} patients. The page, for nobody else: {server.address}")
+            typer.echo("It ends with the page's button 'Finish', or here with Ctrl+C.")
+            # A browser in the terminal does not return before it ends.
+            Thread(target=webbrowser.open, args=[server.first_address], daemon=True).start()
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
+        session.close()
+        typer.echo(session.summary())
 
 
 @app.command()

@@ -19,6 +19,43 @@ FCSV = """# Markups fiducial file version = {version}
 1,{t12},0,0,0,1,1,1,0,T12,,
 2,{l1},0,0,0,1,1,1,0,L1,,
 """
+# As MITK's PointSetWriterService writes it: the points that were set last come last, and have no names.
+MPS = """<?xml version="1.0" encoding="UTF-8"?>
+<point_set_file>
+    <file_version>0.1</file_version>
+    <point_set>
+        <time_series>
+            <time_series_id>0</time_series_id>
+            <Geometry3D ImageGeometry="false" FrameOfReferenceID="0">
+                <IndexToWorld type="Matrix3x3" m_0_0="0" m_0_1="{scale}" m_0_2="0" m_1_0="{scale}" m_1_1="0"
+                 m_1_2="0" m_2_0="0" m_2_1="0" m_2_2="{scale}"/>
+                <Offset type="Vector3D" x="{shift}" y="0" z="0"/>
+                <Bounds>
+                    <Min type="Vector3D" x="0" y="0" z="0"/>
+                    <Max type="Vector3D" x="1" y="1" z="1"/>
+                </Bounds>
+            </Geometry3D>
+            {points}
+        </time_series>
+    </point_set>
+</point_set_file>
+"""
+
+
+def mps(*places, scale=1.0, shift=0.0):
+    """A point set whose geometry exchanges the first two axes, makes them larger, and shifts the first."""
+    written = [
+        f"<point><id>{number}</id><specification>0</specification>"
+        f"<x>{y / scale}</x><y>{(x - shift) / scale}</y><z>{z / scale}</z></point>"
+        for number, (x, y, z) in enumerate(places)
+    ]
+    return MPS.format(scale=scale, shift=shift, points="".join(written))
+
+
+def plain_mps(*places):
+    """The same without a geometry, and without a time series, as older versions wrote it."""
+    written = "".join(f"<point><id>0</id><x>{x}</x><y>{y}</y><z>{z}</z></point>" for x, y, z in places)
+    return f"<point_set_file><point_set>{written}</point_set></point_set_file>"
 
 
 @pytest.fixture
@@ -92,6 +129,9 @@ def files(tmp_path, image):
         "lps.csv": f"vertebra,x_lps,y_lps,z_lps\nT12,{text(T12)}\nL1,{text(L1)}\n",
         "ras.csv": f"label;X_RAS;Y_RAS;Z_RAS\nT12;{text(ras(T12)).replace(',', ';')}\n"
         f"L1;{text(ras(L1)).replace(',', ';')}\n",
+        "upwards.mps": mps(L1, T12),
+        "downwards.mps": mps(T12, L1, scale=2.0, shift=-3.0),
+        "old.mps": plain_mps(T12, L1),
         "voxels.csv": f"name,i,j,k\nT12,{text(voxel(image, T12))}\nL1,{text(voxel(image, L1))}\n",
     }
     return [tmp_path / "points.dcm", *(write(tmp_path, name, content) for name, content in made.items())]
@@ -162,7 +202,13 @@ def test_voxels_are_not_counted_in_a_dicom_folder(tmp_path, image):
         ("a.mrk.json", "[1]", "no markups"),
         ("a.mrk.json", markups("IJK", [("T12", T12)]), "neither LPS nor RAS"),
         ("a.mrk.json", markups("LPS", [("T12", (1, 2))]), "three numbers"),
-        ("a.mps", "<point_set_file/>", "no points that are known"),
+        ("a.mps", "<point_set_file/>", "has 0 points"),
+        ("a.mps", mps(T12), "has 1 points"),
+        ("a.mps", mps(T12, L1, (0, 0, 400)), "has 3 points"),
+        ("a.mps", mps(T12, L1).replace("<x>", "<w>").replace("</x>", "</w>"), "three numbers"),
+        ("a.mps", mps(T12, L1).replace("m_0_1", "m_9_9"), "no point set of MITK"),
+        ("a.mps", "T12,1,2,3", "no point set of MITK"),
+        ("a.dat", "T12,1,2,3", "no points that are known"),
     ],
 )
 def test_what_cannot_be_read_is_told(tmp_path, image, name, content, told):

@@ -104,6 +104,13 @@ def test_a_planted_identifier_is_found_and_not_repeated(small, place, raw):
         leaks.require_no_leaks(run)
 
 
+def test_the_word_for_points_from_the_browser_is_no_path_of_a_patient(tmp_path):
+    run = open_run(own_study(tmp_path, points="click"), tmp_path / "run")
+    pseudonyms.pseudonyms(run, "Our hospital", ["12"])
+    text_file(run, "book/html/a.html", "<p>Set points with radbook click, or click the region.</p>")
+    assert leaks.find_leaks(run) == []
+
+
 @pytest.mark.parametrize(
     ("raw", "text"),
     [

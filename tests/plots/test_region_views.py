@@ -11,7 +11,7 @@ from synthetic_spine import grid, like, spine
 
 from helpers.imaging.regions import six_layers
 from helpers.imaging.sources import Scan
-from helpers.plots.region_views import FINEST_MM, TALLEST, pictures
+from helpers.plots.region_views import FINEST_MM, TALLEST, pictures, ribs_picture
 from helpers.plots.regions import LAYER_COLOURS
 
 SPINE = spine(grid((150, 150, 150)))
@@ -82,3 +82,13 @@ def test_one_vertebra_alone_is_drawn():
     alone = Scan(scan.image, sitk.Mask(scan.mask, scan.mask > 3))
     both, one = (dict(zip(["S", "C", "R", "A"], pictures(each), strict=True))["A"] for each in (scan, alone))
     assert one.size[1] < both.size[1]
+
+
+def test_the_ribs_before_anything_is_drawn_are_those_of_the_check_page():
+    centre = (3.0, -140.0, 520.0)
+    plain = np.asarray(Image.open(io.BytesIO(ribs_picture(SPINE.image, np.array(centre)).content))) / 255
+    drawn = arrays(scan_of(SPINE.image))["Ribs"]
+    assert plain.shape == drawn.shape
+    assert len(outline(drawn)) > 100
+    assert len(outline(plain)) < 0.02 * len(outline(drawn))
+    assert np.median(np.abs(plain - drawn)) < 0.05

@@ -36,6 +36,7 @@ from helpers.patients.table import check_tables, needs_outcome, table_remarks
 from helpers.plots.region_views import Picture
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
+from helpers.study.sites import CLICK
 from helpers.study.study_file import Study
 
 # Exit statuses of the command; 2 is the shell's own for a wrong command line.
@@ -205,6 +206,7 @@ def _points(run: Run, cohort: pd.DataFrame) -> list[str]:
         told.append(
             f"{site.name}: of {len(origins)} patients {counts['points']} have points, {counts['corrected']} "
             f"a corrected region in private/regions, {counts['mask']} a mask; {counts['']} have nothing."
+            + (" Set points with radbook click." if site.points == CLICK and counts[""] else "")
         )
     return told
 

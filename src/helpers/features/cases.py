@@ -108,10 +108,11 @@ def _attempt(function: Callable[[Case], Any], case: Case) -> Result:
         if isinstance(error, OSError) and error.errno in FULL:  # of which no patient is to blame
             raise unwritable("The cache of measured patients", error) from None
         kind = error.kind if isinstance(error, StudyError) else "other"
-        return Result(case, reason=_reason(error), kind=kind)
+        return Result(case, reason=reason_of(error), kind=kind)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a case failed, in words that may be shown: without paths, which may hold a patient's number."""
     if isinstance(error, StudyError):
         return str(error)
     # A path may hold a patient's name or number, and spaces: nothing of a line is kept from it on.

@@ -55,6 +55,17 @@ def layers_around(image: sitk.Image, points: Points, margin_mm: float) -> sitk.I
     Raises
     ------
     StudyError
+        As `bodies_around`, or when nothing is left of a layer.
+    """
+    return layers_of(image, bodies_around(image, points), margin_mm)
+
+
+def bodies_around(image: sitk.Image, points: Points) -> dict[Vertebra, BodySurface]:
+    """Find the bodies around points, as `layers_around` does.
+
+    Raises
+    ------
+    StudyError
         When a point lies outside the image or not in a body, where no closed cortex is found, or when the
         shape cannot be T12's or L1's.
     """
@@ -66,6 +77,11 @@ def layers_around(image: sitk.Image, points: Points, margin_mm: float) -> sitk.I
             surfaces[vertebra] = find_surface(image, point, _along_spine(points))
             _check_surface(surfaces[vertebra])
     _check_pair(surfaces)
+    return surfaces
+
+
+def layers_of(image: sitk.Image, surfaces: dict[Vertebra, BodySurface], margin_mm: float) -> sitk.Image:
+    """The layers in bodies that were found, as `layers_around` says."""
     upwards = _along_spine({vertebra: surface.frame.centre for vertebra, surface in surfaces.items()})
     drawn = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
     for vertebra, surface in surfaces.items():

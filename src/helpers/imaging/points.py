@@ -1,7 +1,8 @@
-"""Points in files: 3D Slicer's markups, CSV, and points of an RTSTRUCT; all become places in mm, LPS.
+"""Points in files: 3D Slicer's markups, MITK's, CSV, and points of an RTSTRUCT; all become mm, LPS.
 
 Who wrote a point must say in which coordinates: none are guessed. A point belongs to the vertebra that its
-name says: T12 or L1, with whatever stands around it.
+name says: T12 or L1, with whatever stands around it. MITK's points have no names: there the upper one of two
+is T12's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import io
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -57,6 +59,8 @@ def read_marks(path: Path) -> list[Mark]:
         return _slicer_json(path)
     if name.endswith(".fcsv"):
         return _slicer_fcsv(_text(path))
+    if name.endswith(".mps"):
+        return _mitk(path)
     if name.endswith((".csv", ".txt")):
         return [_mark(row) for row in _rows(path)]
     return _rtstruct(path)
@@ -193,6 +197,39 @@ def _slicer_fcsv(text: str) -> list[Mark]:
     return [Mark(str(p.get("label", "")), _numbers([p.get(axis) for axis in "xyz"]), system) for p in points]
 
 
+def _mitk(path: Path) -> list[Mark]:
+    """MITK's point set: mm, LPS, turned by the set's own geometry, which mostly turns nothing.
+
+    Source: MITK's PointSetWriterService and Geometry3DToXML (file version 0.1).
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+        found = [
+            geometry @ [*_numbers([point.findtext(axis) for axis in "xyz"]), 1]
+            for series in root.findall("point_set/time_series") or root.findall("point_set")
+            for geometry in [_mitk_geometry(series.find("Geometry3D"))]
+            for point in series.findall("point")
+        ]
+    except (ElementTree.ParseError, AttributeError, TypeError, KeyError):
+        raise StudyError("the file holds no point set of MITK. Save the points again (.mps).") from None
+    if len(found) != 2:
+        raise StudyError(
+            f"the file has {len(found)} points. MITK's points have no names: set two, in the middle of T12 "
+            "and of L1."
+        )
+    lower, upper = sorted(found, key=lambda place: place[2])
+    return [Mark(name, _numbers(list(place)), "LPS") for name, place in (("T12", upper), ("L1", lower))]
+
+
+def _mitk_geometry(element: ElementTree.Element | None) -> np.ndarray:
+    """Rows of a turn and a shift (3, 4); older files have none, and turn nothing."""
+    if element is None:
+        return np.eye(3, 4)
+    turn, shift = element.find("IndexToWorld"), element.find("Offset")
+    turned = [_numbers([turn.attrib[f"m_{row}_{column}"] for column in range(3)]) for row in range(3)]
+    return np.column_stack([turned, _numbers([shift.attrib[axis] for axis in "xyz"])])
+
+
 def _rtstruct(path: Path) -> list[Mark]:
     try:
         dataset = pydicom.dcmread(path)
@@ -205,7 +242,7 @@ def _rtstruct(path: Path) -> list[Mark]:
         ]
     except Exception:  # a damaged file can raise nearly anything
         raise StudyError(
-            "the file holds no points that are known: 3D Slicer's .mrk.json or .fcsv, CSV, or an RTSTRUCT's. "
-            "Export the points again."
+            "the file holds no points that are known: 3D Slicer's .mrk.json or .fcsv, MITK's .mps, CSV, or "
+            "an RTSTRUCT's. Export the points again."
         ) from None
     return [Mark(name, _numbers(place), "LPS") for name, place in points]

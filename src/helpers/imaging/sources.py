@@ -17,6 +17,7 @@ from helpers.errors import StudyError, naming
 from helpers.imaging import pointed, segmenters
 from helpers.imaging.archives import has_archive_beside
 from helpers.imaging.bodies import layers_around
+from helpers.imaging.clicked import read_clicked
 from helpers.imaging.dicom import read_dicom
 from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
@@ -27,7 +28,7 @@ from helpers.imaging.volumes import read_volume
 from helpers.study import pseudonyms
 from helpers.study.content_hash import content_hash
 from helpers.study.run_folder import Run
-from helpers.study.sites import Site
+from helpers.study.sites import CLICK, Site
 
 if TYPE_CHECKING:
     from helpers.virtual import VirtualSite
@@ -154,8 +155,7 @@ class FileImages:
     def drawn(self, patient_id: str, reader: int = 1) -> Scan:
         """Image and regions as they were handed over, wherever the regions lie."""
         masks = self._masks(patient_id, reader)
-        image, facts = self._image(patient_id)
-        image, facts, calibrated = _calibrated(image, facts, self.site)
+        image, facts, calibrated = _calibrated(*self._image(patient_id), self.site)
         codes, moved = read_codes(masks, image, patient_id)
         bodies = read_bodies(masks, image, patient_id)
         with naming(f"{patient_id}, mask '{next(iter(masks.names.values()))}'", "mask"):
@@ -181,6 +181,16 @@ class FileImages:
         parts += [masks.labels, masks.bodies_name, masks.erode_mm]
         parts += [content_hash(file) for file in masks.paths]
         return _hash(*parts, *masks.files)
+
+    def image(self, patient_id: str) -> sitk.Image:
+        """The image alone, as :meth:`load` gives it.
+
+        Raises
+        ------
+        StudyError
+            As :meth:`load`.
+        """
+        return _calibrated(*self._image(patient_id), self.site)[0]
 
     def _image(self, patient_id: str) -> tuple[sitk.Image, dict[str, str | float]]:
         path = self._path(self.site.images, patient_id)
@@ -243,20 +253,26 @@ class FileImages:
         file = self.run.region(patient_id)
         if not pointed.is_corrected(file):
             marks = self._marks(patient_id)
-            state = [marks, self.site.margin_mm, self._image_state(patient_id)]
+            state = [marks, self._margin_mm(patient_id), self._image_state(patient_id)]
             inputs = repr([*state, self.site.series, self.site.kvp_calibration])
             pointed.keep_drawn(file, inputs, partial(self._around_points, patient_id, marks))
         return MaskFiles({"": file}, {"": "private/regions/{patient_id}.nii.gz"}, "layers")
 
     def _around_points(self, patient_id: str, marks: list[Mark]) -> sitk.Image:
-        image, facts = self._image(patient_id)
-        image, *_ = _calibrated(image, facts, self.site)
+        image = self.image(patient_id)
         is_folder = self._path(self.site.images, patient_id).is_dir()
         with naming(f"{patient_id}, points '{self._points_name}'", "mask"):
-            return layers_around(image, places(marks, image, is_folder), self.site.margin_mm)
+            return layers_around(image, places(marks, image, is_folder), self._margin_mm(patient_id))
+
+    def _margin_mm(self, patient_id: str) -> float:
+        own = read_clicked(self.run.click(patient_id)).margin_mm if self.site.points == CLICK else None
+        return self.site.margin_mm if own is None else own
 
     def _marks(self, patient_id: str) -> list[Mark]:
         given = self.site.points
+        if given == CLICK:
+            with naming(f"{patient_id}, points '{CLICK}'", "mask"):
+                return read_clicked(self.run.click(patient_id)).marks()
         file = self._path(given, patient_id) if isinstance(given, str) else self.run.study.path(given.path)
         with naming(f"{patient_id}, points '{self._points_name}'", "mask"):
             if isinstance(given, str):

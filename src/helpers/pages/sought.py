@@ -20,7 +20,7 @@ from helpers.patients.cells import read_cells, same_header
 from helpers.study.places import STEPS
 from helpers.study.pseudonyms import identifiers, raw_ids
 from helpers.study.run_folder import Run
-from helpers.study.sites import Site
+from helpers.study.sites import CLICK, Site
 from helpers.study.study_file import Study, load_study
 
 NAME_TAGS = ["PatientName", "PatientBirthName", "PatientMotherBirthName", "OtherPatientNames"]
@@ -170,7 +170,7 @@ def paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
     """Paths as the study file writes them, for numbers that say nothing on their own: ct/12, 12.nii.gz."""
     shapes = set()
     for _, site in sites(run):
-        points = site.points if isinstance(site.points, str) else None
+        points = site.points if isinstance(site.points, str) and site.points != CLICK else None
         given = [site.images, site.masks, site.second_reader, site.bodies, points]
         for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
             *folders, name = Path(pattern or "").parts or [""]

@@ -19,7 +19,7 @@ from helpers.patients.columns import values as column_values
 from helpers.patients.site_rows import rows_of_nobody, rows_of_site, shared_patients
 from helpers.study import pseudonyms
 from helpers.study.run_folder import Run
-from helpers.study.sites import PointTable, Site
+from helpers.study.sites import CLICK, PointTable, Site
 from helpers.study.study_file import Study
 
 _ROWS_TOLD = 10
@@ -392,5 +392,6 @@ def _patterns(site: Site) -> list[tuple[str, str]]:
     masks = site.masks if isinstance(site.masks, dict) else {"": site.masks}
     named = [("images", site.images), *((f"masks {key}".strip(), one) for key, one in masks.items())]
     if site.points is not None:  # who has a point needs no mask
-        named = [("images", site.images), ("points", site.points if isinstance(site.points, str) else None)]
+        files = isinstance(site.points, str) and site.points != CLICK
+        named = [("images", site.images), ("points", site.points if files else None)]
     return [(key, pattern) for key, pattern in named if pattern is not None]

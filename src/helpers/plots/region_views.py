@@ -59,6 +59,15 @@ def pictures(scan: Scan) -> list[Picture]:
     return [*drawn, _picture("Ribs", _drawn(ribs_view, "coronal", pixel, BONE_WINDOW)), _axial(scan, region)]
 
 
+def ribs_picture(image: sitk.Image, place: np.ndarray) -> Picture:
+    """The ribs beside a place in the spine (mm, LPS), as of `pictures`, before anything is drawn."""
+    height = _height(image, place)
+    pixel = max(FINEST_MM, sum(height) / TALLEST)
+    hu = brightest(image, "coronal", place, Reach(*_BESIDE["coronal"], *height), pixel, _RIBS_MM)
+    plain = Cut(hu, np.zeros(hu.shape, np.uint8), (0.0, 0.0, 0.0, 0.0))
+    return _picture("Ribs", _drawn(plain, "coronal", pixel, BONE_WINDOW))
+
+
 def _cropped(mask: sitk.Image) -> sitk.Image:
     """The box around the regions: to look for a layer in a whole chest takes long."""
     start, size = roi_box(mask)

@@ -79,6 +79,10 @@ class Run:
         """Label map that was drawn from a patient's points, or corrected since."""
         return self.private / "regions" / f"{patient_id}.nii.gz"
 
+    def click(self, patient_id: str) -> Path:
+        """Points that were set on the page of `radbook click`, and what was decided there."""
+        return self.private / "clicks" / f"{patient_id}.json"
+
     @property
     def handed_over(self) -> Path:
         """Files of a virtual hospital, exported as a real one would hand them over."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Vertebra = Literal["T12", "L1"]
 Layer = Annotated[int, Field(ge=1, le=6)]
 Masks = str | dict[Vertebra, str]
 # Between a region from points and the inner side of cortex and end plates (mm): there readers draw.
 POINTS_MARGIN_MM = 0.3
+# In place of files of points: they are set on the page of `radbook click`, and kept in the private folder.
+CLICK = "click"
 
 
 class Strict(BaseModel):
@@ -78,9 +80,9 @@ class Site(Strict):
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
     ``segmenter`` draws the masks of a site that has none. From ``points`` in the middle of T12 and L1 (a file
-    a patient, or one table) regions are drawn ``margin_mm`` away from cortex and end plates; a mask that is
-    there comes first. ``kvp_calibration`` (by tube voltage, kV) makes HU of scans at another voltage
-    comparable, as measured on a phantom.
+    a patient, one table, or ``click``: set with `radbook click`) regions are drawn ``margin_mm`` away from
+    cortex and end plates; a mask that is there comes first. ``kvp_calibration`` (by tube voltage, kV) makes
+    HU of scans at another voltage comparable, as measured on a phantom.
     """
 
     name: str
@@ -125,8 +127,10 @@ class Site(Strict):
 
     @field_validator("images", "masks", "second_reader", "bodies", "points")
     @classmethod
-    def _has_placeholder(cls, given: Masks | PointTable | None) -> Masks | PointTable | None:
-        if isinstance(given, PointTable):
+    def _has_placeholder(
+        cls, given: Masks | PointTable | None, info: ValidationInfo
+    ) -> Masks | PointTable | None:
+        if isinstance(given, PointTable) or (info.field_name == "points" and given == CLICK):
             return given
         patterns = given.values() if isinstance(given, dict) else [given]
         if any(pattern is not None and "{patient_id}" not in pattern for pattern in patterns):
