@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from helpers.study.parallel import on_cores, with_progress
+from helpers.study.parallel import BARS_VARIABLE, on_cores, with_progress
 
 TASKS = list(range(7))
 
@@ -27,6 +27,10 @@ def test_an_error_of_a_task_reaches_the_caller():
         list(on_cores(root, [1, -1], 2))
 
 
-def test_the_progress_bar_passes_every_result_on(capsys):
+@pytest.mark.parametrize("on_a_terminal", [True, False])
+def test_every_result_is_passed_on_and_the_bar_shown_on_a_terminal_only(on_a_terminal, capsys, monkeypatch):
+    """A notebook's process sees no terminal: a variable tells of it."""
+    if on_a_terminal:
+        monkeypatch.setenv(BARS_VARIABLE, "1")
     assert with_progress(on_cores(root, TASKS, 1), TASKS, "Roots", "root") == [root(task) for task in TASKS]
-    assert "Roots: 100%" in capsys.readouterr().err
+    assert ("Roots: 100%" in capsys.readouterr().err) == on_a_terminal
