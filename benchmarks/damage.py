@@ -380,7 +380,7 @@ def _read(image: Path, mask: Path, labels: str) -> Scan:
 
 
 def virtual_scans(patients: int, roles: tuple[str, ...]) -> dict[str, Callable[[], Scan]]:
-    """Scans of virtual patients that no other page shows, of hospitals that scan as those of these roles do."""
+    """Scans of virtual patients that no other page shows, of hospitals that scan as those of ``roles``."""
     found = {}
     for role in roles:
         site = VirtualSite(PROTOCOL, role, HOSPITAL, SEED)

@@ -79,7 +79,8 @@ def measure(name: str, scan: Scan, numbers: dict) -> tuple[Likeness, dict[str, f
     noise = scan_measures.soft_tissue_noise(hu, region, spacing)
     seen = scan_measures.noise_filter(noise, spacing, numbers)
     volume = float(region.sum() * spacing.prod())
-    side, face = (measured(hu, region, spacing) for measured in (scan_measures.side_depth, scan_measures.face_depth))
+    side = scan_measures.side_depth(hu, region, spacing)
+    face = scan_measures.face_depth(hu, region, spacing)
     machine = Scanner(
         **dict.fromkeys(["name", "manufacturer", "model", "kernel"], name),
         **{"kvp": float(numbers["kvp"]), "ma": 0.0, "bias_hu": 0.0, "cupping_hu": 0.0},

@@ -73,7 +73,7 @@ def test_face_depth_is_the_way_to_the_end_plates(deep):
     outermost = np.flatnonzero(region.any(axis=(1, 2)))[[0, -1]]
     for plate in outermost + [-1 - deep, 1 + deep]:
         hu[plate] += 150
-    # The middle of the plate's slice is half a slice beyond the outline, and each slice between is a whole one.
+    # The middle of the plate's slice is half a slice beyond the outline; each slice between is a whole one.
     assert scan_measures.face_depth(hu, region, SPACING) == pytest.approx((deep + 0.5) * 5, abs=0.5)
 
 
