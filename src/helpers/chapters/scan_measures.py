@@ -155,7 +155,8 @@ def side_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float
 def face_depth(hu: np.ndarray, region: np.ndarray, spacing: np.ndarray) -> float:
     """How deep a region's first and last slices lie below the end plates (mm).
 
-    The way to the brightest slice, off the side wall; between slices by a parabola through the brightest and its neighbours.
+    The way to the brightest slice, off the side wall; between slices by a parabola through the
+    brightest and its neighbours.
     """
     disc = ndimage.generate_binary_structure(2, 1)[None]
     core = ndimage.binary_erosion(region, disc, iterations=max(1, round(_OFF_WALL_MM / spacing[1])))
