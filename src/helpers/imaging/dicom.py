@@ -20,6 +20,7 @@ from helpers.imaging.archives import is_archive
 from helpers.imaging.dicom_headers import (
     CONTRAST_AMOUNTS,
     STEP_TOLERANCE_MM,
+    files_at,
     numbers_of,
     read_headers,
     rescaling,
@@ -54,7 +55,7 @@ _NO_CONTRAST |= {"UNENHANCED", "ORAL", "无", "平扫"}
 def read_dicom(
     folder: Path, series: str | None = None, secret: Callable[[str], str] | None = None
 ) -> tuple[sitk.Image, dict[str, str | float]]:
-    """Read the one axial CT volume in ``folder`` and its sub-folders.
+    """Read the one axial CT volume in ``folder`` and its sub-folders, or of the files that it lists.
 
     Without ``series`` the volume must be the only one: localizers, dose pages, reports, reformats, other
     modalities and single slices are left aside, and thick slices (steps above 3 mm) when there is a finer
@@ -85,7 +86,7 @@ def read_dicom(
         holds no text of a header but the kernel: descriptions may name a patient.
     """
     headers, damaged = read_headers(folder)
-    if not headers and not damaged and any(is_archive(path) for path in folder.rglob("*") if path.is_file()):
+    if not headers and not damaged and any(map(is_archive, files_at(folder))):
         raise StudyError(
             "the folder holds an archive (a zip file or its like), no DICOM files. Unpack it there."
         )
@@ -118,7 +119,7 @@ def _refuse(faults: list[str]) -> None:
 
 
 def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
-    kinds = [_other_kind(header) for header in headers]
+    kinds = [other_kind(header) for header in headers]
     slices = [header for header, kind in zip(headers, kinds, strict=True) if not kind]
     if slices:
         return slices
@@ -132,7 +133,7 @@ def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
     )
 
 
-def _other_kind(header: Dataset) -> str:
+def other_kind(header: Dataset) -> str:
     """What a file is instead of an axial CT slice; empty for an axial CT slice."""
     modality, storage = str(header.get("Modality", "")), header.get("SOPClassUID", "")
     words = {word.strip().upper() for word in texts_of(header, "ImageType")}
