@@ -189,14 +189,23 @@ def export_virtual(
         Literal["development", "external"], typer.Option(help="Which of the paper's two hospitals.")
     ] = "development",
     chinese: Annotated[bool, typer.Option("--chinese", help="Table in GBK with Chinese headers.")] = False,
+    as_pacs: Annotated[
+        bool,
+        typer.Option("--as-pacs", help="As an archive exports them, without a study file: for radbook init."),
+    ] = False,
 ) -> None:
     """Write virtual patients as a hospital would hand them over: DICOM, ITK-SNAP masks, a DXA table."""
-    from helpers.virtual import VirtualSite
+    from helpers.virtual import VirtualSite, pacs
     from helpers.virtual.export import export_virtual
 
     protocol = REPOSITORY / "data" / "virtual" / "protocol.yml"
     with _readable_errors():
-        export_virtual(VirtualSite(protocol, role, patients, seed), out, patients, chinese)
+        site = VirtualSite(protocol, role, patients, seed)
+        if as_pacs:
+            pacs.export_as_pacs(site, out, patients)
+            typer.echo(f"{patients} virtual patients: {out}. Now: radbook init {out}")
+            return
+        export_virtual(site, out, patients, chinese)
         use = "radbook run" if role == "development" else "radbook apply BUNDLE"
         typer.echo(f"{patients} virtual patients: {out}. Now: {use} {out / 'study.yml'}")
 

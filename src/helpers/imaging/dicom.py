@@ -53,7 +53,7 @@ _NO_CONTRAST |= {"UNENHANCED", "ORAL", "无", "平扫"}
 
 
 def read_dicom(
-    folder: Path, series: str | None = None, secret: Callable[[str], str] | None = None
+    folder: Path, series: str | list[str] | None = None, secret: Callable[[str], str] | None = None
 ) -> tuple[sitk.Image, dict[str, str | float]]:
     """Read the one axial CT volume in ``folder`` and its sub-folders, or of the files that it lists.
 
@@ -65,8 +65,9 @@ def read_dicom(
     ----------
     folder : Path
         Slices in any order, under any name, compressed or not, beside anything else.
-    series : str, optional
-        Part of the wanted series' description, kernel or series UID; capitals do not matter.
+    series : str or list of str, optional
+        Part of the wanted series' description, kernel or series UID, or several parts of which it has any;
+        capitals do not matter.
     secret : callable, optional
         Makes of the patient number in the headers what may be compared and kept.
 
@@ -152,15 +153,16 @@ def other_kind(header: Dataset) -> str:
     return "" if abs(normal[2]) > 0.7 else "coronal or sagittal"
 
 
-def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
+def _choose(slices: list[Dataset], wanted: str | list[str] | None) -> list[Dataset]:
     """The one series that makes a volume, of those that match ``wanted``."""
     stacks = defaultdict(list)
     for header in slices:
         stacks[str(header.get("SeriesInstanceUID")), str(header.get("SeriesNumber"))].append(header)
     matching = [stack for stack in stacks.values() if _matches(stack[0], wanted)]
     if not matching:
+        told = wanted if isinstance(wanted, str) else "' or '".join(wanted)
         raise StudyError(
-            f"no axial CT series has '{wanted}' (key 'series' of the site) in its description, "
+            f"no axial CT series has '{told}' (key 'series' of the site) in its description, "
             f"kernel or UID. There are: {_listing(stacks.values())}."
         )
     volumes = [stack for stack in matching if slice_steps(stack).size] or matching
@@ -175,9 +177,10 @@ def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
     return volumes[0]
 
 
-def _matches(header: Dataset, wanted: str | None) -> bool:
-    texts = [*texts_of(header, "SeriesDescription"), *texts_of(header, "SeriesInstanceUID"), _kernel(header)]
-    return wanted is None or any(wanted.casefold() in text.casefold() for text in texts)
+def _matches(header: Dataset, wanted: str | list[str] | None) -> bool:
+    texts = [*texts_of(header, "SeriesDescription"), *texts_of(header, "SeriesInstanceUID"), kernel(header)]
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    return parts is None or any(part.casefold() in text.casefold() for part in parts for text in texts)
 
 
 def _listing(stacks: list[list[Dataset]]) -> str:
@@ -187,12 +190,13 @@ def _listing(stacks: list[list[Dataset]]) -> str:
         parts = [f"{len(stack)} slice(s)"]
         parts += [f"every {np.median(slice_steps(stack)):.4g} mm"] if slice_steps(stack).size else []
         parts += [f"{size:.4g} mm thick" for size in numbers_of(stack[0], "SliceThickness")]
-        parts += [f"kernel {_kernel(stack[0])}"] if _kernel(stack[0]) else []
+        parts += [f"kernel {kernel(stack[0])}"] if kernel(stack[0]) else []
         described.append(", ".join(parts))
     return "; ".join(sorted(described))
 
 
-def _kernel(header: Dataset) -> str:
+def kernel(header: Dataset) -> str:
+    """The reconstruction kernel; empty where the header does not say."""
     return "/".join(texts_of(header, "ConvolutionKernel"))
 
 
@@ -228,7 +232,7 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
 
 def _mixed(stack: list[Dataset]) -> list[str]:
     """Signs in the headers that slices of several series were given one number."""
-    kernels = sorted({_kernel(header) for header in stack} - {""})
+    kernels = sorted({kernel(header) for header in stack} - {""})
     voltages = sorted({float(value) for header in stack for value in numbers_of(header, "KVP")})
     faults = []
     if len(kernels) > 1:
@@ -351,7 +355,7 @@ def _image(stack: list[Dataset], voxels: np.ndarray) -> sitk.Image:
 def _facts(stack: list[Dataset]) -> dict[str, str | float]:
     first = stack[0]
     names = [" ".join(texts_of(first, tag)) for tag in ("Manufacturer", "ManufacturerModelName")]
-    texts = {"scanner": " ".join(filter(None, names)), "kernel": _kernel(first), "contrast": _contrast(first)}
+    texts = {"scanner": " ".join(filter(None, names)), "kernel": kernel(first), "contrast": _contrast(first)}
     currents = np.concatenate([numbers_of(header, "XRayTubeCurrent") for header in stack])
     numbers = {
         "kvp": numbers_of(first, "KVP"),

@@ -15,8 +15,8 @@ import pandas as pd
 import pydicom
 
 from helpers.errors import StudyError
-from helpers.pages.identifiers import Identifier, days, folded
 from helpers.imaging.dicom_headers import files_at, is_dicom_place
+from helpers.pages.identifiers import Identifier, days, folded
 from helpers.patients.cells import read_cells, same_header
 from helpers.patients.own_ways import DAY_COLUMNS
 from helpers.study.patterns import filled, patient_path

@@ -1,4 +1,4 @@
-"""What a hospital writes in its own way, and its study file explains: codes of sex, order of dates, birthdays."""
+"""What a hospital writes in its own way: codes of sex, the order of day and month, birthdays for ages."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Site(Strict):
     ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them, or with a
     column of ``files`` in braces: a table, a row a patient, that says where files lie whose names follow no
     pattern. An image is a DICOM folder, a text file that lists DICOM files (``series``: what the description
-    of the wanted series holds), or a NIfTI, NRRD or MHA file.
+    of the wanted series holds, or several of which each patient has one), or a NIfTI, NRRD or MHA file.
     Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
@@ -95,7 +95,7 @@ class Site(Strict):
     table: CohortTable | None = None
     files: Path | None = None
     images: str | None = None
-    series: str | None = None
+    series: str | list[str] | None = None
     masks: Masks | None = None
     second_reader: Masks | None = None
     labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, Layer | Vertebra] = "layers"

@@ -317,8 +317,8 @@ def load_study(path: Path | str) -> Study:
         raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.", "setting")
     if still := _open_lines(yaml.compose(text)):
         raise StudyError(
-            f"'{shown}' leaves {len(still)} thing(s) open, written as \"?\": {'; '.join(still)}. Decide each: "
-            "the comment above its line says what to write there.",
+            f"'{shown}' leaves {len(still)} thing(s) open, written as \"?\": {'; '.join(still)}. Decide "
+            "each: the comment above its line says what to write there.",
             "setting",
         )
     try:

@@ -21,7 +21,7 @@ from helpers.virtual.patients import LATENT_COLUMNS, simulate_patients
 from helpers.virtual.shapes import Grid
 from helpers.virtual.tissue import paint_tissue
 
-_ONLOOKERS = {"export.py", "evidence.py"}  # do not change what is simulated
+_ONLOOKERS = {"export.py", "pacs.py", "evidence.py"}  # do not change what is simulated
 
 
 @dataclass(frozen=True)
