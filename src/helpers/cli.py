@@ -157,6 +157,19 @@ def apply(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder with images and tables, as they came.")],
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Of comments and summary.")] = "en",
+    again: Annotated[bool, typer.Option("--again", help="Write a study file anew that is there.")] = False,
+) -> None:
+    """Look through a hospital's folder and write its study file, each guess with its evidence."""
+    from helpers.commands.init import init_study
+
+    with _readable_errors():
+        typer.echo(init_study(folder, language, again))
+
+
+@app.command()
 def check(
     study: Annotated[Path, typer.Argument(help="Study file.")],
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,

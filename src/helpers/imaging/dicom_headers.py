@@ -105,7 +105,7 @@ def is_dicom(path: Path) -> bool:
     return head[128:] == b"DICM" or bare or path.suffix.lower() == ".dcm"
 
 
-def read_header(path: Path, known: dict[tuple, DataElement]) -> Dataset | None:
+def read_header(path: Path, known: dict[tuple, DataElement], more: tuple[str, ...] = ()) -> Dataset | None:
     """What this project needs of a header, without values that make no sense; None when nothing can be read.
 
     Its attribute ``pixels_at`` is the place in the file where the pixels begin, if there are any.
@@ -115,12 +115,14 @@ def read_header(path: Path, known: dict[tuple, DataElement]) -> Dataset | None:
     path : Path
     known : dict
         Values of other slices: the same bytes mean the same, and are made sense of once a series.
+    more : tuple of str
+        Further tags that are wanted.
     """
     with warnings.catch_warnings(action="ignore"):  # they quote the header
         try:
             with path.open("rb") as file:
                 header = pydicom.dcmread(
-                    file, force=True, stop_before_pixels=True, specific_tags=_HEADER_TAGS
+                    file, force=True, stop_before_pixels=True, specific_tags=[*_HEADER_TAGS, *more]
                 )
                 header.pixels_at = file.tell()
         except Exception:  # a damaged file can raise nearly anything

@@ -315,7 +315,7 @@ def load_study(path: Path | str) -> Study:
         raise StudyError(f"'{shown}' is not valid YAML: {' '.join(str(error).split())}", "setting") from error
     if not isinstance(content, dict):
         raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.", "setting")
-    if still := _open_lines(yaml.compose(text)):
+    if still := open_lines(yaml.compose(text)):
         raise StudyError(
             f"'{shown}' leaves {len(still)} thing(s) open, written as \"?\": {'; '.join(still)}. Decide "
             "each: the comment above its line says what to write there.",
@@ -331,13 +331,13 @@ def load_study(path: Path | str) -> Study:
         raise StudyError(_explain(shown, error), "setting") from None
 
 
-def _open_lines(node: yaml.Node, key: str = "") -> list[str]:
+def open_lines(node: yaml.Node, key: str = "") -> list[str]:
     """Line and key of every value that nobody has decided."""
     if isinstance(node, yaml.ScalarNode):
         return [f"line {node.start_mark.line + 1} ({key})"] if node.value == OPEN else []
     if isinstance(node, yaml.MappingNode):
-        return [place for name, value in node.value for place in _open_lines(value, str(name.value))]
-    return [place for value in node.value for place in _open_lines(value, key)]
+        return [place for name, value in node.value for place in open_lines(value, str(name.value))]
+    return [place for value in node.value for place in open_lines(value, key)]
 
 
 def _explain(shown: Path | str, error: ValidationError) -> str:

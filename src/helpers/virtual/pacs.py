@@ -5,6 +5,7 @@ Nothing here is laid out for this project; ``radbook init`` has to find its way.
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def _series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> l
 
 def _other(plain: Dataset, number: int, description: str, **tags: object) -> Dataset:
     """Header of another series of the same examination."""
-    header = Dataset(plain)
+    header = copy.deepcopy(plain)
     header.SeriesNumber, header.SeriesDescription = number, description
     header.SeriesInstanceUID = generate_uid(entropy_srcs=[plain.SeriesInstanceUID, str(number)])
     for tag, value in tags.items():
