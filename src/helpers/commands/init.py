@@ -15,7 +15,7 @@ from helpers.intake.words import Language, say
 from helpers.intake.written import write_study
 from helpers.study.study_file import open_lines
 
-_COUNTED = ["complete", "no_image", "no_region", "no_age", "no_sex", "no_t_score", "second"]
+_COUNTED = ["excluded", "complete", "no_image", "no_region", "no_age", "no_sex", "no_t_score", "second"]
 _ALWAYS = {"complete"}
 _LEFT = ["images_left", "rows_unclear"]
 
@@ -44,8 +44,8 @@ def init_study(folder: Path, language: Language = "en", again: bool = False) -> 
     """
     if (folder / STUDY_FILE).exists() and not again:
         raise StudyError(
-            f"'{STUDY_FILE}' is there already, and may hold your decisions. With --again it is written anew, and "
-            f"the old one kept as {STUDY_FILE}.before.",
+            f"'{STUDY_FILE}' is there already, and may hold your decisions. With --again it is written anew, "
+            f"and the old one kept as {STUDY_FILE}.before.",
             "setting",
         )
     found = survey(look_around(folder))

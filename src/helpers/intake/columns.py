@@ -22,8 +22,8 @@ _SITES = {
     "t_score_femoral_neck": r"股骨颈|颈|neck|(?<![a-z])fn(?![a-z])|^ggj",
     "t_score_total_hip": r"全髋|髋|hip|(?<![a-z])th(?![a-z])|^qk|^kb",
 }
-_OTHER_SITES = r"前臂|桡骨|尺骨|forearm|radius|wrist|转子|troch|ward|三角|全身|wholebody|(?<![a-z0-9])l[1-5](?![-~–至l0-9])"  # noqa: RUF001
-_LOWEST = r"min|lowest|最低"
+_OTHER_SITES = "前臂|桡骨|尺骨|forearm|radius|wrist|转子|troch|ward|三角|全身|wholebody"
+_OTHER_SITES += r"|(?<![a-z0-9])l[1-5](?![-~–至l0-9])"  # noqa: RUF001
 HEADERS = {
     "patient_id": r"^(p?id|pid|mrn|(patient|study|subject|case|image)[-_]?(id|no|num|number|code)?\.?)$|seqn"
     r"|(患者|病人|受试者|研究|影像|检查|放射|ct|住院|门诊|病历|病案|登记)(编?号|id|号码)|^编号$|^(hzbh|zyh|blh|bah|yxh|jch|cth|mzh|djh)$"
@@ -31,7 +31,8 @@ HEADERS = {
     "sex": r"sex|gender|gendr|性别|^xb|xingbie",
     "age": r"(^|[^a-z])age|ageyr|年龄|岁|^nl$|nianling",
     "birth_date": r"birth|born|dob|出生|生日|^csrq|^csny",
-    "ct_date": r"((?<![a-z])ct|胸|扫描|scan|chest).*(日期|时间|date|day|rq)|(date|day).*((?<![a-z])ct|scan)|^ctrq",
+    "ct_date": r"((?<![a-z])ct|胸|扫描|scan|chest).*(日期|时间|date|day|rq)"
+    r"|(date|day).*((?<![a-z])ct|scan)|^ctrq",
     "dxa_date": r"(dxa|dexa|骨密度|bmd|双能|gmd).*(日期|时间|date|day|rq)|(date|day).*(dxa|dexa|bmd)|^gmdrq",
     "interval_days": r"间隔|interval|相隔|daysct|daysbetween|天数",
     "scanner": r"扫描仪|机型|ct设备|scanner|ctmodel",
@@ -47,7 +48,7 @@ _WORDS_OF_SEX = {"male": r"(?<!fe)(?:male|m|男|man)", "female": r"(?:female|f|�
 
 
 def recognised(table: pd.DataFrame) -> dict[str, Guess]:
-    """Our columns that the table has, as far as header and content tell; the patient number is not among them.
+    """Our columns that the table has, as far as header and content tell; without the patient number.
 
     Parameters
     ----------

@@ -157,7 +157,7 @@ def _kind(cells: pd.DataFrame) -> str:
 
 
 def _has_numbers(cells: pd.DataFrame) -> bool:
-    """Whether a table of points has a column that may be patient numbers: the same in two rows of a patient."""
+    """Whether a table of points has a column that may be patient numbers, with two rows a patient."""
     return bool(number_columns(cells, 2))
 
 

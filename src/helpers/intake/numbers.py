@@ -14,10 +14,10 @@ _ENDINGS = (".nii.gz", ".mrk.json", ".csv.gz", ".seg.nrrd")
 # What names of files say beside the number.
 _WORDS = set(
     "ct mr image images img scan chest thorax lung bone axial plain series mask masks msk seg segmentation "
-    "segmentations label labels labelmap roi region regions vert vertebra vertebrae body bodies spine point points "
-    "mark marks marker markers markups fiducial fiducials reader r observer rater first second final new copy sub "
-    "subreg trabecular drawn draw contour contours rtstruct rt struct dcm dicom export data t l th f case "
-    "图像 影像 标注 标记 标记点 勾画 分割 掩膜 椎体 胸部 平扫".split()
+    "segmentations label labels labelmap roi region regions vert vertebra vertebrae body bodies spine point "
+    "points mark marks marker markers markups fiducial fiducials reader r observer rater first second final "
+    "new copy sub subreg trabecular drawn draw contour contours rtstruct rt struct dcm dicom export data t l "
+    "th f case 图像 影像 标注 标记 标记点 勾画 分割 掩膜 椎体 胸部 平扫".split()
 )
 _OTHER_WORDS = re.compile(r"((th?-?12|l-?1)+|(r|reader|observer|rater|v|label|医师|读者)\d)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s_.\-]+")
@@ -61,8 +61,8 @@ def named(path: PurePath, known: Container[str] = ()) -> Named | None:
     path : PurePath
         From the folder that is looked through.
     known : container of str
-        Numbers of patients (`bare`): a part that holds one of them comes first, such as the folder of a patient
-        before the day in a file's name.
+        Numbers of patients (`bare`): a part that holds one of them comes first, such as the folder of a
+        patient before the day in a file's name.
     """
     parts = [*path.parts]
     ending = next((end for end in _ENDINGS if path.name.lower().endswith(end)), path.suffix)

@@ -18,7 +18,7 @@ from helpers.intake.numbers import bare, match, named
 from helpers.study.study_file import OPEN
 
 _SECOND = re.compile(
-    r"(reader|observer|rater|医师|读者|医生)[-_ ]?(2|b|ii|二)|second|(?<![a-z])r2(?!\d)|第二|(?<![a-z0-9])[-_]2(?![0-9])",
+    r"(reader|observer|rater|医师|读者|医生)[-_ ]?(2|b|ii|二)|second|(?<![a-z])r2(?!\d)|第二",
     re.IGNORECASE,
 )
 _BODIES = re.compile(r"bod(y|ies)|subreg|corpus|corpora|椎体体", re.IGNORECASE)
@@ -160,7 +160,7 @@ def _readers(regions: Regions, groups: list[Group], rows: list[str], bodies: boo
 
 
 def _shown(group: Group) -> str:
-    """The parts of a group's paths that all of its files share, and how many there are: the rest may be names."""
+    """The parts of a group's paths that all of its files share, and their number: others may be names."""
     paths = [path.parts for path in group.files.values()]
     ending = "".join(PurePath(group.pattern).suffixes[-2:])
     if len(paths) < 2:

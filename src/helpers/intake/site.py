@@ -1,4 +1,4 @@
-"""One hospital's part of a folder: its table, whose images and regions belong to which row, what is left over."""
+"""One hospital's part of a folder: its table, images and regions of each row, and what is left over."""
 
 from __future__ import annotations
 
@@ -92,9 +92,10 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     marks, unnamed = grouped(contents.marks, known)
     export = sort_dicom(top / path for path in contents.dicom)
     images = {number: path for group in volumes["image"] for number, path in group.files.items()}
-    others = [*images, *(one for group in [*volumes["mask"], *marks] for one in group.files)]
     export = _by_folders_where_better(export, contents, known, found)
-    _choose_numbers(found, [person.number for person in export.people.values()], others)
+    people = [person.number for person in export.people.values()]
+    others = [[*group.files] for group in [*volumes["mask"], *marks]]
+    _choose_numbers(found, [people, [*images], *others])
     matched = _place_images(found, export, images, top)
     regions = _regions(found, volumes["mask"], marks, export, contents)
     found.keys |= regions.keys
@@ -126,18 +127,29 @@ def _by_folders_where_better(export: Export, contents: Contents, known: set[str]
     )
 
 
-def _choose_numbers(found: Found, people: list[str], others: list[str]) -> None:
-    """The column of the patient numbers: the one whose numbers are those of the images."""
-    images = [*dict.fromkeys([*people, *others])]
+def _choose_numbers(found: Found, kinds: list[list[str]]) -> None:
+    """The column of the patient numbers: the one whose numbers are those of the files.
+
+    Parameters
+    ----------
+    found : Found
+    kinds : list of list of str
+        Numbers by kind of file: DICOM, images, masks, points.
+    """
+    kinds = [numbers for numbers in kinds if numbers]
     if found.table is None:
-        found.rows = [*{same_number(number): number for number in images}.values()]
+        found.rows = [*{same_number(number): number for numbers in kinds for number in numbers}.values()]
         return
     tried = {
-        header: match(columns.column(found.table.cells, header), images)
+        header: max(
+            (match(columns.column(found.table.cells, header), numbers) for numbers in kinds),
+            key=lambda one: len(one.pairs),
+            default=None,
+        )
         for header in number_columns(found.table.cells)
     }
     named = [header for header in tried if _is_number_header(header)]
-    guess = _by_header(named) if not images else _by_images(tried, named)
+    guess = _by_files(tried, named) if kinds else _by_header(named)
     found.ours["patient_id"] = guess
     if guess.value != OPEN:
         numbers = columns.column(found.table.cells, guess.value)
@@ -156,7 +168,7 @@ def _by_header(named: list[str]) -> Guess:
     return Guess(OPEN, "open", (said("number_several", headers=", ".join(f"'{one}'" for one in named)),))
 
 
-def _by_images(tried: dict[str, Matches], named: list[str]) -> Guess:
+def _by_files(tried: dict[str, Matches], named: list[str]) -> Guess:
     most = max((len(one.pairs) for one in tried.values()), default=0)
     if not most:
         return Guess(
@@ -355,21 +367,33 @@ def _note_leftovers(
 
 def _count(found: Found) -> None:
     """How many patients have what."""
-    rows = set(found.rows)
+    excluded = _excluded(found)
+    rows = set(found.rows) - excluded
     regions = set().union(*(found.files.get(name, {}) for name in ("mask", "mask_T12", "points")))
     images = set(found.files.get("image", {}))
     filled = {name: rows_with(found, names) for name, names in _NEEDED.items()}
     complete = rows & images & regions & filled["age"] & filled["sex"] & filled["t_score"]
     found.tally |= {
-        "rows": len(rows),
+        "rows": len(found.rows),
+        "excluded": len(excluded),
         "no_image": len(rows - images),
-        "no_region": len(images - regions),
+        "no_region": len((images & rows) - regions),
         "no_age": len(rows - filled["age"]),
         "no_sex": len(rows - filled["sex"]),
         "no_t_score": len(rows - filled["t_score"]),
         "second": len(found.files.get("mask_2", {})),
         "complete": len(complete),
     }
+
+
+def _excluded(found: Found) -> set[str]:
+    """Patient numbers of the rows that the table itself excludes."""
+    number, header = found.ours.get("patient_id"), found.ours.get("exclusion")
+    if number is None or header is None or OPEN in (number.value, header.value):
+        return set()
+    reasons = cells.values(columns.column(found.table.cells, header.value), "exclusion")
+    numbers = cells.values(columns.column(found.table.cells, number.value), "patient_id")
+    return set(numbers[reasons != ""])
 
 
 _NEEDED = {"age": ("age", "birth_date"), "sex": ("sex",), "t_score": _T_SCORES}

@@ -135,7 +135,7 @@ def _features(found: Found, contents: Contents) -> None:
 
 
 def _note_centres(found: Found) -> None:
-    """A note where one table has patients of several hospitals: a person says who develops and who validates."""
+    """A note where one table has patients of several hospitals: a person says who develops."""
     for header in found.table.cells if found.table else ():
         texts = columns.column(found.table.cells, header)
         counts = texts[texts != ""].value_counts()

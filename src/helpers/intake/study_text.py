@@ -48,9 +48,17 @@ class Lines:
     def guess(self, key: str, guess: Guess, depth: int) -> None:
         """A key and its value, below how sure it is and why."""
         before = f"{how_sure(guess.sure, self.language)}: "
+        line = f"{'  ' * depth}{key}: {written(guess.value)}   # {before}{self._only(guess)}"
+        if self._only(guess) and len(line) <= _WIDTH:
+            self.lines.append(line)
+            return
         for place, reason in enumerate(guess.why):
             self.comment(reason, depth, before if place == 0 else "")
         self.value(key, guess.value, depth)
+
+    def _only(self, guess: Guess) -> str:
+        """The one reason of a guess that is not open, which may stand behind the value."""
+        return say(guess.why[0], self.language) if len(guess.why) == 1 and guess.sure != "open" else ""
 
 
 def written(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What ``radbook init`` writes into the folder: the study file, the settings, and where each patient's files lie."""
+"""What ``radbook init`` writes into a folder: study file, settings, and where each patient's files lie."""
 
 from __future__ import annotations
 

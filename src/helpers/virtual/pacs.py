@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from tqdm import tqdm
 
+from helpers.study.places import made_folder
 from helpers.study.spreadsheets import write_excel
 from helpers.virtual import VirtualSite
 from helpers.virtual.export import CHINESE, chinese_table, first_patients, series_header, slice_header
@@ -49,8 +51,7 @@ def export_as_pacs(site: VirtualSite, out: Path, n: int) -> None:
         person = people.loc[patient_id].rename(_number(patient_id))
         series = _series(image, site.scanner(patient_id), person, site.seed)
         copies = ["EXPORT", "EXPORT2"] if place % _DOUBLED_EVERY == 0 else ["EXPORT"]
-        for copy in copies:
-            _write(series, out / copy / f"PA{place:06d}" / "ST000000")
+        _write(series, [out / export / f"PA{place:06d}" / "ST000000" for export in copies])
         _write_points(mask, out / "标记点" / f"{int(person.name)}_T12L1.mrk.json")
     write_excel(out / "骨密度登记表.xlsx", _table(table, site.seed))
 
@@ -60,7 +61,7 @@ def _number(patient_id: str) -> str:
     return f"{20000 + int(patient_id[1:]):08d}"
 
 
-def _series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> list[list[Dataset]]:
+def _series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> list[Iterable[Dataset]]:
     """Slices with pixels of everything that the archive holds of one patient."""
     plain = series_header(image, scanner, person, seed)
     voxels = sitk.GetArrayFromImage(image)
@@ -91,19 +92,20 @@ def _other(plain: Dataset, number: int, description: str, **tags: object) -> Dat
     return header
 
 
-def _slices(header: Dataset, corners: list[tuple], voxels: np.ndarray) -> list[Dataset]:
-    """The top slice first."""
-    order = enumerate(reversed(range(len(voxels))), start=1)
-    return [slice_header(header, number, corners[k], voxels[k]) for number, k in order]
+def _slices(header: Dataset, corners: list[tuple], voxels: np.ndarray) -> Iterator[Dataset]:
+    """The top slice first; each must be written before the next is made: they share their header."""
+    for number, k in enumerate(reversed(range(len(voxels))), start=1):
+        yield slice_header(header, number, corners[k], voxels[k])
 
 
-def _write(series: list[list[Dataset]], folder: Path) -> None:
+def _write(series: list[Iterable[Dataset]], folders: list[Path]) -> None:
+    """Write all series of a patient into each of the folders."""
     for place, slices in enumerate(series):
-        own = folder / f"SE{place:06d}"
-        own.mkdir(parents=True)
+        own = [made_folder(folder / f"SE{place:06d}") for folder in folders]
         for number, header in enumerate(slices):
             header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
-            header.save_as(own / f"IM{number:06d}", enforce_file_format=True)
+            for folder in own:
+                header.save_as(folder / f"IM{number:06d}", enforce_file_format=True)
 
 
 def _write_points(mask: sitk.Image, file: Path) -> None:
