@@ -17,6 +17,7 @@ from helpers.study.study_file import open_lines
 
 _COUNTED = ["excluded", "complete", "no_image", "no_region", "no_age", "no_sex", "no_t_score", "second"]
 _ALWAYS = {"complete"}
+_OF_TABLES = {"complete", "no_age", "no_sex", "no_t_score"}
 _LEFT = ["images_left", "rows_unclear"]
 
 
@@ -67,6 +68,8 @@ def _of_site(site: Found, language: Language) -> list[str]:
     lines = [say(said(head, name=name, rows=site.tally["rows"]), language)]
     for key in [*_COUNTED, *_LEFT]:
         count = site.tally.get(key, 0)
+        if site.table is None and key in _OF_TABLES:
+            continue
         if count or key in _ALWAYS:
             lines.append("  " + say(said(f"sum_{key}", n=count), language))
     shown = [note for note in site.notes if note.key not in ("columns_left",)]

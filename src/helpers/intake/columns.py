@@ -23,7 +23,7 @@ _SITES = {
     "t_score_total_hip": r"全髋|髋|hip|(?<![a-z])th(?![a-z])|^qk|^kb",
 }
 _OTHER_SITES = "前臂|桡骨|尺骨|forearm|radius|wrist|转子|troch|ward|三角|全身|wholebody"
-_OTHER_SITES += r"|(?<![a-z0-9])l[1-5](?![-~–至l0-9])"  # noqa: RUF001
+_OTHER_SITES += r"|(?<![a-z0-9~–至-])l[1-5](?![-~–至l0-9])"  # noqa: RUF001
 HEADERS = {
     "patient_id": r"^(p?id|pid|mrn|(patient|study|subject|case|image)[-_]?(id|no|num|number|code)?\.?)$|seqn"
     r"|(患者|病人|受试者|研究|影像|检查|放射|ct|住院|门诊|病历|病案|登记)(编?号|id|号码)|^编号$|^(hzbh|zyh|blh|bah|yxh|jch|cth|mzh|djh)$"

@@ -90,7 +90,7 @@ def numbering(contents: list[Content]) -> Guess:
             return Guess(name, "sure", (said("labels_named", name=name, **many),))
     if _between(masks, _VERSION_1) and max(labels) > _LAST_OF_VERSE:
         return Guess(_VERSION_1, "likely", (said("labels_version_1", **many),))
-    if len(labels) == 2 and (meant := _two(masks, labels)):
+    if labels == [1, 2] and (meant := _two(masks, labels)):
         return Guess(meant, "likely", (said("labels_two", **many),))
     return Guess(OPEN, "open", (said("labels_unknown", **many), said("labels_todo")))
 
