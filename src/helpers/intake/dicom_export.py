@@ -178,10 +178,11 @@ def place_of(person: Person, volumes: list[Series], owners: dict[Path, set[str]]
     wanted = [path for one in volumes for path in one.files.values()]
     folder = Path(os.path.commonpath([path.parent for path in wanted]))
     own = {same_number(person.number)}
-    everything = {id(one) for one in person.volumes()} == {id(one) for one in volumes}
-    inside = [path for path in person.files if path.is_relative_to(folder)]
+    chosen = {id(one) for one in volumes}
+    unwanted = [p for one in person.volumes() if id(one) not in chosen for p in one.files.values()]
     # Copies elsewhere are no loss; series left out on purpose must not lie in the folder.
-    return folder if owners.get(folder) == own and everything and len(inside) >= len(wanted) else wanted
+    alone = not any(path.is_relative_to(folder) for path in unwanted)
+    return folder if owners.get(folder) == own and alone else wanted
 
 
 def owners_of(export: Export, top: Path) -> dict[Path, set[str]]:
