@@ -1,4 +1,4 @@
-"""`radbook init` writes a study file that check accepts after a few decisions, and lets no number or name out."""
+"""`radbook init` writes a study file that check accepts after few decisions, and lets nobody's name out."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which patient a file or a row is: found through zeros, case and words, and never where two could be meant."""
+"""Whose a file or row is: seen through zeros, case and words, and never guessed where two could be meant."""
 
 from pathlib import PurePosixPath
 
@@ -25,6 +25,16 @@ def test_the_number_is_what_the_last_speaking_part_of_a_path_says(path, pattern,
 def test_a_known_number_comes_before_a_day_in_the_file_s_name():
     found = named(PurePosixPath("0017/20240301_mask.nii.gz"), {"17"})
     assert found.number == "0017" and found.pattern == "{patient_id}/20240301_mask.nii.gz"
+
+
+def test_a_known_number_beside_a_name_is_found_unless_it_is_too_short_to_mean_anything():
+    assert named(PurePosixPath("roi/张三_0020001.nii.gz"), {"20001"}) == (
+        "roi/{patient_id}.nii.gz",
+        "0020001",
+    )
+    assert named(PurePosixPath("roi/张三20001.nii.gz"), {"20001"}).number == "20001"
+    assert named(PurePosixPath("roi/Li_1.nii.gz"), {"1"}).number == "Li_1"
+    assert named(PurePosixPath("roi/20001_20002.nii.gz"), {"20001", "20002"}).number == "20001_20002"
 
 
 def test_names_without_a_digit_say_nobody():

@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from odd_folders import NUMBERS, write_ct, write_masks, write_table
+import SimpleITK as sitk
+from odd_folders import NUMBERS, SCAN, write_ct, write_masks, write_table
 
 from helpers.intake.folder import look_around
 from helpers.intake.sites import survey
@@ -195,3 +196,28 @@ def test_ready_features_instead_of_images(tmp_path):
     site = only_site(tmp_path)
     assert values(site)["features"] == {"path": "features.csv", "patient_id": "ID"}
     assert not {"images", "masks"} & set(site.keys)
+
+
+def test_images_numbered_as_the_rows_are_counted_are_left_to_a_person(tmp_path):
+    write_table(tmp_path / "dxa.csv", 序号=range(1, 9))
+    write_ct(tmp_path / "ct", [str(number) for number in range(1, 9)])
+    assert only_site(tmp_path).ours["patient_id"].why[0].key == "number_running"
+
+
+def test_images_of_two_kinds_are_left_to_a_person(tmp_path):
+    write_table(tmp_path / "dxa.csv")
+    write_ct(tmp_path / "ct")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for number in NUMBERS:
+            sitk.WriteImage(SCAN.image * 0 - 1000, tmp_path / folder / f"{number}.nii.gz")
+    assert only_site(tmp_path).keys["images"].why[0].key == "images_several"
+
+
+def test_masks_of_nobody_are_counted_and_not_taken(tmp_path):
+    write_table(tmp_path / "dxa.csv")
+    write_ct(tmp_path / "ct")
+    write_masks(tmp_path / "roi", [f"{number}.nii.gz" for number in NUMBERS])
+    write_masks(tmp_path / "old", ["X99.nii.gz"])
+    site = only_site(tmp_path)
+    assert values(site)["masks"] == "{mask}" and "regions_of_nobody" in notes(site)

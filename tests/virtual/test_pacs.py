@@ -1,4 +1,4 @@
-"""An archive's export holds the same patients as the plain one, under names that say nothing, among other series."""
+"""An archive's export holds the plain one's patients, under names that say nothing, among other series."""
 
 import json
 

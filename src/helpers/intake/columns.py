@@ -15,7 +15,7 @@ from helpers.study.study_file import OPEN
 
 _MOST = 0.8  # share of the filled cells that must read as what the header says
 # Headers in small letters without blanks: English, Chinese, abbreviated pinyin.
-_T = r"(?<![a-z])t(?![a-z0-9])|t[-_]?(score|scores|值|评分|分数|分)|(?<=[a-z])tz$"
+_T = r"(?<![a-z])t(?![a-z0-9])|t[-_]?scores?|(?<!c)t[-_]?(值|评分|分数)|(?<=[a-z])tz$"  # CT值 are HU
 _NOT_T = r"(?<![a-z])z(?![a-z0-9])|z[-_]?(score|值|评分)|bmd|bmc|骨密度值?\(?g|g/cm|骨矿|area|面积"
 _SITES = {
     "t_score_lumbar": r"腰|lumbar|spine|(?<![a-z])ls|l[12][-~–至]?l?4|^yz",  # noqa: RUF001
@@ -36,7 +36,7 @@ HEADERS = {
     "dxa_date": r"(dxa|dexa|骨密度|bmd|双能|gmd).*(日期|时间|date|day|rq)|(date|day).*(dxa|dexa|bmd)|^gmdrq",
     "interval_days": r"间隔|interval|相隔|daysct|daysbetween|天数",
     "scanner": r"扫描仪|机型|ct设备|scanner|ctmodel",
-    "exclusion": r"排除|exclu",
+    "exclusion": r"排除(?!者|人|医)|exclu",
     "fracture": r"骨折|fractur",
     "contrast": r"增强|contrast",
 }

@@ -20,11 +20,12 @@ _WORDS = set(
     "th f case 图像 影像 标注 标记 标记点 勾画 分割 掩膜 椎体 胸部 平扫".split()
 )
 _OTHER_WORDS = re.compile(r"((th?-?12|l-?1)+|(r|reader|observer|rater|v|label|医师|读者)\d)", re.IGNORECASE)
+_LEAST_TOKEN = 4  # characters of a number beside other words: shorter ones stand there by chance
 _BETWEEN = re.compile(r"[\s_.\-]+")
 
 
 class Named(NamedTuple):
-    """A file's path with braces where the patient number stands, and the number."""
+    """A file's path with braces where the patient is named, and the patient's number."""
 
     pattern: str
     number: str
@@ -67,12 +68,22 @@ def named(path: PurePath, known: Container[str] = ()) -> Named | None:
     parts = [*path.parts]
     ending = next((end for end in _ENDINGS if path.name.lower().endswith(end)), path.suffix)
     texts = [*parts[:-1], parts[-1][: len(parts[-1]) - len(ending)]]
-    numbers = [*filter(None, map(_number_in, reversed(texts)))]
-    number = next((one for one in numbers if bare(one) in known), next(iter(numbers), ""))
-    if not number:
+    wholes = [*filter(None, map(_number_in, reversed(texts)))]
+    whole = next((one for one in wholes if _known_in(one, known)), next(iter(wholes), ""))
+    if not whole:
         return None
-    bounded = re.compile(rf"(?<![^\W_]){re.escape(number)}(?![^\W_])")
-    return Named("/".join(bounded.sub("{patient_id}", part) for part in parts), number)
+    bounded = re.compile(rf"(?<![^\W_]){re.escape(whole)}(?![^\W_])")
+    pattern = "/".join(bounded.sub("{patient_id}", part) for part in parts)
+    return Named(pattern, _known_in(whole, known) or whole)
+
+
+def _known_in(text: str, known: Container[str]) -> str:
+    """A known patient's number that a name is, or holds beside another name; empty where that is unsure."""
+    if bare(text) in known:
+        return text
+    tokens = {token for token in re.findall(r"[A-Za-z0-9]+", text) if len(token) >= _LEAST_TOKEN}
+    hits = [token for token in tokens if same_number(token) in known]
+    return hits[0] if len(hits) == 1 else ""
 
 
 def _number_in(text: str) -> str:

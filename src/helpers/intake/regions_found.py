@@ -100,19 +100,25 @@ def find_regions(masks: list[Group], marks: list[Group], rows: list[str], top: P
         Where the paths start.
     """
     regions = Regions()
+    left = [group for group in [*masks, *marks] if group not in of_somebody([*masks, *marks], rows)]
+    masks, marks = ([group for group in groups if group not in left] for groups in (masks, marks))
+    if left:
+        regions.notes.append(said("regions_of_nobody", n=sum(len(group.files) for group in left)))
     bodies = [group for group in masks if _BODIES.search(group.pattern)]
     first = [group for group in masks if group not in bodies]
     if pair := _pair(first):
         regions.files |= {f"mask_{v}": _by_row(group, rows) for v, group in pair.items()}
         value = {v: f"{{mask_{v}}}" for v in pair}
-        regions.keys["masks"] = Guess(value, "sure", (said("masks_pair", n=len(pair["T12"].files)),))
+        regions.keys["masks"] = Guess(value, "sure", (said("masks_pair", n=len(regions.files["mask_T12"])),))
         regions.keys["erode_mm"] = _shrinking(bool(bodies), whole=False)
     elif first:
         _readers(regions, first, rows, bool(bodies))
     if bodies and "masks" in regions.keys:
         chosen = max(bodies, key=lambda group: len(group.files))
         regions.files["bodies"] = _by_row(chosen, rows)
-        regions.keys["bodies"] = Guess("{bodies}", "likely", (said("bodies", n=len(chosen.files)),))
+        regions.keys["bodies"] = Guess(
+            "{bodies}", "likely", (said("bodies", n=len(regions.files["bodies"])),)
+        )
     _points(regions, marks, rows, top)
     return regions
 
@@ -138,14 +144,14 @@ def _readers(regions: Regions, groups: list[Group], rows: list[str], bodies: boo
     second = [group for group in groups if _SECOND.search(group.pattern)]
     others = [group for group in groups if group not in second]
     if len(groups) > 2 or len(others) > 1 or not others:
-        patterns = "; ".join(_shown(group) for group in groups[:6])
+        patterns = "; ".join(shown(group) for group in groups[:6])
         regions.keys["masks"] = Guess(
             OPEN, "open", (said("masks_several", n=len(groups), patterns=patterns),)
         )
         return
     (first,) = others
     regions.files["mask"] = _by_row(first, rows)
-    regions.keys["masks"] = Guess("{mask}", "sure", (said("masks_one", n=len(first.files)),))
+    regions.keys["masks"] = Guess("{mask}", "sure", (said("masks_one", n=len(regions.files["mask"])),))
     regions.keys["labels"] = numbering(first.contents)
     if regions.keys["labels"].value != "layers":
         whole = regions.keys["labels"].value == "totalsegmentator"
@@ -153,13 +159,13 @@ def _readers(regions: Regions, groups: list[Group], rows: list[str], bodies: boo
     if second:
         regions.files["mask_2"] = _by_row(second[0], rows)
         regions.keys["second_reader"] = Guess(
-            "{mask_2}", "sure", (said("masks_second", n=len(second[0].files)),)
+            "{mask_2}", "sure", (said("masks_second", n=len(regions.files["mask_2"])),)
         )
         if numbering(second[0].contents).value != regions.keys["labels"].value:
             regions.notes.append(said("readers_unlike"))
 
 
-def _shown(group: Group) -> str:
+def shown(group: Group) -> str:
     """The parts of a group's paths that all of its files share, and their number: others may be names."""
     paths = [path.parts for path in group.files.values()]
     ending = "".join(PurePath(group.pattern).suffixes[-2:])
@@ -181,7 +187,7 @@ def _points(regions: Regions, marks: list[Group], rows: list[str], top: Path) ->
     if not marks:
         return
     if len(marks) > 1:
-        patterns = "; ".join(_shown(group) for group in marks[:6])
+        patterns = "; ".join(shown(group) for group in marks[:6])
         regions.keys["points"] = Guess(
             OPEN, "open", (said("points_several", n=len(marks), patterns=patterns),)
         )
@@ -195,7 +201,9 @@ def _points(regions: Regions, marks: list[Group], rows: list[str], top: Path) ->
         return
     regions.files["points"] = _by_row(group, rows)
     sure = "sure" if named_both == len(opened) else "likely"
-    regions.keys["points"] = Guess("{points}", sure, (said("points_files", **counts),))
+    regions.keys["points"] = Guess(
+        "{points}", sure, (said("points_files", **counts | {"n": len(regions.files["points"])}),)
+    )
 
 
 def _names_in(path: Path) -> set[str]:
@@ -236,3 +244,8 @@ def number_of(path: PurePath, known: Container[str]) -> str:
     """The first part of a path, from the file upwards, that is a known patient's number; else empty."""
     found = named(path, known)
     return found.number if found and bare(found.number) in known else ""
+
+
+def of_somebody(groups: list[Group], rows: list[str]) -> list[Group]:
+    """Those groups of which a file is a patient's of the table."""
+    return [group for group in groups if match(rows, group.files).pairs]

@@ -14,12 +14,14 @@ from helpers.intake.folder import Contents, Table, number_columns
 from helpers.intake.guesses import Guess, Said, said
 from helpers.intake.numbers import Matches, bare, match
 from helpers.intake.regions_found import (
+    Group,
     Regions,
     drawn_kinds,
     find_regions,
     grouped,
     labels_of_names,
     number_of,
+    shown,
     sorted_volumes,
 )
 from helpers.patients import columns as cells
@@ -92,11 +94,14 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     marks, unnamed = grouped(contents.marks, known)
     export = sort_dicom(top / path for path in contents.dicom)
     images = {number: path for group in volumes["image"] for number, path in group.files.items()}
+    twice = _several_images(volumes["image"], export)
     export = _by_folders_where_better(export, contents, known, found)
     people = [person.number for person in export.people.values()]
     others = [[*group.files] for group in [*volumes["mask"], *marks]]
     _choose_numbers(found, [people, [*images], *others])
     matched = _place_images(found, export, images, top)
+    if twice:
+        found.keys["images"] = twice
     regions = _regions(found, volumes["mask"], marks, export, contents)
     found.keys |= regions.keys
     found.files |= regions.files
@@ -111,7 +116,22 @@ def _all_numbers(table: Table | None) -> set[str]:
     if table is None:
         return set()
     texts = [columns.column(table.cells, header) for header in number_columns(table.cells)]
-    return {bare(text) for one in texts for text in one if text}
+    return {bare(text) for one in texts if not _is_running(one) for text in one if text}
+
+
+def _is_running(texts: pd.Series) -> bool:
+    """Whether a column counts the rows: 1, 2, 3 and so on."""
+    return sorted(texts) == sorted(str(number) for number in range(1, len(texts) + 1))
+
+
+def _several_images(groups: list[Group], export: Export) -> Guess | None:
+    """An open line where patients have images of several kinds, of which no name says which is meant."""
+    people = {bare(person.number) for person in export.people.values() if person.volumes()}
+    own = [people, *({bare(number) for number in group.files} for group in groups)]
+    if sum(map(len, own)) == len(set().union(*own)):
+        return None
+    patterns = "; ".join([*(["DICOM"] if people else []), *map(shown, groups[:6])])
+    return Guess(OPEN, "open", (said("images_several", patterns=patterns),))
 
 
 def _by_folders_where_better(export: Export, contents: Contents, known: set[str], found: Found) -> Export:
@@ -142,7 +162,7 @@ def _choose_numbers(found: Found, kinds: list[list[str]]) -> None:
         return
     tried = {
         header: max(
-            (match(columns.column(found.table.cells, header), numbers) for numbers in kinds),
+            (match(_numbers(found.table, header), numbers) for numbers in kinds),
             key=lambda one: len(one.pairs),
             default=None,
         )
@@ -150,10 +170,16 @@ def _choose_numbers(found: Found, kinds: list[list[str]]) -> None:
     }
     named = [header for header in tried if _is_number_header(header)]
     guess = _by_files(tried, named) if kinds else _by_header(named)
+    if guess.value in tried and guess.value not in named and _is_running(_numbers(found.table, guess.value)):
+        guess = Guess(OPEN, "open", (said("number_running", header=guess.value),))
     found.ours["patient_id"] = guess
     if guess.value != OPEN:
-        numbers = columns.column(found.table.cells, guess.value)
-        found.rows = [*dict.fromkeys(cells.values(numbers[numbers != ""], "patient_id"))]
+        found.rows = [*dict.fromkeys(filter(None, _numbers(found.table, guess.value)))]
+
+
+def _numbers(table: Table, header: str) -> pd.Series:
+    """The cells of a column, read as patient numbers."""
+    return cells.values(columns.column(table.cells, header), "patient_id")
 
 
 def _is_number_header(header: str) -> bool:
@@ -222,7 +248,7 @@ def _of_the_day(found: Found, row: str, person: Person) -> list[Series]:
     header = found.table and found.table.ours.get("ct_date")
     if len({one.day for one in volumes}) < 2 or not header or header.value == OPEN:
         return volumes
-    numbers = columns.column(found.table.cells, found.ours["patient_id"].value)
+    numbers = _numbers(found.table, found.ours["patient_id"].value)
     days = columns.column(found.table.cells, header.value)[numbers == row]
     wanted = {day.strftime("%Y%m%d") for day in map(spellings.date, days) if day}
     same_day = [one for one in volumes if one.day in wanted]
@@ -298,7 +324,7 @@ def _understand(found: Found, export: Export, matched: dict[str, Person]) -> Non
     found.ours |= found.table.ours
     cells_, header = found.table.cells, found.ours["patient_id"].value
     if header != OPEN:
-        numbers = cells.values(columns.column(cells_, header), "patient_id")
+        numbers = _numbers(found.table, header)
         seen = {row: person.sex.upper()[:1] for row, person in matched.items() if person.sex}
         seen = numbers.map(seen).where(lambda sexes: sexes.isin(["M", "F"]))
         if "sex" in found.ours and found.ours["sex"].value != OPEN:
@@ -392,8 +418,7 @@ def _excluded(found: Found) -> set[str]:
     if number is None or header is None or OPEN in (number.value, header.value):
         return set()
     reasons = cells.values(columns.column(found.table.cells, header.value), "exclusion")
-    numbers = cells.values(columns.column(found.table.cells, number.value), "patient_id")
-    return set(numbers[reasons != ""])
+    return set(_numbers(found.table, number.value)[reasons != ""])
 
 
 _NEEDED = {"age": ("age", "birth_date"), "sex": ("sex",), "t_score": _T_SCORES}
@@ -407,6 +432,6 @@ def rows_with(found: Found, names: tuple[str, ...]) -> set[str]:
     headers = [
         found.ours[name].value for name in names if name in found.ours and found.ours[name].value != OPEN
     ]
-    numbers = cells.values(columns.column(found.table.cells, number.value), "patient_id")
+    numbers = _numbers(found.table, number.value)
     has = [~cells.is_missing(columns.column(found.table.cells, header)) for header in headers]
     return set(numbers[pd.concat(has, axis=1).any(axis=1)]) if has else set()
