@@ -12,7 +12,8 @@ from helpers.intake import columns
 from helpers.intake.dicom_export import Export, Person, Series, owners_of, place_of, sort_dicom
 from helpers.intake.folder import Contents, Table, number_columns
 from helpers.intake.guesses import Guess, Said, said
-from helpers.intake.numbers import Matches, bare, match
+from helpers.intake.number_column import known_numbers, number_column, numbers_of
+from helpers.intake.numbers import bare, match
 from helpers.intake.regions_found import (
     Group,
     Regions,
@@ -26,7 +27,6 @@ from helpers.intake.regions_found import (
 )
 from helpers.patients import columns as cells
 from helpers.patients import spellings
-from helpers.patients.cells import same_header
 from helpers.study.pseudonyms import same_number
 from helpers.study.study_file import OPEN
 
@@ -88,7 +88,7 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
         Its table of patients, if it is known.
     """
     found, top = Found(name, table), contents.top
-    known = _all_numbers(table)
+    known = known_numbers(table)
     groups, nameless = grouped(contents.volumes, known)
     volumes = sorted_volumes(groups, top)
     marks, unnamed = grouped(contents.marks, known)
@@ -98,7 +98,7 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     export = _by_folders_where_better(export, contents, known, found)
     people = [person.number for person in export.people.values()]
     others = [[*group.files] for group in [*volumes["mask"], *marks]]
-    _choose_numbers(found, [people, [*images], *others])
+    _list_rows(found, [people, [*images], *others])
     matched = _place_images(found, export, images, top)
     if twice:
         found.keys["images"] = twice
@@ -112,16 +112,14 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     return found
 
 
-def _all_numbers(table: Table | None) -> set[str]:
-    if table is None:
-        return set()
-    texts = [columns.column(table.cells, header) for header in number_columns(table.cells)]
-    return {bare(text) for one in texts if not _is_running(one) for text in one if text}
-
-
-def _is_running(texts: pd.Series) -> bool:
-    """Whether a column counts the rows: 1, 2, 3 and so on."""
-    return sorted(texts) == sorted(str(number) for number in range(1, len(texts) + 1))
+def _list_rows(found: Found, kinds: list[list[str]]) -> None:
+    """The patients: those of the table, or without one those of the files, whose numbers come by kind."""
+    if found.table is None:
+        found.rows = [*{same_number(number): number for numbers in kinds for number in numbers}.values()]
+        return
+    guess = found.ours["patient_id"] = number_column(found.table, kinds)
+    if guess.value != OPEN:
+        found.rows = [*dict.fromkeys(filter(None, numbers_of(found.table, guess.value)))]
 
 
 def _several_images(groups: list[Group], export: Export) -> Guess | None:
@@ -145,70 +143,6 @@ def _by_folders_where_better(export: Export, contents: Contents, known: set[str]
     return sort_dicom(
         (top / path for path in contents.dicom), lambda path: number_of(path.relative_to(top), known)
     )
-
-
-def _choose_numbers(found: Found, kinds: list[list[str]]) -> None:
-    """The column of the patient numbers: the one whose numbers are those of the files.
-
-    Parameters
-    ----------
-    found : Found
-    kinds : list of list of str
-        Numbers by kind of file: DICOM, images, masks, points.
-    """
-    kinds = [numbers for numbers in kinds if numbers]
-    if found.table is None:
-        found.rows = [*{same_number(number): number for numbers in kinds for number in numbers}.values()]
-        return
-    tried = {
-        header: max(
-            (match(_numbers(found.table, header), numbers) for numbers in kinds),
-            key=lambda one: len(one.pairs),
-            default=None,
-        )
-        for header in number_columns(found.table.cells)
-    }
-    named = [header for header in tried if _is_number_header(header)]
-    guess = _by_files(tried, named) if kinds else _by_header(named)
-    if guess.value in tried and guess.value not in named and _is_running(_numbers(found.table, guess.value)):
-        guess = Guess(OPEN, "open", (said("number_running", header=guess.value),))
-    found.ours["patient_id"] = guess
-    if guess.value != OPEN:
-        found.rows = [*dict.fromkeys(filter(None, _numbers(found.table, guess.value)))]
-
-
-def _numbers(table: Table, header: str) -> pd.Series:
-    """The cells of a column, read as patient numbers."""
-    return cells.values(columns.column(table.cells, header), "patient_id")
-
-
-def _is_number_header(header: str) -> bool:
-    return bool(columns.re.search(columns.HEADERS["patient_id"], same_header(header)))
-
-
-def _by_header(named: list[str]) -> Guess:
-    if len(named) == 1:
-        return Guess(named[0], "likely", (said("number_by_header"),))
-    if not named:
-        return Guess(OPEN, "open", (said("number_none"),))
-    return Guess(OPEN, "open", (said("number_several", headers=", ".join(f"'{one}'" for one in named)),))
-
-
-def _by_files(tried: dict[str, Matches], named: list[str]) -> Guess:
-    most = max((len(one.pairs) for one in tried.values()), default=0)
-    if not most:
-        return Guess(
-            OPEN, "open", (said("number_fits_none", headers=", ".join(f"'{h}'" for h in named) or "-"),)
-        )
-    best = [header for header, one in tried.items() if len(one.pairs) == most]
-    best = [header for header in best if header in named] or best
-    if len(best) > 1 and len({tuple(tried[header].pairs.items()) for header in best}) > 1:
-        headers = ", ".join(f"'{header}'" for header in best)
-        return Guess(OPEN, "open", (said("number_several", headers=headers),))
-    ways = tried[best[0]].ways
-    evidence = said("number_by_images", n=most, exact=ways["exact"], number=ways["number"], name=ways["name"])
-    sure = "sure" if best[0] in named and not ways["name"] else "likely"
-    return Guess(best[0], sure, (evidence,))
 
 
 def _place_images(found: Found, export: Export, images: dict[str, Path], top: Path) -> dict[str, Person]:
@@ -248,7 +182,7 @@ def _of_the_day(found: Found, row: str, person: Person) -> list[Series]:
     header = found.table and found.table.ours.get("ct_date")
     if len({one.day for one in volumes}) < 2 or not header or header.value == OPEN:
         return volumes
-    numbers = _numbers(found.table, found.ours["patient_id"].value)
+    numbers = numbers_of(found.table, found.ours["patient_id"].value)
     days = columns.column(found.table.cells, header.value)[numbers == row]
     wanted = {day.strftime("%Y%m%d") for day in map(spellings.date, days) if day}
     same_day = [one for one in volumes if one.day in wanted]
@@ -324,7 +258,7 @@ def _understand(found: Found, export: Export, matched: dict[str, Person]) -> Non
     found.ours |= found.table.ours
     cells_, header = found.table.cells, found.ours["patient_id"].value
     if header != OPEN:
-        numbers = _numbers(found.table, header)
+        numbers = numbers_of(found.table, header)
         seen = {row: person.sex.upper()[:1] for row, person in matched.items() if person.sex}
         seen = numbers.map(seen).where(lambda sexes: sexes.isin(["M", "F"]))
         if "sex" in found.ours and found.ours["sex"].value != OPEN:
@@ -418,7 +352,7 @@ def _excluded(found: Found) -> set[str]:
     if number is None or header is None or OPEN in (number.value, header.value):
         return set()
     reasons = cells.values(columns.column(found.table.cells, header.value), "exclusion")
-    return set(_numbers(found.table, number.value)[reasons != ""])
+    return set(numbers_of(found.table, number.value)[reasons != ""])
 
 
 _NEEDED = {"age": ("age", "birth_date"), "sex": ("sex",), "t_score": _T_SCORES}
@@ -432,6 +366,6 @@ def rows_with(found: Found, names: tuple[str, ...]) -> set[str]:
     headers = [
         found.ours[name].value for name in names if name in found.ours and found.ours[name].value != OPEN
     ]
-    numbers = _numbers(found.table, number.value)
+    numbers = numbers_of(found.table, number.value)
     has = [~cells.is_missing(columns.column(found.table.cells, header)) for header in headers]
     return set(numbers[pd.concat(has, axis=1).any(axis=1)]) if has else set()
