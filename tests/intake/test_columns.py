@@ -23,7 +23,7 @@ def headers(table):
 @pytest.mark.parametrize(
     "table",
     [
-        {"性别": SEXES, "年龄": AGES, "腰椎T值": T, "股骨颈T值": T, "髋部T值": T, "CT日期": DAYS, "DXA日期": DAYS},
+        {"性别": SEXES, "年龄": AGES, "腰T值": T, "颈T值": T, "髋T值": T, "CT日期": DAYS, "DXA日期": DAYS},
         {"xb": SEXES, "nl": AGES, "yztz": T, "ggjtz": T, "qktz": T, "ctrq": DAYS, "gmdrq": DAYS},
         {
             "Sex": ["F", "M"] * (N // 2),
