@@ -23,6 +23,11 @@ def test_a_table_of_files_says_where_a_patient_s_files_lie(tmp_path, encoding):
     assert filled(study, site, "{mask}", "0017") == "m/1.nii.gz"
 
 
+def test_numbers_that_differ_by_zeros_are_two_patients_where_the_table_has_both(tmp_path):
+    study, site = hospital(tmp_path, "patient_id,image,mask\n18,b,\n018,c,\n")
+    assert [filled(study, site, "{image}", raw) for raw in ("18", "018", "0018")] == ["b", "c", "{image}"]
+
+
 def test_an_empty_cell_or_a_patient_who_is_not_listed_is_a_path_that_is_not_there(tmp_path):
     study, site = hospital(tmp_path, "patient_id,image,mask\n18,b,\n")
     for number, pattern in (("18", "{mask}"), ("19", "{image}")):
@@ -30,7 +35,7 @@ def test_an_empty_cell_or_a_patient_who_is_not_listed_is_a_path_that_is_not_ther
         assert not patient_path(study, site, pattern, number).exists()
 
 
-@pytest.mark.parametrize("text", [None, "id,image\n18,b\n", "patient_id,image\n18,b\n018,c\n"])
+@pytest.mark.parametrize("text", [None, "id,image\n18,b\n", "patient_id,image\n18,b\n18,c\n"])
 def test_a_table_that_cannot_be_meant_is_told(tmp_path, text):
     study, site = hospital(tmp_path, text)
     with pytest.raises(StudyError, match="radbook init"):

@@ -41,6 +41,7 @@ HEADERS = {
     "contrast": r"增强|contrast",
 }
 _ENOUGH_SEEN = 2  # images whose header states the sex, for each code
+_SURELY_SEEN = 10  # and for both together, to be sure
 _DATE = r"日期|时间|date|rq$"
 # 1=male 2=female, and male=1 female=2: of 1男2女 only one way of reading explains both codes.
 _EXPLAINED = ("{code}[=:是为]?{word}", "{word}[=:是为]?{code}")
@@ -204,7 +205,8 @@ def codes_of_sex(table: pd.DataFrame, header: str, seen: pd.Series) -> Guess | N
         if row.max() >= _ENOUGH_SEEN and row.gt(0).sum() == 1
     }
     if set(clear) == set(codes) and set(clear.values()) == {"male", "female"}:
-        return Guess(clear, "sure", (said("sexes_in_dicom", n=len(both)),))
+        sure = "sure" if len(both) >= _SURELY_SEEN else "likely"
+        return Guess(clear, sure, (said("sexes_in_dicom", n=len(both)),))
     shown = [code if len(code) <= 3 else "..." for code in codes[:4]]
     return Guess(dict.fromkeys(shown, OPEN), "open", (said("sexes_open", codes=", ".join(shown)),))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
+from tqdm import tqdm
 
 from helpers.imaging.dicom import THIN_MM, kernel, other_kind
 from helpers.imaging.dicom_headers import (
@@ -129,7 +130,7 @@ def sort_dicom(files: Iterable[Path], number_of: Callable[[Path], str] | None = 
         Whose a file is by its place, where the headers' PatientID says nothing.
     """
     export, known = Export(), {}
-    for path in files:
+    for path in tqdm([*files], desc="DICOM headers", unit="file", disable=None):
         header = read_header(path, known, _MORE)
         if header is None or not header:
             export.damaged += 1

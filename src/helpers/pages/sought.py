@@ -103,7 +103,10 @@ def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
 def _headers(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
     """Whose, text and day of what the headers tell; one file a patient."""
     for row in known.itertuples() if site.images else ():
-        header = _header(patient_path(study, site, site.images, row.raw_id))
+        try:
+            header = _header(patient_path(study, site, site.images, row.raw_id))
+        except (StudyError, OSError):  # moved since the run
+            continue
         for tag, value in header:
             if tag in DAY_TAGS:
                 for day in days(folded(value)):
@@ -117,10 +120,7 @@ def _headers(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
 
 def _header(place: Path) -> list[tuple[str, str]]:
     """Tags and values of the first file that has any; names in several scripts one by one."""
-    try:
-        files = files_at(place) if is_dicom_place(place) else []
-    except (StudyError, OSError):  # moved since the run
-        return []
+    files = files_at(place) if is_dicom_place(place) and place.exists() else []
     for path in files[:_FILES_TRIED]:
         try:
             with warnings.catch_warnings(action="ignore"):  # they quote the header
@@ -177,8 +177,16 @@ def paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
         for study, site in sites(run)
         for shape in sorted(_shapes(site) - {"", "{patient_id}"})
         for raw, identifier in weak.items()
-        if "{" not in (written := filled(study, site, shape, raw))
+        if "{" not in (written := _written(study, site, shape, raw))
     ]
+
+
+def _written(study: Study, site: Site, shape: str, raw: str) -> str:
+    """A pattern filled in for one patient; as it is where the table of files has moved since the run."""
+    try:
+        return filled(study, site, shape, raw)
+    except StudyError:
+        return shape
 
 
 def _shapes(site: Site) -> set[str]:

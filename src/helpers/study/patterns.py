@@ -51,7 +51,10 @@ def _row(study: Study, site: Site, raw: str) -> dict[str, str]:
             "of one patient. Have radbook init write it again.",
             "setting",
         )
-    return rows.get(same_number(raw), {})
+    if raw in rows:
+        return rows[raw]
+    alike = [row for number, row in rows.items() if same_number(number) == same_number(raw)]
+    return alike[0] if len(alike) == 1 else {}
 
 
 @lru_cache(maxsize=8)
@@ -67,7 +70,5 @@ def _rows(path: Path, changed: int) -> dict[str, dict[str, str]] | None:
         return None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = [*csv.DictReader(io.StringIO(text), delimiter=delimiter, restval="")]
-    if any("patient_id" not in row for row in rows):
-        return None
-    by_number = {same_number(row["patient_id"]): row for row in rows}
-    return by_number if len(by_number) == len(rows) else None
+    by_number = {row.get("patient_id"): row for row in rows}
+    return by_number if None not in by_number and len(by_number) == len(rows) else None
