@@ -62,6 +62,22 @@ def test_names_that_follow_a_pattern_need_no_table_of_files(tmp_path):
     assert (site.images, site.masks, site.files) == ("dicom/{patient_id}/S1", "roi/{patient_id}.nii.gz", None)
 
 
+def test_two_hospitals_leave_only_their_roles_open(tmp_path):
+    for part in ("north", "south"):
+        write_table(tmp_path / part / "dxa.csv")
+        write_ct(tmp_path / part / "ct")
+        write_masks(tmp_path / part / "roi", [f"{number}.nii.gz" for number in NUMBERS])
+    assert radbook("init", tmp_path).exit_code == 0
+    file = tmp_path / "study.yml"
+    with pytest.raises(StudyError, match=r"2 thing\(s\) open.*\(role\).*\(role\)"):
+        load_study(file)
+    text = file.read_text(encoding="utf-8").replace('role: "?"', "role: development", 1)
+    file.write_text(text.replace('role: "?"', "role: external"), encoding="utf-8")
+    study = load_study(file)
+    assert check_tables(study) == []
+    assert [site.files.name for site in study.sites] == ["radbook_files.csv", "radbook_files_2.csv"]
+
+
 def test_comments_and_summary_are_chinese_when_asked_for(hospital):
     result = radbook("init", hospital, "--language", "zh")
     assert "8 例齐全" in result.stdout

@@ -1,6 +1,7 @@
 """Whatever is said in English is said in Chinese, with the same gaps; no sentence is said by nobody."""
 
 import re
+from string import Formatter
 
 from helpers.intake.guesses import said
 from helpers.intake.words import say, sentences
@@ -12,6 +13,14 @@ def test_both_languages_have_the_same_gaps():
         gaps = {language: set(re.findall(r"(?<!{){(\w+)}", text)) for language, text in forms.items()}
         # Chinese leaves out what a header says twice, never a count.
         assert gaps["en"] == gaps["zh"], key
+
+
+def test_every_sentence_can_be_filled():
+    for key, forms in sentences().items():
+        for language, text in forms.items():
+            gaps = {name for _, name, *_ in Formatter().parse(text) if name is not None}
+            assert "" not in gaps and say(said(key, **dict.fromkeys(gaps, "x")), language), key
+            assert all(gap.isidentifier() for gap in gaps), key
 
 
 def test_every_sentence_is_used_and_every_used_one_exists():

@@ -110,7 +110,7 @@ def find_regions(masks: list[Group], marks: list[Group], rows: list[str], top: P
         regions.files |= {f"mask_{v}": _by_row(group, rows) for v, group in pair.items()}
         value = {v: f"{{mask_{v}}}" for v in pair}
         regions.keys["masks"] = Guess(value, "sure", (said("masks_pair", n=len(regions.files["mask_T12"])),))
-        regions.keys["erode_mm"] = _shrinking(bool(bodies), whole=False)
+        regions.keys["erode_mm"] = shrinking(bool(bodies), whole=False)
     elif first:
         _readers(regions, first, rows, bool(bodies))
     if bodies and "masks" in regions.keys:
@@ -155,7 +155,7 @@ def _readers(regions: Regions, groups: list[Group], rows: list[str], bodies: boo
     regions.keys["labels"] = numbering(first.contents)
     if regions.keys["labels"].value != "layers":
         whole = regions.keys["labels"].value == "totalsegmentator"
-        regions.keys["erode_mm"] = _shrinking(bodies, whole)
+        regions.keys["erode_mm"] = shrinking(bodies, whole)
     if second:
         regions.files["mask_2"] = _by_row(second[0], rows)
         regions.keys["second_reader"] = Guess(
@@ -177,7 +177,8 @@ def shown(group: Group) -> str:
     return f"'{'/'.join(shared)}' ({len(paths)})"
 
 
-def _shrinking(bodies: bool, whole: bool) -> Guess:
+def shrinking(bodies: bool, whole: bool) -> Guess:
+    """How far vertebrae are shrunk: as advised where they are whole for sure, else a person's to say."""
     if bodies or whole:
         return Guess(_ADVISED_MM, "likely", (said("erode_whole"),))
     return Guess(OPEN, "open", (said("erode_open"),))

@@ -23,6 +23,7 @@ from helpers.intake.regions_found import (
     labels_of_names,
     number_of,
     shown,
+    shrinking,
     sorted_volumes,
 )
 from helpers.patients import columns as cells
@@ -225,6 +226,7 @@ def _regions(found: Found, masks: list, marks: list, export: Export, contents: C
         regions.keys[key] = Guess(f"{{{column}}}", "sure", (said("drawn", n=len(own)),))
         if key == "masks":
             regions.keys["labels"] = labels_of_names(names)
+            regions.keys["erode_mm"] = shrinking(bodies=False, whole=False)
     _point_table(found, regions, contents)
     if not {"masks", "points"} & set(regions.keys):
         regions.keys["masks"] = Guess(OPEN, "open", (said("masks_none"),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+import unicodedata
 from pathlib import Path
 
 from helpers.intake.guesses import Guess, Said, said
@@ -36,7 +37,8 @@ class Lines:
         """A sentence on lines of its own."""
         indent = "  " * depth
         text = f"{before}{say(sentence, self.language)}"
-        width = _WIDTH // (1 if text.isascii() else 2)
+        wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+        width = round(_WIDTH * len(text) / (len(text) + wide))
         self.lines += [f"{indent}# {line}" for line in textwrap.wrap(text, width - len(indent))]
 
     def value(self, key: str, value: object, depth: int = 0, why: Said | None = None) -> None:
