@@ -10,6 +10,7 @@ plots            every figure, named after what it draws                        
 frozen           the frozen model: bundle, drift, recalibration, a new hospital       06, 11
 chapters         what only one chapter needs: its tables, words and controls          all
 paper            what the paper prints: its values, audit, comparison                 09, 13
+intake           a folder as it came becomes a study file (radbook init)
 features         a scan and its regions become 1688 numbers; engine/ counts           02, 03
 patients         a hospital's table becomes patients, Figure 1, Table 1               01
 evaluation       outcomes and scores become measures                                  05 to 08

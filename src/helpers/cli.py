@@ -159,6 +159,19 @@ def apply(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder with images and tables, as they came.")],
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Of comments and summary.")] = "en",
+    again: Annotated[bool, typer.Option("--again", help="Write a study file anew that is there.")] = False,
+) -> None:
+    """Look through a hospital's folder and write its study file, each guess with its evidence."""
+    from helpers.commands.init import init_study
+
+    with _readable_errors():
+        typer.echo(init_study(folder, language, again))
+
+
+@app.command()
 def check(
     study: Annotated[Path, typer.Argument(help="Study file.")],
     workers: Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")] = 0,
@@ -215,14 +228,24 @@ def export_virtual(
         Literal["development", "external"], typer.Option(help="Which of the paper's two hospitals.")
     ] = "development",
     chinese: Annotated[bool, typer.Option("--chinese", help="Table in GBK with Chinese headers.")] = False,
+    as_pacs: Annotated[
+        bool,
+        typer.Option("--as-pacs", help="As an archive exports them, without a study file: for radbook init."),
+    ] = False,
 ) -> None:
     """Write virtual patients as a hospital would hand them over: DICOM, ITK-SNAP masks, a DXA table."""
+    from helpers.commands import pacs_export
     from helpers.virtual import VirtualSite
     from helpers.virtual.export import export_virtual
 
     protocol = REPOSITORY / "data" / "virtual" / "protocol.yml"
     with _readable_errors():
-        export_virtual(VirtualSite(protocol, role, patients, seed), out, patients, chinese)
+        site = VirtualSite(protocol, role, patients, seed)
+        if as_pacs:
+            pacs_export.export_as_pacs(site, out, patients)
+            typer.echo(f"{patients} virtual patients: {out}. Now: radbook init {out}")
+            return
+        export_virtual(site, out, patients, chinese)
         use = "radbook run" if role == "development" else "radbook apply BUNDLE"
         typer.echo(f"{patients} virtual patients: {out}. Now: {use} {out / 'study.yml'}")
 

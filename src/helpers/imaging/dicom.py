@@ -20,6 +20,7 @@ from helpers.imaging.archives import is_archive
 from helpers.imaging.dicom_headers import (
     CONTRAST_AMOUNTS,
     STEP_TOLERANCE_MM,
+    files_at,
     numbers_of,
     read_headers,
     rescaling,
@@ -52,9 +53,9 @@ _NO_CONTRAST |= {"UNENHANCED", "ORAL", "无", "平扫"}
 
 
 def read_dicom(
-    folder: Path, series: str | None = None, secret: Callable[[str], str] | None = None
+    folder: Path, series: str | list[str] | None = None, secret: Callable[[str], str] | None = None
 ) -> tuple[sitk.Image, dict[str, str | float]]:
-    """Read the one axial CT volume in ``folder`` and its sub-folders.
+    """Read the one axial CT volume in ``folder`` and its sub-folders, or of the files that it lists.
 
     Without ``series`` the volume must be the only one: localizers, dose pages, reports, reformats, other
     modalities and single slices are left aside, and thick slices (steps above 3 mm) when there is a finer
@@ -64,8 +65,9 @@ def read_dicom(
     ----------
     folder : Path
         Slices in any order, under any name, compressed or not, beside anything else.
-    series : str, optional
-        Part of the wanted series' description, kernel or series UID; capitals do not matter.
+    series : str or list of str, optional
+        Part of the wanted series' description, kernel or series UID, or several parts of which it has any;
+        capitals do not matter.
     secret : callable, optional
         Makes of the patient number in the headers what may be compared and kept.
 
@@ -85,7 +87,7 @@ def read_dicom(
         holds no text of a header but the kernel: descriptions may name a patient.
     """
     headers, damaged = read_headers(folder)
-    if not headers and not damaged and any(is_archive(path) for path in folder.rglob("*") if path.is_file()):
+    if not headers and not damaged and any(map(is_archive, files_at(folder))):
         raise StudyError(
             "the folder holds an archive (a zip file or its like), no DICOM files. Unpack it there."
         )
@@ -118,7 +120,7 @@ def _refuse(faults: list[str]) -> None:
 
 
 def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
-    kinds = [_other_kind(header) for header in headers]
+    kinds = [other_kind(header) for header in headers]
     slices = [header for header, kind in zip(headers, kinds, strict=True) if not kind]
     if slices:
         return slices
@@ -132,7 +134,7 @@ def _axial_slices(headers: list[Dataset], damaged: int) -> list[Dataset]:
     )
 
 
-def _other_kind(header: Dataset) -> str:
+def other_kind(header: Dataset) -> str:
     """What a file is instead of an axial CT slice; empty for an axial CT slice."""
     modality, storage = str(header.get("Modality", "")), header.get("SOPClassUID", "")
     words = {word.strip().upper() for word in texts_of(header, "ImageType")}
@@ -151,15 +153,16 @@ def _other_kind(header: Dataset) -> str:
     return "" if abs(normal[2]) > 0.7 else "coronal or sagittal"
 
 
-def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
+def _choose(slices: list[Dataset], wanted: str | list[str] | None) -> list[Dataset]:
     """The one series that makes a volume, of those that match ``wanted``."""
     stacks = defaultdict(list)
     for header in slices:
         stacks[str(header.get("SeriesInstanceUID")), str(header.get("SeriesNumber"))].append(header)
     matching = [stack for stack in stacks.values() if _matches(stack[0], wanted)]
     if not matching:
+        told = wanted if isinstance(wanted, str) else "' or '".join(wanted)
         raise StudyError(
-            f"no axial CT series has '{wanted}' (key 'series' of the site) in its description, "
+            f"no axial CT series has '{told}' (key 'series' of the site) in its description, "
             f"kernel or UID. There are: {_listing(stacks.values())}."
         )
     volumes = [stack for stack in matching if slice_steps(stack).size] or matching
@@ -174,9 +177,10 @@ def _choose(slices: list[Dataset], wanted: str | None) -> list[Dataset]:
     return volumes[0]
 
 
-def _matches(header: Dataset, wanted: str | None) -> bool:
-    texts = [*texts_of(header, "SeriesDescription"), *texts_of(header, "SeriesInstanceUID"), _kernel(header)]
-    return wanted is None or any(wanted.casefold() in text.casefold() for text in texts)
+def _matches(header: Dataset, wanted: str | list[str] | None) -> bool:
+    texts = [*texts_of(header, "SeriesDescription"), *texts_of(header, "SeriesInstanceUID"), kernel(header)]
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    return parts is None or any(part.casefold() in text.casefold() for part in parts for text in texts)
 
 
 def _listing(stacks: list[list[Dataset]]) -> str:
@@ -186,12 +190,13 @@ def _listing(stacks: list[list[Dataset]]) -> str:
         parts = [f"{len(stack)} slice(s)"]
         parts += [f"every {np.median(slice_steps(stack)):.4g} mm"] if slice_steps(stack).size else []
         parts += [f"{size:.4g} mm thick" for size in numbers_of(stack[0], "SliceThickness")]
-        parts += [f"kernel {_kernel(stack[0])}"] if _kernel(stack[0]) else []
+        parts += [f"kernel {kernel(stack[0])}"] if kernel(stack[0]) else []
         described.append(", ".join(parts))
     return "; ".join(sorted(described))
 
 
-def _kernel(header: Dataset) -> str:
+def kernel(header: Dataset) -> str:
+    """The reconstruction kernel; empty where the header does not say."""
     return "/".join(texts_of(header, "ConvolutionKernel"))
 
 
@@ -227,7 +232,7 @@ def _slice_faults(stack: list[Dataset]) -> list[str]:
 
 def _mixed(stack: list[Dataset]) -> list[str]:
     """Signs in the headers that slices of several series were given one number."""
-    kernels = sorted({_kernel(header) for header in stack} - {""})
+    kernels = sorted({kernel(header) for header in stack} - {""})
     voltages = sorted({float(value) for header in stack for value in numbers_of(header, "KVP")})
     faults = []
     if len(kernels) > 1:
@@ -350,7 +355,7 @@ def _image(stack: list[Dataset], voxels: np.ndarray) -> sitk.Image:
 def _facts(stack: list[Dataset]) -> dict[str, str | float]:
     first = stack[0]
     names = [" ".join(texts_of(first, tag)) for tag in ("Manufacturer", "ManufacturerModelName")]
-    texts = {"scanner": " ".join(filter(None, names)), "kernel": _kernel(first), "contrast": _contrast(first)}
+    texts = {"scanner": " ".join(filter(None, names)), "kernel": kernel(first), "contrast": _contrast(first)}
     currents = np.concatenate([numbers_of(header, "XRayTubeCurrent") for header in stack])
     numbers = {
         "kvp": numbers_of(first, "KVP"),

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
+from helpers.errors import StudyError
 from helpers.study.one_line import one_line
 
 # Slice steps may differ by this much.
@@ -58,16 +59,43 @@ _HEADER_NAMES = [
 _HEADER_TAGS = [Tag(name) for name in _HEADER_NAMES]  # looked up once, not for each slice
 
 
-def read_headers(folder: Path) -> tuple[list[Dataset], int]:
-    """Headers of all DICOM files in the folder, and the number of those that cannot be read."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_dicom(path)]
+def is_dicom_place(path: Path) -> bool:
+    """Whether DICOM files lie there: a folder, or a text file that lists them."""
+    return path.is_dir() or path.suffix.lower() == ".txt"
+
+
+def files_at(place: Path) -> list[Path]:
+    """The files of a folder and below, or those that a text file lists, a line a path from where it lies.
+
+    Raises
+    ------
+    StudyError
+        When listed files are not there.
+    """
+    if place.is_dir():
+        return [path for path in sorted(place.rglob("*")) if path.is_file()]
+    lines = place.read_text(encoding="utf-8").splitlines()
+    listed = [place.parent / line for line in lines if line.strip()]
+    gone = sum(not path.is_file() for path in listed)
+    if gone:
+        raise StudyError(
+            f"{gone} of the {len(listed)} listed files are not there. Put them back, or have radbook init "
+            "look through the folder again.",
+            "missing file",
+        )
+    return listed
+
+
+def read_headers(place: Path) -> tuple[list[Dataset], int]:
+    """Headers of all DICOM files at a place (`files_at`), and the number of those that cannot be read."""
+    files = [path for path in files_at(place) if is_dicom(path)]
     known: dict[tuple, DataElement] = {}
     headers = [read_header(path, known) for path in files]
     whole = [header for header in headers if header]
     return whole, len(headers) - len(whole)
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """Whether a file is, or should be by its name, DICOM; the index DICOMDIR and hidden files are not."""
     if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
         return False
@@ -77,7 +105,7 @@ def _is_dicom(path: Path) -> bool:
     return head[128:] == b"DICM" or bare or path.suffix.lower() == ".dcm"
 
 
-def read_header(path: Path, known: dict[tuple, DataElement]) -> Dataset | None:
+def read_header(path: Path, known: dict[tuple, DataElement], more: tuple[str, ...] = ()) -> Dataset | None:
     """What this project needs of a header, without values that make no sense; None when nothing can be read.
 
     Its attribute ``pixels_at`` is the place in the file where the pixels begin, if there are any.
@@ -87,12 +115,14 @@ def read_header(path: Path, known: dict[tuple, DataElement]) -> Dataset | None:
     path : Path
     known : dict
         Values of other slices: the same bytes mean the same, and are made sense of once a series.
+    more : tuple of str
+        Further tags that are wanted.
     """
     with warnings.catch_warnings(action="ignore"):  # they quote the header
         try:
             with path.open("rb") as file:
                 header = pydicom.dcmread(
-                    file, force=True, stop_before_pixels=True, specific_tags=_HEADER_TAGS
+                    file, force=True, stop_before_pixels=True, specific_tags=[*_HEADER_TAGS, *more]
                 )
                 header.pixels_at = file.tell()
         except Exception:  # a damaged file can raise nearly anything

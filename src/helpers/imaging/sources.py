@@ -19,6 +19,7 @@ from helpers.imaging.archives import has_archive_beside
 from helpers.imaging.bodies import layers_around
 from helpers.imaging.clicked import read_clicked
 from helpers.imaging.dicom import read_dicom
+from helpers.imaging.dicom_headers import files_at, is_dicom_place
 from helpers.imaging.fields import is_whole
 from helpers.imaging.mask_files import MaskFiles, read_bodies, read_codes
 from helpers.imaging.points import Mark, marks_of_patient, places, read_marks
@@ -27,6 +28,7 @@ from helpers.imaging.segmenters import TOOLS
 from helpers.imaging.volumes import read_volume
 from helpers.study import pseudonyms
 from helpers.study.content_hash import content_hash
+from helpers.study.patterns import patient_path
 from helpers.study.run_folder import Run
 from helpers.study.sites import CLICK, Site
 
@@ -194,9 +196,9 @@ class FileImages:
 
     def _image(self, patient_id: str) -> tuple[sitk.Image, dict[str, str | float]]:
         path = self._path(self.site.images, patient_id)
-        what = "folder" if path.is_dir() else "image"
+        what = "folder" if is_dicom_place(path) else "image"
         with naming(f"{patient_id}, {what} '{self.site.images}'", "image"):
-            if path.is_dir():
+            if is_dicom_place(path):
                 image, facts = read_dicom(path, self.site.series, self._secret)
             else:
                 image, facts = read_volume(path), {}
@@ -208,7 +210,7 @@ class FileImages:
 
     def _image_state(self, patient_id: str) -> str:
         path = self._path(self.site.images, patient_id)
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        files = files_at(path) if is_dicom_place(path) else [path]
         return _hash(*(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files))
 
     def _masks(self, patient_id: str, reader: int) -> MaskFiles:
@@ -260,7 +262,7 @@ class FileImages:
 
     def _around_points(self, patient_id: str, marks: list[Mark]) -> sitk.Image:
         image = self.image(patient_id)
-        is_folder = self._path(self.site.images, patient_id).is_dir()
+        is_folder = is_dicom_place(self._path(self.site.images, patient_id))
         with naming(f"{patient_id}, points '{self._points_name}'", "mask"):
             return layers_around(image, places(marks, image, is_folder), self._margin_mm(patient_id))
 
@@ -303,7 +305,7 @@ class FileImages:
         return tool.masks(folder, self.site.erode_mm)
 
     def _path(self, pattern: str, patient_id: str, needed: bool = True) -> Path:
-        path = self.run.study.path(pattern.replace("{patient_id}", self.raw_ids[patient_id]))
+        path = patient_path(self.run.study, self.site, pattern, self.raw_ids[patient_id])
         if needed and not path.exists():
             raise (
                 self._packed(patient_id, pattern)

@@ -15,8 +15,11 @@ import pandas as pd
 import pydicom
 
 from helpers.errors import StudyError
+from helpers.imaging.dicom_headers import files_at, is_dicom_place
 from helpers.pages.identifiers import Identifier, days, folded
 from helpers.patients.cells import read_cells, same_header
+from helpers.patients.own_ways import DAY_COLUMNS
+from helpers.study.patterns import filled, patient_path
 from helpers.study.places import STEPS
 from helpers.study.pseudonyms import identifiers, raw_ids
 from helpers.study.run_folder import Run
@@ -36,7 +39,6 @@ HOSPITAL = "the hospital or its staff, as the DICOM headers have it"
 _Told = tuple[str, str, datetime.date | None]
 _FILES_TRIED = 5
 _LONGEST_DAY = 25  # characters of a cell that holds a day, with the time of day
-_DAY_COLUMNS = {"ct_date", "dxa_date"}
 # Headers of columns that tell who a patient is; of other columns only long numbers do.
 _WHO = re.compile(
     "name|姓名|患者|病人|联系人|tel|phone|mobile|电话|手机|address|地址|住址|mail|邮箱|身份证|ssn|insurance|医保|社保"
@@ -101,8 +103,10 @@ def named(run: Run) -> tuple[list[Identifier], dict[datetime.date, str]]:
 def _headers(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
     """Whose, text and day of what the headers tell; one file a patient."""
     for row in known.itertuples() if site.images else ():
-        folder = study.path(site.images.replace("{patient_id}", row.raw_id))
-        header = _header(folder)
+        try:
+            header = _header(patient_path(study, site, site.images, row.raw_id))
+        except (StudyError, OSError):  # moved since the run
+            continue
         for tag, value in header:
             if tag in DAY_TAGS:
                 for day in days(folded(value)):
@@ -114,10 +118,10 @@ def _headers(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
                 yield f"a name or number in the DICOM header of {row.patient_id}", value, None
 
 
-def _header(folder: Path) -> list[tuple[str, str]]:
+def _header(place: Path) -> list[tuple[str, str]]:
     """Tags and values of the first file that has any; names in several scripts one by one."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    for path in itertools.islice(files, _FILES_TRIED):
+    files = files_at(place) if is_dicom_place(place) and place.exists() else []
+    for path in files[:_FILES_TRIED]:
         try:
             with warnings.catch_warnings(action="ignore"):  # they quote the header
                 header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
@@ -147,7 +151,7 @@ def _cells(study: Study, site: Site, known: pd.DataFrame) -> Iterator[_Told]:
     ours = {same_header(header): name for name, header in site.table.columns.items()}
     for place, header in enumerate(table.columns):
         name = ours.get(same_header(header), header)
-        if header in numbers or (header != name and name not in _DAY_COLUMNS):
+        if header in numbers or (header != name and name not in DAY_COLUMNS):
             continue
         for row, value in enumerate(table.iloc[:, place]):
             patient = patients.get(table[numbers[0]].iloc[row]) if len(numbers) else None
@@ -168,15 +172,29 @@ def patient_column(site: Site) -> str:
 
 def paths(run: Run, weak: dict[str, Identifier]) -> list[Identifier]:
     """Paths as the study file writes them, for numbers that say nothing on their own: ct/12, 12.nii.gz."""
-    shapes = set()
-    for _, site in sites(run):
-        points = site.points if isinstance(site.points, str) and site.points != CLICK else None
-        given = [site.images, site.masks, site.second_reader, site.bodies, points]
-        for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
-            *folders, name = Path(pattern or "").parts or [""]
-            shapes.add("/".join([*folders[-1:], name]) if name == "{patient_id}" else name)
     return [
-        Identifier(shape.replace("{patient_id}", raw), identifier.whose, True)
+        Identifier(written, identifier.whose, True)
+        for study, site in sites(run)
+        for shape in sorted(_shapes(site) - {"", "{patient_id}"})
         for raw, identifier in weak.items()
-        for shape in sorted(shapes - {"", "{patient_id}"})
+        if "{" not in (written := _written(study, site, shape, raw))
     ]
+
+
+def _written(study: Study, site: Site, shape: str, raw: str) -> str:
+    """A pattern filled in for one patient; as it is where the table of files has moved since the run."""
+    try:
+        return filled(study, site, shape, raw)
+    except StudyError:
+        return shape
+
+
+def _shapes(site: Site) -> set[str]:
+    """The ends of a site's path patterns: the file's name, and its folder where the name is the number."""
+    points = site.points if isinstance(site.points, str) and site.points != CLICK else None
+    given = [site.images, site.masks, site.second_reader, site.bodies, points]
+    shapes = set()
+    for pattern in itertools.chain(*(one.values() if isinstance(one, dict) else [one] for one in given)):
+        *folders, name = Path(pattern or "").parts or [""]
+        shapes.add("/".join([*folders[-1:], name]) if name == "{patient_id}" else name)
+    return shapes

@@ -58,6 +58,18 @@ def read_cells(path: Path, sheet: str | None, shown: str) -> pd.DataFrame:
     return _below_headers([[_cell(value) for value in row] for row in rows], shown)
 
 
+def sheets(path: Path) -> list[str | None]:
+    """Names of the sheets of an Excel file that hold something; None alone for any other table."""
+    content = path.read_bytes()
+    if not content.startswith(_EXCEL_STARTS):
+        return [None]
+    try:
+        book = pd.ExcelFile(io.BytesIO(content), engine="calamine")
+    except (python_calamine.CalamineError, ValueError):
+        return [None]  # reading it says what is wrong
+    return [name for name in book.sheet_names if len(book.parse(name, header=None)) > 1]
+
+
 def _unpacked(content: bytes, shown: str) -> bytes:
     """The content of a gzip file; any other content as it is."""
     if not content.startswith(_GZIP_START):

@@ -10,6 +10,7 @@ from helpers.patients.columns import YES_NO
 from helpers.patients.table import check_tables, read_table
 from helpers.study import pseudonyms
 from helpers.study.cohorts import DEVELOPED, cohort_title, external_cohorts
+from helpers.study.patterns import patient_path
 from helpers.study.run_folder import Run
 from helpers.study.sites import Site
 from helpers.study.study_file import Study
@@ -183,7 +184,7 @@ def has_second_reading(cohort: pd.DataFrame, run: Run) -> pd.Series:
             return site.virtual is not None
         masks = site.second_reader if isinstance(site.second_reader, dict) else {"": site.second_reader}
         number = raw[patient["patient_id"]]
-        return any(run.study.path(one.replace("{patient_id}", number)).exists() for one in masks.values())
+        return any(patient_path(run.study, site, one, number).exists() for one in masks.values())
 
     return pd.Series([available(row) for _, row in cohort.iterrows()], index=cohort.index, dtype=bool)
 

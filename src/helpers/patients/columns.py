@@ -21,8 +21,10 @@ _EXCLUDED = {"yes", "1", "是", "排除"}
 _MOST_CATEGORIES = 10
 _KINDS = dict.fromkeys(T_SCORES, "t_score") | dict.fromkeys(DATES, "date") | dict.fromkeys(YES_NO, "yes_no")
 _REMEDIES = {
-    "date": "not one certain day (such as 03/04/2024 or a year of two digits); write 2024-03-01",
-    "sex": "write female or male, F or M, 女 or 男 (numbers such as 1 and 2 mean different things)",
+    "date": "not one certain day (such as 03/04/2024 or a year of two digits); write 2024-03-01, or say "
+    "in the study file whether day or month comes first (table: dates)",
+    "sex": "write female or male, F or M, 女 or 男, or say in the study file what the codes mean "
+    "(table: sexes)",
     "yes_no": "write yes or no, 是 or 否",
     "outcome": "write 1 (has the outcome) or 0",
     "accepted": "write the reason why this patient is let in, not only yes",

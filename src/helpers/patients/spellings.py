@@ -56,11 +56,31 @@ def number(text: str) -> float | None:
     return float(digits.replace(",", "."))
 
 
-def date(text: str) -> datetime.date | None:
-    """A day; None for dates that could mean two days, such as 03/04/2024."""
+def date(text: str, since: int = YEARS[0]) -> datetime.date | None:
+    """A day, in the year ``since`` or later; None for dates that could mean two days, such as 03/04/2024."""
+    found = _date(text)
+    return found if found and since <= found.year <= YEARS[1] else None
+
+
+def two_ways(text: str) -> tuple[int, int, int] | None:
+    """The numbers of a date whose order only its author knows: 03/04/2024 (25/03/2024 too); else None."""
+    parts = _TWO_WAYS.fullmatch(_TIME.sub("", plain(text)))
+    return tuple(map(int, parts.groups())) if parts else None
+
+
+def iso_date(text: str, day_first: bool) -> str:
+    """The same cell, as 2024-03-01 where it is a date of the kind 03/04/2024."""
+    parts = two_ways(text)
+    if parts is None:
+        return text
+    day, month = parts[:2] if day_first else parts[1::-1]
+    return f"{parts[2]}-{month:02d}-{day:02d}"
+
+
+def _date(text: str) -> datetime.date | None:
     day = _TIME.sub("", plain(text)).casefold()
     if _SERIAL.fullmatch(day):
-        return _within_years(EXCEL_DAY_0 + datetime.timedelta(days=int(float(day))))
+        return EXCEL_DAY_0 + datetime.timedelta(days=int(float(day)))
     if parts := _TWO_WAYS.fullmatch(day):
         return _one_way(*map(int, parts.groups()))
     for pattern in _DATES:
@@ -79,13 +99,9 @@ def _one_way(first: int, second: int, year: int) -> datetime.date | None:
 
 def _day(year: int, month: int, day: int) -> datetime.date | None:
     try:
-        return _within_years(datetime.date(year, month, day))
+        return datetime.date(year, month, day)
     except ValueError:
         return None
-
-
-def _within_years(day: datetime.date) -> datetime.date | None:
-    return day if YEARS[0] <= day.year <= YEARS[1] else None
 
 
 def sex(text: str) -> str | None:

@@ -16,8 +16,10 @@ from helpers.patients.cells import read_cells, same_header
 from helpers.patients.columns import DATES, LIMITS, OPTIONAL, REQUIRED, T_SCORES, YES_NO, Fault, is_missing
 from helpers.patients.columns import faults as column_faults
 from helpers.patients.columns import values as column_values
+from helpers.patients.own_ways import in_common_words
 from helpers.patients.site_rows import rows_of_nobody, rows_of_site, shared_patients
 from helpers.study import pseudonyms
+from helpers.study.patterns import patient_path
 from helpers.study.run_folder import Run
 from helpers.study.sites import CLICK, PointTable, Site
 from helpers.study.study_file import Study
@@ -179,9 +181,11 @@ class _HospitalTable:
         table = read_cells(path, site.table.sheet, f"Table '{site.table.path}'")
         cells, headers = rows_of_site(table, site), list(table.columns)
         places = {same_header(header): place for place, header in reversed([*enumerate(headers)])}
-        wanted = {name: same_header(site.table.columns.get(name, name)) for name in _known(study)}
+        names = [*_known(study), "birth_date"]
+        wanted = {name: same_header(site.table.columns.get(name, name)) for name in names}
         texts = {name: cells.iloc[:, places[key]] for name, key in wanted.items() if key in places}
-        return cls(study, site, pd.DataFrame(texts, index=cells.index), headers, table.index)
+        understood = in_common_words(pd.DataFrame(texts, index=cells.index), site.table)
+        return cls(study, site, understood, headers, table.index)
 
     def problems(self) -> list[str]:
         """What is wrong: headers first, then column by column, then what columns say of each other."""
@@ -298,7 +302,7 @@ class _HospitalTable:
         found = [
             f"the study file maps '{name}', which is none of our columns ({', '.join(known)}) "
             "and no predictor; remove it or name it under predictors."
-            for name in sorted(set(self.site.table.columns) - set(known))
+            for name in sorted(set(self.site.table.columns) - {*known, "birth_date"})
         ]
         if sum(spellings.number(header) is not None for header in self.headers) > 1:
             return [*found, "its first row holds numbers, not headers. Add a row that names the columns."]
@@ -377,7 +381,7 @@ def _missing_files(table: _HospitalTable) -> list[str]:
     if isinstance(points, PointTable) and not table.study.path(points.path).is_file():
         found.append(f"there is no table of points '{points.path}'; check that path in the study file.")
     for key, pattern in _patterns(table.site):
-        paths = [table.study.path(pattern.replace("{patient_id}", raw)) for raw in numbers]
+        paths = [patient_path(table.study, table.site, pattern, raw) for raw in numbers]
         if not any(path.exists() for path in paths):
             told = f"none of the {len(numbers)} patients has {key} at '{pattern}'; "
             if any(map(has_archive_beside, paths)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Vertebra = Literal["T12", "L1"]
 Layer = Annotated[int, Field(ge=1, le=6)]
@@ -33,13 +34,16 @@ class CohortTable(Strict):
     """A hospital's own table, one row a patient: CSV, or one sheet of an Excel file (the first by default).
 
     ``columns`` maps our names to the table's headers. Of a table that several sites share, a site takes the
-    rows in which every column named in ``where`` says what it says there.
+    rows in which every column named in ``where`` says what it says there. ``sexes`` says what codes such as
+    1 and 2 mean, ``dates`` whether day or month comes first in dates such as 03/04/2024.
     """
 
     path: Path
     sheet: str | None = None
     columns: dict[str, str] = {}
     where: dict[str, str | int] = {}
+    sexes: dict[str | int, Literal["female", "male"]] = {}
+    dates: Literal["day first", "month first"] | None = None
 
     @field_validator("columns")
     @classmethod
@@ -74,8 +78,10 @@ class Calibration(Strict):
 class Site(Strict):
     """One hospital: its role, its patients' table, and images with masks, or ready features, or virtual ones.
 
-    ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them. An image is
-    a DICOM folder (``series``: what the description of the wanted series holds) or a NIfTI, NRRD or MHA file.
+    ``images``, ``masks`` and ``second_reader`` are path patterns with ``{patient_id}`` in them, or with a
+    column of ``files`` in braces: a table, a row a patient, that says where files lie whose names follow no
+    pattern. An image is a DICOM folder, a text file that lists DICOM files (``series``: what the description
+    of the wanted series holds, or several of which each patient has one), or a NIfTI, NRRD or MHA file.
     Masks are one file a patient, or one a vertebra. ``labels`` says what their labels mean: a numbering that
     is known by name, or each label's layer (1 to 6) or vertebra (T12, L1). Whole vertebrae are cut down to
     their bodies (``bodies``: TotalSegmentator's vertebrae_body), shrunk by ``erode_mm`` and split in thirds.
@@ -89,8 +95,9 @@ class Site(Strict):
     role: Literal["development", "external"]
     virtual: VirtualSource | None = None
     table: CohortTable | None = None
+    files: Path | None = None
     images: str | None = None
-    series: str | None = None
+    series: str | list[str] | None = None
     masks: Masks | None = None
     second_reader: Masks | None = None
     labels: Literal["layers", "verse", "totalsegmentator"] | dict[int | str, Layer | Vertebra] = "layers"
@@ -125,14 +132,14 @@ class Site(Strict):
             needed |= {"images": self.images, "masks": self.masks or self.segmenter or self.points}
         return [key for key, value in needed.items() if value is None]
 
-    @field_validator("images", "masks", "second_reader", "bodies", "points")
-    @classmethod
-    def _has_placeholder(
-        cls, given: Masks | PointTable | None, info: ValidationInfo
-    ) -> Masks | PointTable | None:
-        if isinstance(given, PointTable) or (info.field_name == "points" and given == CLICK):
-            return given
-        patterns = given.values() if isinstance(given, dict) else [given]
-        if any(pattern is not None and "{patient_id}" not in pattern for pattern in patterns):
-            raise ValueError("the path must hold {patient_id}, for example 'ct/{patient_id}.nii.gz'")
-        return given
+    @model_validator(mode="after")
+    def _has_placeholders(self) -> Site:
+        points = None if self.points == CLICK else self.points
+        for given in (self.images, self.masks, self.second_reader, self.bodies, points):
+            patterns = given.values() if isinstance(given, dict) else [given]
+            if any(isinstance(pattern, str) and not self._has_placeholder(pattern) for pattern in patterns):
+                raise ValueError("the path must hold {patient_id}, for example 'ct/{patient_id}.nii.gz'")
+        return self
+
+    def _has_placeholder(self, pattern: str) -> bool:
+        return "{patient_id}" in pattern or bool(self.files and re.search(r"\{\w+\}", pattern))

@@ -18,6 +18,8 @@ Choice = Literal["include", "exclude", "sensitivity"]
 OSTEOPOROSIS = "osteoporosis"
 REGION = "T12 and L1"
 Action = Literal["refuse", "ask", "accept"]
+# What stands in place of a value that only a person can decide (radbook init).
+OPEN = "?"
 
 
 class Inclusion(Strict):
@@ -307,11 +309,18 @@ def load_study(path: Path | str) -> Study:
             f"There is no study file '{shown}'. Start from data/studies/template.yml.", "setting"
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise StudyError(f"'{shown}' is not valid YAML: {' '.join(str(error).split())}", "setting") from error
     if not isinstance(content, dict):
         raise StudyError(f"'{shown}' is empty. Start from data/studies/template.yml.", "setting")
+    if still := open_lines(yaml.compose(text)):
+        raise StudyError(
+            f"'{shown}' leaves {len(still)} thing(s) open, written as \"?\": {'; '.join(still)}. Decide "
+            "each: the comment above its line says what to write there.",
+            "setting",
+        )
     try:
         if "file" in content:  # ours, for where it lies
             raise ValidationError.from_exception_data(
@@ -320,6 +329,15 @@ def load_study(path: Path | str) -> Study:
         return Study.model_validate(content | {"file": path.parent.resolve() / path.name})
     except ValidationError as error:
         raise StudyError(_explain(shown, error), "setting") from None
+
+
+def open_lines(node: yaml.Node, key: str = "") -> list[str]:
+    """Line and key of every value that nobody has decided."""
+    if isinstance(node, yaml.ScalarNode):
+        return [f"line {node.start_mark.line + 1} ({key})"] if node.value == OPEN else []
+    if isinstance(node, yaml.MappingNode):
+        return [place for name, value in node.value for place in open_lines(value, str(name.value))]
+    return [place for value in node.value for place in open_lines(value, key)]
 
 
 def _explain(shown: Path | str, error: ValidationError) -> str:

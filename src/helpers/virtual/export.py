@@ -65,15 +65,8 @@ def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) 
     StudyError
         When the folder holds something, or the site has fewer patients.
     """
-    out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise StudyError(f"The folder '{out.name}' is not empty. Name a new folder, or empty this one.")
-    if n > site.patients:
-        raise StudyError(f"The virtual hospital includes {site.patients} patients, not {n}. Ask for fewer.")
-    screened = site.screened()
-    included = screened["allocation"] != ""
-    table = screened[included.cumsum() - included < n]
-    for patient_id in tqdm(table.loc[included, "patient_id"], desc="export", unit="patient"):
+    out, (table, included) = Path(out), first_patients(site, out, n)
+    for patient_id in tqdm(included, desc="export", unit="patient"):
         _write_patient(site, out, patient_id, table)
     table = table if site.role == "development" else table.drop(columns="allocation")
     if chinese:
@@ -82,6 +75,18 @@ def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) 
     else:
         table.to_csv(out / "dxa.csv", index=False, lineterminator="\n")
     _write_study(site, out, table, chinese)
+
+
+def first_patients(site: VirtualSite, out: Path, n: int) -> tuple[pd.DataFrame, list[str]]:
+    """The table up to the ``n``th included patient, and who is included; StudyError as `export_virtual`."""
+    if out.exists() and any(out.iterdir()):
+        raise StudyError(f"The folder '{out.name}' is not empty. Name a new folder, or empty this one.")
+    if n > site.patients:
+        raise StudyError(f"The virtual hospital includes {site.patients} patients, not {n}. Ask for fewer.")
+    screened = site.screened()
+    included = screened["allocation"] != ""
+    table = screened[included.cumsum() - included < n]
+    return table, table.loc[included, "patient_id"].tolist()
 
 
 def chinese_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -172,16 +177,16 @@ def write_series(image: sitk.Image, scanner: dict, person: pd.Series, seed: int,
         Made when it is not there.
     """
     folder.mkdir(parents=True)
-    series = _series_header(image, scanner, person, seed)
+    series = series_header(image, scanner, person, seed)
     voxels = sitk.GetArrayViewFromImage(image)
     for number, k in enumerate(reversed(range(len(voxels))), start=1):
         position = image.TransformIndexToPhysicalPoint((0, 0, k))
-        header = _slice_header(series, number, position, voxels[k])
+        header = slice_header(series, number, position, voxels[k])
         header.save_as(folder / f"IM{number:04d}.dcm", enforce_file_format=True)
 
 
-def _series_header(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> Dataset:
-    """What all slices share."""
+def series_header(image: sitk.Image, scanner: dict, person: pd.Series, seed: int) -> Dataset:
+    """What all slices of a patient's series share; arguments as of `write_series`."""
     header = Dataset()
     header.SOPClassUID = CTImageStorage
     header.Modality = "CT"
@@ -212,7 +217,8 @@ def _series_header(image: sitk.Image, scanner: dict, person: pd.Series, seed: in
     return header
 
 
-def _slice_header(series: Dataset, number: int, position: tuple, voxels: np.ndarray) -> Dataset:
+def slice_header(series: Dataset, number: int, position: tuple, voxels: np.ndarray) -> Dataset:
+    """One slice of a series with its pixels (HU), whose corner lies at ``position`` (mm, LPS)."""
     header = pydicom.Dataset(series)
     header.SOPInstanceUID = generate_uid(entropy_srcs=[series.SeriesInstanceUID, str(number)])
     header.InstanceNumber, header.AcquisitionNumber = number, 1

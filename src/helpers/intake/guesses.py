@@ -1,0 +1,39 @@
+"""What was guessed of a folder, why, and how sure it is; words come later, in two languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+# sure: what a header says and the content bears out. likely: one of the two. open: a person decides.
+Sureness = Literal["sure", "likely", "open"]
+
+
+class Said(NamedTuple):
+    """A sentence of `helpers.intake.words` by its key, and what stands in its gaps: headers and counts."""
+
+    key: str
+    values: dict[str, object] = {}
+
+
+def said(key: str, **values: object) -> Said:
+    """A sentence with its gaps filled."""
+    return Said(key, values)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One value of the study file.
+
+    Attributes
+    ----------
+    value : object
+        As it is written into the study file; `helpers.study.study_file.OPEN` where a person decides.
+    sure : {"sure", "likely", "open"}
+    why : tuple of Said
+        The evidence, or what to do.
+    """
+
+    value: object
+    sure: Sureness
+    why: tuple[Said, ...] = field(default=())
