@@ -39,7 +39,7 @@ def hospital(label, table, min_cell=10, role="external", seed=1):
         "label": label,
         "role": role,
         "patients": len(table),
-        "events": int(table["outcome"].sum()),
+        "events": measures.told_events(table["outcome"].to_numpy(), min_cell),
         "models": {name: one.model_dump() for name, one in told.items()},
         "auc_covariance": covariance,
         "described": len(table),

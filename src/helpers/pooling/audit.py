@@ -1,6 +1,6 @@
 """A site.json looked at again: whether its numbers fit together, and whether they tell of few patients.
 
-This works on what is published alone, as a reader could: it solves the net benefits for the counts behind them.
+This works on what is published alone, as a reader could: net benefits are solved for the counts behind them.
 """
 
 from __future__ import annotations
@@ -76,13 +76,19 @@ def _of_model(model: Measures, n: int | None, events: int | None) -> Iterator[st
     if model.net_benefit and tuple(one.threshold for one in model.net_benefit) != THRESHOLDS:
         yield f"net benefits are not at the thresholds {', '.join(map(str, THRESHOLDS))}"
     for one in model.net_benefit:
-        value, variance = _number(one.net_benefit), _number(one.variance)
-        if variance is not None and variance < 0:
-            yield "a net benefit's variance is below 0"
-        if None not in (value, n, events) and value > events / n + _ROUNDING:
-            yield "a net benefit is larger than the share of patients with the outcome"
-        elif value is not None and None not in (n, events) and counts_behind(one, n, events) == []:
-            yield f"the net benefit at {one.threshold:g} is that of no number of patients"
+        yield from _of_benefit(one, n, events)
+
+
+def _of_benefit(one: Benefit, n: int | None, events: int | None) -> Iterator[str]:
+    value, variance = _number(one.net_benefit), _number(one.variance)
+    if variance is not None and variance < 0:
+        yield "a net benefit's variance is below 0"
+    if value is None or n is None or events is None:
+        return
+    if value > events / n + _ROUNDING:
+        yield "a net benefit is larger than the share of patients with the outcome"
+    elif counts_behind(one, n, events) == []:
+        yield f"the net benefit at {one.threshold:g} is that of no number of patients"
 
 
 def _of_confusion(confusion: Confusion, n: int | None, events: int | None) -> Iterator[str]:
@@ -143,7 +149,7 @@ def _between_thresholds(model: Measures, n: int, events: int) -> list[int]:
 
 
 def counts_behind(benefit: Benefit, n: int, events: int) -> list[tuple[int, int]] | None:
-    """All true and false positives that agree with a net benefit and its variance; None where it is hidden."""
+    """All true and false positives that agree with a net benefit and its variance; None where hidden."""
     value, variance = _number(benefit.net_benefit), _number(benefit.variance)
     if value is None or variance is None:
         return None

@@ -23,7 +23,7 @@ CALIBRATION_TERMS = ("intercept", "slope", "log observed / expected")
 
 Mark = Annotated[str, Field(pattern=rf"^(<\d+|{HIDDEN})$")]
 Count = Annotated[int, Field(ge=0, strict=True)] | Mark
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Value = Finite | Literal["hidden", "not estimable"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=200)]

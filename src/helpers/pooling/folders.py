@@ -141,8 +141,8 @@ def _require_each_once(sites: dict[str, SiteFile]) -> None:
         for hospital in site.hospitals:
             if labels[hospital.label.casefold()] > 1:
                 raise StudyError(
-                    f"The hospital '{hospital.label}' is there twice. Name each once; two that chose one name "
-                    "say 'label' in their study files."
+                    f"The hospital '{hospital.label}' is there twice. Name each once; two that chose one "
+                    "name say 'label' in their study files."
                 )
             numbers = hospital.model_dump_json(exclude={"label", "role"})
             if numbers in seen:

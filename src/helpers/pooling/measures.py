@@ -77,6 +77,14 @@ def why_nothing(outcome: NDArray, min_cell: int) -> str:
     return NOT_ESTIMABLE if classes.min() < FEWEST_OF_A_CLASS else ""
 
 
+def told_events(outcome: NDArray, min_cell: int) -> int | str:
+    """How many have the outcome, as it may be told: a small rest would tell it too."""
+    events, rest = int((outcome == 1).sum()), int((outcome == 0).sum())
+    if is_small([events], min_cell)[0]:
+        return shown_count(events, min_cell)
+    return HIDDEN if is_small([rest], min_cell)[0] else events
+
+
 def is_small(counts: Iterable[float], min_cell: int) -> NDArray[np.bool_]:
     """Which counts are of 1 to ``min_cell`` - 1 patients."""
     counts = np.asarray(list(counts))

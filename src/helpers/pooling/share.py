@@ -23,7 +23,7 @@ from helpers.pooling.contract import (
     SiteFile,
     checksum,
 )
-from helpers.pooling.measures import HU, LEVELS, is_small, measures_of
+from helpers.pooling.measures import HU, LEVELS, is_small, measures_of, told_events
 from helpers.pooling.readme import readme
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
 from helpers.study.content_hash import content_hash
@@ -108,7 +108,7 @@ def described_hospital(
         label=label,
         role=role,
         patients=shown_count(len(wide), min_cell) if is_small([len(wide)], min_cell)[0] else len(wide),
-        events=_events(outcome, min_cell),
+        events=told_events(outcome, min_cell),
         models=measures,
         auc_covariance=covariance,
         described=HIDDEN if gap or is_small([len(values)], min_cell)[0] else len(values),
@@ -116,13 +116,6 @@ def described_hospital(
         features={name: _moments(values[name], min_cell) for name in values},
         scans={} if of_judged is None else _described(described, of_judged, min_cell),
     )
-
-
-def _events(outcome: Any, min_cell: int) -> int | str:
-    events, rest = int((outcome == 1).sum()), int((outcome == 0).sum())
-    if is_small([events], min_cell)[0]:
-        return shown_count(events, min_cell)
-    return HIDDEN if is_small([rest], min_cell)[0] else events
 
 
 def _described(everybody: pd.DataFrame, judged: pd.DataFrame, min_cell: int) -> dict[str, Any]:
