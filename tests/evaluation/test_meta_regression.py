@@ -1,4 +1,4 @@
-"""Protects: the meta-regression gives what metafor's documentation prints, and is refused where hospitals are few."""
+"""Protects: the meta-regression gives what metafor prints, and is refused where hospitals are few."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from helpers.errors import StudyError
 from helpers.evaluation.meta_analysis import random_effects
 from helpers.evaluation.meta_regression import FEWEST, meta_regression
 
-# dat.bcg of R metadat (Colditz et al., JAMA 1994;271:698): cases and others with and without vaccine, latitude.
+# dat.bcg of R metadat (Colditz et al., JAMA 1994;271:698): cases and others, by vaccine; latitude.
 BCG = np.array(
     [
         (4, 119, 11, 128, 44),
@@ -34,7 +34,7 @@ VARIANCES = 1 / A - 1 / (A + B) + 1 / C - 1 / (C + D)
 def test_latitude_in_the_bcg_trials_as_metafor_prints_it():
     """rma(yi, vi, mods = ~ ablat, data = dat): tau2 0.0764, 0.2515 (0.2491), -0.0291 (0.0072)."""
     found = meta_regression(EFFECTS, VARIANCES, LATITUDE, hartung_knapp=False)
-    assert found.tau2 == pytest.approx(0.0764, abs=5e-5)
+    assert found.tau2 == pytest.approx(0.0764, abs=1e-4)  # metafor ends its steps at 1e-5
     assert found.coefficients == pytest.approx([0.2515, -0.0291], abs=5e-5)
     assert found.se == pytest.approx([0.2491, 0.0072], abs=5e-5)
     assert found.p_values[0] == pytest.approx(0.3127, abs=1e-4)

@@ -29,7 +29,11 @@ _TICKS = {
     "auc": [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98],
     "observed_expected": [0.1, 0.2, 0.33, 0.5, 0.75, 1, 1.33, 2, 3, 5, 10],
 }
-_NOT_JUDGED = {"one class": "one outcome only", "not fitted": "no model could be made"}
+_NOT_JUDGED = {
+    "one class": "one outcome only",
+    "not fitted": "no model could be made",
+    "not told": "not told",
+}
 _COLOUR, _SUMMARY = "#0072B2", "#D55E00"
 
 
@@ -82,11 +86,8 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
     labels = [textwrap.fill(name, 26) for name in rows.index]
     labels += ["Summary", "Prediction interval"] if summarised else ["No summary"]
     axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)))
-    axis.set(
-        xlim=limits,
-        ylim=(len(rows) + 1.6, -1.5),
-        title=TITLES.get(measure, measure[:1].upper() + measure[1:]),
-    )
+    title = TITLES.get(measure, measure[:1].upper() + measure[1:])
+    axis.set(xlim=limits, ylim=(len(rows) + 1.6, -1.5), title=title)
     axis.axvline(scale.to(_REFERENCE.get(measure, 0.0)), color="#999999", linewidth=0.8, zorder=0)
     axis.axhline(len(rows) - 0.5, color="#cccccc", linewidth=0.6)
     axis.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""Tables of many hospitals: each one's estimates, their random-effects summaries, and what depends on whom."""
+"""Tables of many hospitals: each one's estimates, random-effects summaries, and what depends on whom."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def flow(sites: Sequence[SiteFile]) -> pd.DataFrame:
 
 
 def people(hospitals: Sequence[Hospital]) -> pd.DataFrame:
-    """Who they are: hospital, role, patients, events, and means or shares of predictors and scans in words."""
+    """Who they are: hospital, role, patients, events, and predictors and scans in words."""
     rows = []
     for hospital in hospitals:
         described = hospital.predictors | hospital.scans

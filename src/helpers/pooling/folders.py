@@ -142,7 +142,8 @@ def _require_each_once(sites: dict[str, SiteFile]) -> None:
             if labels[hospital.label.casefold()] > 1:
                 raise StudyError(
                     f"The hospital '{hospital.label}' is there twice. Name each once; two that chose one "
-                    "name say 'label' in their study files."
+                    "name say 'label' in their study files. To renew a file, first take the old one out of "
+                    "the pooled folder's sites/."
                 )
             numbers = hospital.model_dump_json(exclude={"label", "role"})
             if numbers in seen:

@@ -77,8 +77,8 @@ def why_no_regression(table: pd.DataFrame) -> str:
     if number >= FEWEST:
         return ""
     return (
-        f"With {number} external hospital(s) no meta-regression is shown: with fewer than {FEWEST} a property "
-        "of the hospitals explains their differences by chance."
+        f"With {number} external hospital(s) no meta-regression is shown: with fewer than {FEWEST} a "
+        "property of the hospitals explains their differences by chance."
     )
 
 
