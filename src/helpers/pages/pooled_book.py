@@ -13,7 +13,7 @@ from helpers.pooling.registry import Pooled
 from helpers.study.places import POOLED, REPOSITORY
 
 CHAPTER = f"notebooks/{POOLED}"
-_PROSE = ("references.bib", "bibliography.md")
+_BIBLIOGRAPHY = "# Bibliography\n\n```{bibliography}\n```\n"
 _FOLDERS = ("_static/", "extra/")
 
 
@@ -23,10 +23,11 @@ def stage_pooled(pooled: Pooled, source: Path) -> None:
     wanted = {
         name: content
         for name, content in files_in(book, book).items()
-        if name in _PROSE or name.startswith(_FOLDERS)
+        if name == "references.bib" or name.startswith(_FOLDERS)
     }
     wanted |= files_in(pooled.folder / "share", pooled.folder)
     wanted["index.md"] = _landing(pooled).encode()
+    wanted["bibliography.md"] = _BIBLIOGRAPHY.encode()
     wanted[f"{CHAPTER}.ipynb"] = _page(pooled)
     wanted["_toc.yml"] = yaml.safe_dump(_CONTENTS, sort_keys=False).encode()
     wanted["_config.yml"] = _config(pooled)

@@ -73,7 +73,7 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
     ends = [*ends, _REFERENCE.get(measure, 0.0), *(total[["pi_low", "pi_high"]] if summarised else [])]
     low, high = np.clip([np.nanmin(ends), np.nanmax(ends)], *_UTMOST.get(measure, (-1, 1)))
     inside = scale.to(np.array([low, high]))
-    room = 0.04 * np.ptp(inside)
+    room = 0.04 * np.ptp(inside) or 0.1  # no hospital tells the measure
     limits = (inside[0] - room, inside[1] + room)
     for place, (name, row) in enumerate(rows.iterrows()):
         _draw_hospital(axis, scale, place, row, limits)

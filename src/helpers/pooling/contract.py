@@ -41,6 +41,11 @@ class Moments(Strict):
     sd: Value = _told("standard deviation (divided by n)", "标准差（除以 n）")
 
 
+# A mean with its SD could be read as a table of two categories: it comes first.
+Described = Annotated[Moments | dict[str, Count], Field(union_mode="left_to_right")]
+Summarised = Annotated[Moments | dict[str, Finite], Field(union_mode="left_to_right")]
+
+
 class Calibration(Strict):
     """Whether predicted risks agree with what was seen."""
 
@@ -109,7 +114,7 @@ class Hospital(Strict):
         "patients over whom the means below are taken: all who were measured",
         "下列均值所依据的患者数：所有完成测量的患者",
     )
-    predictors: dict[str, Moments | dict[str, Count]] = _told(
+    predictors: dict[str, Described] = _told(
         "clinical predictors: mean and SD of all who were measured, or how many of the judged patients are "
         "in each category; rare categories stand together as 'other'",
         "临床预测因子：所有完成测量者的均值和标准差，或被评价患者中各类别的人数；罕见类别合并为 other",
@@ -118,7 +123,7 @@ class Hospital(Strict):
         "radiomics features of the model: mean and SD of all who were measured",
         "模型所用影像组学特征：所有完成测量者的均值和标准差",
     )
-    scans: dict[str, Moments | dict[str, Count]] = _told(
+    scans: dict[str, Described] = _told(
         "what the scans' headers say of scanner, kernel, tube voltage and spacing, in the same way; empty "
         "where features came ready-made",
         "扫描头信息（扫描仪、重建核、管电压、间距），方式同上；直接提供特征时为空",
@@ -153,7 +158,7 @@ class SiteFile(Strict):
     min_cell: Annotated[int, Field(ge=0)] = _told(
         "smallest number of patients that is told (0: all are)", "可公开的最小人数（0：全部公开）"
     )
-    training: dict[str, Moments | dict[str, Finite]] = _told(
+    training: dict[str, Summarised] = _told(
         "what the frozen model itself tells of the patients it learnt from: means and SDs, or shares",
         "冻结模型自带的训练患者摘要：均值和标准差，或比例",
     )

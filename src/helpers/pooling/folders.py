@@ -113,6 +113,8 @@ def require_together(sites: dict[str, SiteFile]) -> None:
     StudyError
         Naming the first that was judged otherwise, or stands there twice.
     """
+    if not sites:
+        return
     (first, own), *others = sites.items()
     for name, site in others:
         for field, words in _MUST_BE_SAME.items():

@@ -136,6 +136,8 @@ def pool(folders: list[Path], out: Path) -> Pooled:
     """
     there = _there(out)
     came = {shown_path(folder): read_folder(folder) for folder in folders}
+    if len(came) < len(folders):
+        raise StudyError("A folder is named twice: name each hospital's once.")
     require_together({shown_path(out / "sites" / name): site for name, site in there.items()} | came)
     for site, folder in zip(came.values(), folders, strict=True):
         target = made_folder(out / "sites" / site.sha256[:_SHOWN]) / SITE_FILE
