@@ -10,6 +10,7 @@ from helpers.frozen import judged, verdicts
 from helpers.frozen.bundle import Bundle
 from helpers.frozen.domain import domain_summary
 from helpers.frozen.new_hospital import VIRTUAL_ON_REAL, Measured, alarm
+from helpers.frozen.told import tell
 from helpers.study import small_counts
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
@@ -168,7 +169,7 @@ def test_nobody_in_the_domain_is_told_and_listed(bundle, hospital):
 
 
 def test_the_flow_adds_up_and_small_counts_are_not_told(met):
-    whole = verdicts.flow(met, 0)
+    whole = tell(met, 0).flow()
     total = whole.loc[whole["stage"] == "all", "patients"].item()
     assert total == 8 == whole.loc[whole["stage"] != "all", "patients"].sum()
     reasons = set(whole.loc[whole["stage"] == "outside the domain", "reason"])
@@ -177,43 +178,8 @@ def test_the_flow_adds_up_and_small_counts_are_not_told(met):
     assert (words["new-excluded"], words["new-refused"], words["new-outside"]) == ("<10", "<10", "<10")
     assert verdicts.warned_in_words(pd.Series([True] * 3 + [False] * 40), 10) == "<10 of 43"
     assert verdicts.warned_in_words(pd.Series([True] * 40 + [False] * 3), 10) == "most of 43"
-    shared = small_counts.protect("new_hospital_flow", verdicts.flow(met, 10), 10)
+    shared = small_counts.protect("new_hospital_flow", tell(met, 10).flow(), 10)
     assert not {1, 2, 3} & set(shared["patients"])
-
-
-def counted(**statuses):
-    """As the model met so many patients."""
-    status = np.repeat([name.replace("_", " ") for name in statuses], list(statuses.values()))
-    names = [f"P{number}" for number in range(len(status))]
-    table = pd.DataFrame({"patient_id": names, "status": status, "reason": "", "category": ""})
-    return verdicts.Met(table, table[["patient_id"]], table.iloc[:0])
-
-
-def test_few_warned_are_not_the_scored_less_those_on_whom_the_model_is_judged():
-    """Their number stands in no table, so it must not be a difference of two."""
-    met = counted(excluded=20, scored_with_warning=4, scored=60)
-    stages = verdicts.flow(met, 10).set_index("stage")["patients"]
-    assert stages.to_dict() == {"all": 84, "excluded": 20, "scored": 64}
-    assert "scored with warning" in set(verdicts.flow(met, 0)["stage"])
-
-
-def test_few_without_an_outcome_are_a_stage_that_is_not_told():
-    met = counted(excluded=20, scored=60)
-    outcomes = met.table[["patient_id"]].assign(outcome=np.repeat([1.0, np.nan, 0.0], [30, 5, 45]))
-    table = small_counts.protect("new_hospital_flow", verdicts.flow(met, 10, outcomes), 10)
-    shown = table.set_index("stage")["patients"]
-    assert shown["scored"] == 55 and shown["scored, outcome not known"] == "<10"
-    assert shown["excluded"] == "hidden"
-    nobody = verdicts.flow(met, 10, outcomes.assign(outcome=np.nan))
-    assert nobody["stage"].tolist() == ["all", "excluded", "scored"]
-
-
-def test_few_outside_the_domain_take_the_number_measured_with_them():
-    met = counted(outside_the_domain=3, scored=60)
-    assert "63" not in verdicts.arrivals_in_words(met, 10) and "63" in verdicts.arrivals_in_words(met, 0)
-    table = pd.DataFrame({"patients": ["new hospital"], "n": [63], "within": [60], "outside": [3]})
-    shown = small_counts.protect("new_hospital_domain", table, 10)
-    assert shown.iloc[0].tolist() == ["new hospital", "hidden", "hidden", "<10"]
 
 
 def test_the_middle_patient_is_one_without_a_warning():

@@ -17,7 +17,7 @@ from helpers.frozen.bundle import Bundle, score
 from helpers.frozen.drawing import marked
 from helpers.frozen.drift import RAD_SCORE
 from helpers.frozen.new_hospital import Measured, virtual_on_real
-from helpers.patients.flow_chart import CATEGORIES, OTHER_REASONS
+from helpers.patients.flow_chart import CATEGORIES
 from helpers.study import pseudonyms
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
@@ -26,7 +26,6 @@ from helpers.study.spreadsheets import write_csv, write_excel
 
 SCORED, WARNED, OUTSIDE = "scored", "scored with warning", "outside the domain"
 REFUSED, EXCLUDED = "refused", "excluded"
-UNKNOWN = "scored, outcome not known"
 STATUSES = (EXCLUDED, REFUSED, OUTSIDE, WARNED, SCORED)
 VIRTUAL_MODEL = "the model learnt from virtual patients: its risks say nothing about real ones"
 _OUTSIDE_BY = {
@@ -216,41 +215,8 @@ def results(new: Run, bundle: Bundle, met: Met, table: pd.DataFrame) -> pd.DataF
     return rows.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def flow(met: Met, min_cell: int, outcomes: pd.DataFrame | None = None) -> pd.DataFrame:
-    """How many patients came and how far they got.
-
-    Parameters
-    ----------
-    met : Met
-    min_cell : int
-        Rare reasons of a stage are taken together. Fewer warned patients than this stand with the others who
-        were scored: they would be the difference to those on whom the model is judged.
-    outcomes : DataFrame, optional
-        patient_id and outcome; where it is known of some, those scored without it are a stage of their own.
-
-    Returns
-    -------
-    DataFrame
-        stage ("all" are those screened, which the other rows add up to), reason, patients.
-    """
-    stages = met.table.set_index("patient_id")[["status", "category"]].rename(columns={"status": "stage"})
-    scored = stages["stage"].isin([SCORED, WARNED])
-    if outcomes is not None and "outcome" in outcomes:
-        unknown = scored & ~stages.index.isin(outcomes.loc[outcomes["outcome"].notna(), "patient_id"])
-        stages.loc[unknown, "stage"] = UNKNOWN if unknown.sum() < scored.sum() else stages["stage"]
-    if (stages["stage"] == WARNED).sum() < min_cell:
-        stages["stage"] = stages["stage"].replace(WARNED, SCORED)
-    rows = [("all", "", len(stages))]
-    for stage in (*STATUSES[:-2], UNKNOWN, WARNED, SCORED):
-        counts = stages.loc[stages["stage"] == stage, "category"].value_counts()
-        rare = int(counts[counts < min_cell].sum())
-        rows += [(stage, reason, count) for reason, count in counts.items() if count >= min_cell]
-        rows += [(stage, OTHER_REASONS if stage in STATUSES[:-2] else "", rare)] if rare else []
-    return pd.DataFrame(rows, columns=["stage", "reason", "patients"])
-
-
 def printed_flow(table: pd.DataFrame) -> pd.DataFrame:
-    """`flow` for reading."""
+    """As `helpers.frozen.told.Told.flow` gives it, for reading."""
     return table.assign(stage=table["stage"].replace("all", "screened")).rename(
         columns={"stage": "patients who were"}
     )
@@ -288,16 +254,6 @@ def flow_in_words(met: Met, min_cell: int) -> dict[str, str]:
         "new-scored": f"{met.count(SCORED) + met.count(WARNED)}",
         "new-warned": warned_in_words(met.given()["warned"], min_cell),
     }
-
-
-def arrivals_in_words(met: Met, min_cell: int) -> str:
-    """Whose numbers stand in a table of everybody measured: how many carry a warning or lie outside.
-
-    Without their number where few lie outside, whom those scored would tell with it.
-    """
-    counts = {status: shown_count(met.count(status), min_cell) for status in (WARNED, OUTSIDE)}
-    whose = "everybody measured" if 0 < met.count(OUTSIDE) < min_cell else f"{len(met.scores)}"
-    return f"of {whose}: {counts[WARNED]} {WARNED}, {counts[OUTSIDE]} {OUTSIDE}"
 
 
 def warned_in_words(warned: pd.Series, min_cell: int) -> str:

@@ -83,12 +83,14 @@ def described_hospital(
     min_cell: int,
     label: str,
     role: str,
+    is_number_told: bool = True,
 ) -> Hospital:
     """One hospital's part of the file, of predictions in the set "external".
 
     Means are of everybody in ``people`` (predictors) and of those among them who have features: the same
     patients as in the hospital's other tables, so that no difference of two means is about the few between.
-    Categories are of the judged patients, whose number is told.
+    Categories are of the judged patients, whose number is told; that of those measured is not told where it
+    would tell few of another table (``is_number_told``).
     """
     models = present_models(predictions, bundle.models)
     wide = probabilities_wide(predictions, EXTERNAL, models)
@@ -101,7 +103,7 @@ def described_hospital(
     values = features.set_index("patient_id").reindex(people["patient_id"])[bundle.features].dropna()
     cutoffs = {name: bundle.model["cutoffs"][name] for name in models}
     measures, covariance = measures_of(outcome, scores, cutoffs, min_cell)
-    gap = is_small([len(values) - len(wide), len(people) - len(wide)], min_cell).any()
+    gaps = is_small([len(values) - len(wide), len(people) - len(wide), len(values)], min_cell)
     described = acquisition(scans)
     of_judged = None if scans is None else acquisition(scans[scans["patient_id"].isin(wide["patient_id"])])
     return Hospital(
@@ -111,7 +113,7 @@ def described_hospital(
         events=told_events(outcome, min_cell),
         models=measures,
         auc_covariance=covariance,
-        described=HIDDEN if gap or is_small([len(values)], min_cell)[0] else len(values),
+        described=HIDDEN if gaps.any() or not is_number_told else len(values),
         predictors=_described(people[bundle.model["predictors"]], judged, min_cell),
         features={name: _moments(values[name], min_cell) for name in values},
         scans={} if of_judged is None else _described(described, of_judged, min_cell),

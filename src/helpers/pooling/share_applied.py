@@ -7,14 +7,22 @@ import pandas as pd
 from helpers.frozen.bundle import Bundle
 from helpers.frozen.judged import predictions_of
 from helpers.frozen.new_hospital import Measured
-from helpers.frozen.verdicts import Met
+from helpers.frozen.told import Told
+from helpers.frozen.verdicts import OUTSIDE, Met
 from helpers.pooling.contract import SiteFile
 from helpers.pooling.share import described_hospital, label_of, write_site
 from helpers.study.run_folder import Run
+from helpers.study.small_counts import HIDDEN
 
 
 def share_applied(
-    run: Run, new: Run, bundle: Bundle, people: pd.DataFrame, met: Met, measured: Measured
+    run: Run,
+    new: Run,
+    bundle: Bundle,
+    people: pd.DataFrame,
+    told: Told,
+    met: Met,
+    measured: Measured,
 ) -> SiteFile | None:
     """Write site.json and README of a new hospital into its run folder.
 
@@ -27,6 +35,8 @@ def share_applied(
     bundle : Bundle
     people : DataFrame
         Everyone included: patient_id, predictors, and the outcome where it is known.
+    told : Told
+        What may be told of how far they got.
     met : Met
     measured : Measured
     """
@@ -43,5 +53,6 @@ def share_applied(
         new.study.min_cell,
         label=label_of(new.study, [site.name for site in new.study.sites]),
         role="external",
+        is_number_told=told.total(OUTSIDE) != HIDDEN,
     )
     return write_site(new, bundle, "apply", [hospital], new.read_table("new_hospital_flow"))
