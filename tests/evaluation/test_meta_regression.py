@@ -7,7 +7,7 @@ from helpers.errors import StudyError
 from helpers.evaluation.meta_analysis import random_effects
 from helpers.evaluation.meta_regression import FEWEST, meta_regression
 
-# dat.bcg of R metadat (Colditz et al., JAMA 1994;271:698): cases and others, by vaccine; latitude.
+# metafor's dat.bcg (Colditz et al., JAMA 1994;271:698): cases and others, by vaccine; latitude.
 BCG = np.array(
     [
         (4, 119, 11, 128, 44),

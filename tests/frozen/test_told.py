@@ -79,7 +79,7 @@ def test_rare_reasons_join_the_smallest_named_one():
 
 
 def published(truth, told, met):
-    """Sums of stages that flow chart, domain table, captions and site.json publish, and what is said small."""
+    """Sums of stages that tables, captions and site.json publish, and what is said to be small."""
     sums, small = [((WARNED, SCORED), truth[WARNED] + truth[SCORED])], []  # those judged, in every table
     flow = flow_of(told)
     parts = {name: tuple(name.split(" or ")) for name in flow} | {"all": STAGES}

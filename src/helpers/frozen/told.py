@@ -53,7 +53,7 @@ class Told:
         return not any(0 < self.number(name) < self.min_cell for name in (WARNED, SCORED))
 
     def total(self, outermost: str) -> str:
-        """How many there are up to a stage, from those judged outwards; "hidden" where that would tell few."""
+        """How many there are from those judged out to a stage; "hidden" where that would tell few."""
         within = _LEFT_OUT[: _LEFT_OUT.index(outermost) + 1]
         divided = any(set(group) - set(within) and set(group) & set(within) for group in self.groups)
         small = len(self.groups) == 1 and 0 < self.number(*self.groups[0]) < self.min_cell
@@ -135,8 +135,7 @@ def tell(met: Met, min_cell: int, outcomes: pd.DataFrame | None = None) -> Told:
             groups.append(tuple(open_group))
             open_group, size = [], 0
     if open_group:  # the outermost are few: they stand with those before
-        last = next(
-            (at for at in range(len(groups) - 1, -1, -1) if stages["stage"].isin(groups[at]).any()), 0
-        )
+        peopled = [at for at, group in enumerate(groups) if stages["stage"].isin(group).any()]
+        last = peopled[-1] if peopled else 0
         groups[last:] = [(*(name for group in groups[last:] for name in group), *open_group)]
     return Told(stages, groups, min_cell)
