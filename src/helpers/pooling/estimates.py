@@ -15,6 +15,7 @@ from helpers.pooling.measures import HU
 
 DIFFERENCES = (("nomogram", "clinical"), ("nomogram", HU))
 EXTERNAL = "external"
+_BENEFIT = "net benefit at "
 
 
 def hospitals_of(sites: Iterable[SiteFile]) -> list[Hospital]:
@@ -61,7 +62,14 @@ def _rows(hospital: Hospital) -> list[tuple]:
 
 def benefit_name(threshold: float) -> str:
     """What the net benefit at a threshold is called among the measures."""
-    return f"net benefit at {threshold:g}"
+    return f"{_BENEFIT}{threshold:g}"
+
+
+def told_benefits(table: pd.DataFrame, model: str) -> list[str]:
+    """The net benefits of a model that any hospital tells, in the order of their thresholds."""
+    known = table[(table["model"] == model) & table["scaled"].notna()]["measure"]
+    names = [name for name in table["measure"].unique() if name.startswith(_BENEFIT)]
+    return [name for name in names if name in set(known)]
 
 
 def _number(value: object) -> float:
