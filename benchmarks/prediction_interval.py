@@ -5,7 +5,7 @@
 Each pool has eight hospitals, whose true AUCs differ by ``tau`` on the scale of log odds. Each hospital draws
 patients from a binormal model and estimates its AUC with DeLong's variance, as in site.json; the pool is
 summarised as chapter 16 does (REML, Hartung and Knapp). Held are the true AUC of a ninth hospital, and the
-mean. Prints one JSON object a line, and writes data/benchmarks/prediction_interval.csv, which chapter 16 shows;
+mean. Prints one JSON object a line, and writes the table of data/benchmarks that chapter 16 shows;
 all random numbers come from the seed in the first line.
 """
 
