@@ -7,6 +7,7 @@ cli              the front door
 commands         run, apply, check; parameters, memory, record
 pages            a run becomes pages: staging, build, one file a page, leak scan      all
 plots            every figure, named after what it draws                              all
+pooling          what a hospital shares, and what a centre makes of many               16
 frozen           the frozen model: bundle, drift, recalibration, a new hospital       06, 11
 chapters         what only one chapter needs: its tables, words and controls          all
 paper            what the paper prints: its values, audit, comparison                 09, 13

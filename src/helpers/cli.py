@@ -1,4 +1,4 @@
-"""The command `radbook`: run, build or check a study, set points, tend its cache, export virtual patients."""
+"""The command `radbook`: begin, check, run and build a study, pool hospitals, export virtual patients."""
 
 from __future__ import annotations
 
@@ -217,6 +217,32 @@ def click(
                 server.serve_forever()
         session.close()
         typer.echo(session.summary())
+
+
+@app.command()
+def pool(
+    out: Annotated[Path, typer.Option("--out", help="The pooled folder; hospitals that are in it stay.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Hospitals' share folders; each holds a site.json.")
+    ] = None,
+) -> None:
+    """Make one book of many hospitals from their share folders."""
+    from helpers.commands.pool import pool_sites
+
+    with _readable_errors():
+        typer.echo(f"The book: {pool_sites(folders or [], out)}")
+
+
+@app.command()
+def share_check(
+    folder: Annotated[Path, typer.Argument(help="A run's share folder, for example runs/x/share.")],
+) -> None:
+    """Search a share folder again before it leaves the hospital: contract, small counts, identifiers."""
+    from helpers.commands.pool import check_share
+
+    with _readable_errors():
+        for line in check_share(folder):
+            typer.echo(line)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from helpers.frozen import judged, verdicts
 from helpers.frozen.bundle import Bundle
 from helpers.frozen.domain import domain_summary
 from helpers.frozen.new_hospital import VIRTUAL_ON_REAL, Measured, alarm
+from helpers.frozen.told import tell
 from helpers.study import small_counts
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
@@ -168,7 +169,7 @@ def test_nobody_in_the_domain_is_told_and_listed(bundle, hospital):
 
 
 def test_the_flow_adds_up_and_small_counts_are_not_told(met):
-    whole = verdicts.flow(met, 0)
+    whole = tell(met, 0).flow()
     total = whole.loc[whole["stage"] == "all", "patients"].item()
     assert total == 8 == whole.loc[whole["stage"] != "all", "patients"].sum()
     reasons = set(whole.loc[whole["stage"] == "outside the domain", "reason"])
@@ -177,7 +178,7 @@ def test_the_flow_adds_up_and_small_counts_are_not_told(met):
     assert (words["new-excluded"], words["new-refused"], words["new-outside"]) == ("<10", "<10", "<10")
     assert verdicts.warned_in_words(pd.Series([True] * 3 + [False] * 40), 10) == "<10 of 43"
     assert verdicts.warned_in_words(pd.Series([True] * 40 + [False] * 3), 10) == "most of 43"
-    shared = small_counts.protect("new_hospital_flow", verdicts.flow(met, 10), 10)
+    shared = small_counts.protect("new_hospital_flow", tell(met, 10).flow(), 10)
     assert not {1, 2, 3} & set(shared["patients"])
 
 

@@ -115,6 +115,31 @@ def test_a_single_small_exclusion_takes_the_number_screened_with_it():
     assert shown["outcome"].tolist()[2:] == [30, 30, 30]
 
 
+@pytest.mark.parametrize(
+    "excluded, shown",
+    [
+        ([("young", 17)], ["hidden", 17, "hidden", "<10", 100, 70, 30]),
+        ([("young", 12), ("metal", 5)], [120, "hidden", "<10", "hidden", "<10", 100, 70, 30]),
+    ],
+)
+def test_few_unusable_patients_are_not_those_included_less_those_analysed(excluded, shown):
+    rows = [("A", "screened", "", 120, NA)]
+    rows += [("A", "excluded", reason, count, NA) for reason, count in excluded]
+    rows += [("A", "included", "", 103, 41), ("A", "unusable", "mask", 3, NA), ("A", "analysed", "", 100, 40)]
+    rows += [("A", "training", "", 70, 28), ("A", "internal", "", 30, 12)]
+    found = small_counts.protect("flow_chart", flow(*rows), 10)
+    assert found["patients"].tolist() == shown
+    assert found.set_index("stage")["outcome"][["included", "analysed"]].tolist() == ["hidden", 40]
+
+
+def test_the_outcome_of_the_unusable_is_not_a_difference_either():
+    rows = [("A", "screened", "", 120, NA), ("A", "included", "", 120, 45), ("A", "unusable", "mask", 20, NA)]
+    rows += [("A", "analysed", "", 100, 40), ("A", "external", "", 100, 40)]
+    found = small_counts.protect("flow_chart", flow(*rows), 10).set_index("stage")
+    assert found["patients"].tolist() == [120, 120, 20, 100, 100]
+    assert found["outcome"][["included", "analysed"]].tolist() == ["hidden", 40]
+
+
 def test_table_1_hides_a_characteristic_with_its_test_and_the_moments_of_a_small_group():
     rows = [
         ("patients", "cohort", "n", 50),

@@ -303,10 +303,10 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     except papermill.PapermillExecutionError as error:
         failed = StepResult(name, "failed", time.perf_counter() - started)
         write_record(run, failed)
-        _drop_messages(output)
+        drop_messages(output)
         _blot(run, output)
         raise StudyError(_failure(run, step, error)) from None
-    _drop_messages(output)
+    drop_messages(output)
     return StepResult(name, "ok", time.perf_counter() - started)
 
 
@@ -326,7 +326,7 @@ def _kept(start: str) -> str:
     return f"Kept: the results of the notebooks before ({before}) and every case already computed."
 
 
-def _drop_messages(notebook: Path) -> None:
+def drop_messages(notebook: Path) -> None:
     """Take out what libraries said to the terminal, which has it: warnings quote this computer's paths."""
     content = nbformat.read(notebook, as_version=4)
     for cell in content.cells:

@@ -38,6 +38,11 @@ SCALES = {
 }
 
 
+def scale_of(measure: str) -> Scale:
+    """The scale of a measure: net benefits and differences are their own."""
+    return SCALES.get(measure, Scale(_same, _same))
+
+
 def judged(y: ArrayLike, p: ArrayLike) -> pd.DataFrame:
     """Discrimination and calibration of predicted risks in one hospital, with their 95 % intervals.
 
@@ -95,7 +100,7 @@ def summaries(measures: pd.DataFrame) -> pd.DataFrame:
         known = part.dropna(subset=["scaled", "variance"])
         row = {"model": model, "measure": measure, "hospitals": len(known)}
         if len(known) >= FEWEST:
-            row |= _summary(known, SCALES[measure].back)
+            row |= _summary(known, scale_of(measure).back)
         rows.append(row)
     columns = "model measure hospitals estimate ci_low ci_high pi_low pi_high tau2 i2 q q_p".split()
     return pd.DataFrame(rows, columns=columns)

@@ -104,6 +104,38 @@ def delong_test(y: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: flo
     return AucComparison(difference, se, difference - half, difference + half, z, p_value)
 
 
+def auc_covariance(y: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUCs of several scores of the same patients, and their covariance matrix.
+
+    Parameters
+    ----------
+    y : array_like, shape (patients,)
+        Outcome, 0 or 1.
+    scores : array_like, shape (models, patients)
+
+    Returns
+    -------
+    aucs : ndarray, shape (models,)
+    covariance : ndarray, shape (models, models)
+        NaN with one patient only in a class.
+
+    Raises
+    ------
+    StudyError
+        As `delong_auc`.
+
+    Notes
+    -----
+    Equals R ``pROC::var`` and ``pROC::cov`` with ``method = "delong"``. :doi:`10.2307/2531595`.
+    """
+    checked = [checked_scores(y, score) for score in scores]
+    parts = placement_values(checked[0][0], np.vstack([score for _, score in checked]))
+    aucs, models = parts[0].mean(axis=1), len(checked)
+    if min(part.shape[1] for part in parts) < 2:
+        return aucs, np.full((models, models), np.nan)
+    return aucs, sum(np.cov(part).reshape(models, models) / part.shape[1] for part in parts)
+
+
 def _z(difference: float, se: float) -> float:
     # Two perfect scores leave rounding noise of 1e-16 where the difference is 0.
     if abs(difference) < 1e-14 and not np.isnan(se):

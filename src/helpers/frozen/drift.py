@@ -43,7 +43,7 @@ def training_summary(
         patients, features and predictors (mean, sd, low, high, cuts, shares; or shares of categories),
         acquisition (the same for what the scans' headers say).
     """
-    scans = _acquisition(quality)
+    scans = acquisition(quality)
     return {
         "patients": len(features),
         "features": {name: _distribution(features[name]) for name in features},
@@ -52,7 +52,7 @@ def training_summary(
     }
 
 
-def _acquisition(quality: pd.DataFrame | None) -> pd.DataFrame:
+def acquisition(quality: pd.DataFrame | None) -> pd.DataFrame:
     """What is compared of the scans; of contrast only whether it was given, the rest is free text."""
     if quality is None:
         return pd.DataFrame()
@@ -89,12 +89,17 @@ def _binned(numbers: np.ndarray, cuts: np.ndarray) -> np.ndarray:
 
 
 def _shares(values: pd.Series, min_cell: int) -> dict[str, float]:
+    return {name: count / len(values) for name, count in category_counts(values, min_cell).items()}
+
+
+def category_counts(values: pd.Series, min_cell: int) -> dict[str, int]:
+    """How many have each value, the rarest taken together as "other" until these are ``min_cell``."""
     counts = values.map(_category).value_counts()
     # The rarest are taken together until nobody can be counted among them.
     pooled = counts.iloc[::-1].cumsum().iloc[::-1]
     rare = (counts < min_cell) | ((pooled - counts < min_cell) & (pooled > counts))
     other = {"other": int(counts[rare].sum())} if rare.any() else {}
-    return {name: count / len(values) for name, count in (counts[~rare].to_dict() | other).items()}
+    return counts[~rare].to_dict() | other
 
 
 def _category(value: float | str | None) -> str:
@@ -189,7 +194,7 @@ def scanner_drift(summary: Mapping, quality: pd.DataFrame | None, min_cell: int)
         property, training, new: shares of categories, or median (1st to 99th percentile). Empty where either
         has no images.
     """
-    reference, scans = summary["acquisition"], _acquisition(quality)
+    reference, scans = summary["acquisition"], acquisition(quality)
     shown = [] if quality is None else list(reference)
     rows = [
         {

@@ -17,7 +17,7 @@ from helpers.frozen.bundle import Bundle, score
 from helpers.frozen.drawing import marked
 from helpers.frozen.drift import RAD_SCORE
 from helpers.frozen.new_hospital import Measured, virtual_on_real
-from helpers.patients.flow_chart import CATEGORIES, OTHER_REASONS
+from helpers.patients.flow_chart import CATEGORIES
 from helpers.study import pseudonyms
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
@@ -215,26 +215,8 @@ def results(new: Run, bundle: Bundle, met: Met, table: pd.DataFrame) -> pd.DataF
     return rows.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def flow(met: Met, min_cell: int) -> pd.DataFrame:
-    """How many patients came and how far they got.
-
-    Returns
-    -------
-    DataFrame
-        stage ("all" are those screened, which the other rows add up to), reason, patients; rare reasons of a
-        stage are taken together.
-    """
-    rows = [("all", "", len(met.table))]
-    for status in STATUSES:
-        counts = met.table.loc[met.table["status"] == status, "category"].value_counts()
-        rare = int(counts[counts < min_cell].sum())
-        rows += [(status, reason, count) for reason, count in counts.items() if count >= min_cell]
-        rows += [(status, OTHER_REASONS if status not in (SCORED, WARNED) else "", rare)] if rare else []
-    return pd.DataFrame(rows, columns=["stage", "reason", "patients"])
-
-
 def printed_flow(table: pd.DataFrame) -> pd.DataFrame:
-    """`flow` for reading."""
+    """As `helpers.frozen.told.Told.flow` gives it, for reading."""
     return table.assign(stage=table["stage"].replace("all", "screened")).rename(
         columns={"stage": "patients who were"}
     )
@@ -272,12 +254,6 @@ def flow_in_words(met: Met, min_cell: int) -> dict[str, str]:
         "new-scored": f"{met.count(SCORED) + met.count(WARNED)}",
         "new-warned": warned_in_words(met.given()["warned"], min_cell),
     }
-
-
-def arrivals_in_words(met: Met, min_cell: int) -> str:
-    """Whose numbers stand in a table of everybody measured: how many carry a warning or lie outside."""
-    counts = {status: shown_count(met.count(status), min_cell) for status in (WARNED, OUTSIDE)}
-    return f"of {len(met.scores)}: {counts[WARNED]} {WARNED}, {counts[OUTSIDE]} {OUTSIDE}"
 
 
 def warned_in_words(warned: pd.Series, min_cell: int) -> str:

@@ -7,13 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from helpers.errors import StudyError
 from helpers.pages import leaks
 from helpers.pages.staging import stage
+from helpers.pooling.registry import Pooled
 from helpers.study.places import unwritable
 from helpers.study.run_folder import Run
 
@@ -23,11 +25,24 @@ _LITTLE_ROOM = 1_000_000  # bytes
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
-def build_book(run: Run) -> Path:
+def build_book(
+    run: Run | Pooled,
+    stage: Callable[[Any, Path], None] = stage,
+    search: Callable[[Any], None] = leaks.require_no_leaks,
+) -> Path:
     """Render the run's book to book/html and return its index page; unchanged pages are not made again.
 
     When the last build did not come to its end (killed, disk full, a warning), all pages are made anew:
     Sphinx may have left half-written ones, and would trust them.
+
+    Parameters
+    ----------
+    run : Run or Pooled
+        Whose book it is.
+    stage : callable
+        Lays out the sources; of a run's book where nothing is said.
+    search : callable
+        Refuses what must not stand in the book: a run's identifiers.
 
     Raises
     ------
@@ -44,12 +59,12 @@ def build_book(run: Run) -> Path:
         _python("-c", JUPYTER_BOOK, "config", "sphinx", str(source))
         _sphinx(run, "html", html)
         _tidy(html)
-        leaks.require_no_leaks(run)
+        search(run)
     return book_page(run)
 
 
 @contextmanager
-def _to_its_end(run: Run) -> Iterator[None]:
+def _to_its_end(run: Run | Pooled) -> Iterator[None]:
     """Leave a mark while Sphinx works; when it fails, or a page shows an identifier, all pages go."""
     _mark(run).touch()
     try:
@@ -64,11 +79,11 @@ def _to_its_end(run: Run) -> Iterator[None]:
     _mark(run).unlink()
 
 
-def _mark(run: Run) -> Path:
+def _mark(run: Run | Pooled) -> Path:
     return run.book / "unfinished"
 
 
-def _remove_pages(run: Run) -> None:
+def _remove_pages(run: Run | Pooled) -> None:
     """Remove the rendered pages, what they were made of, and Sphinx's memory of them."""
     for name in ("html", "doctrees", "source"):
         shutil.rmtree(run.book / name, ignore_errors=True)
@@ -98,7 +113,7 @@ def build_single_page(run: Run, folder: Path) -> Path:
     return folder / "index.html"
 
 
-def _sphinx(run: Run, builder: str, target: Path) -> None:
+def _sphinx(run: Run | Pooled, builder: str, target: Path) -> None:
     """Write the staged book: unknown targets warn (-n), warnings are errors (-W)."""
     places = [str(run.book / "doctrees"), str(run.book / "source"), str(target)]
     _python("-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going", "-d", *places)
@@ -113,11 +128,11 @@ def _python(*arguments: str) -> None:
         raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
 
 
-def printed_book(run: Run) -> Path:
+def printed_book(run: Run | Pooled) -> Path:
     """The book as PDF."""
     return run.book / "radbook.pdf"
 
 
-def book_page(run: Run) -> Path:
+def book_page(run: Run | Pooled) -> Path:
     """The landing page of the rendered book."""
     return run.book / "html" / "index.html"

@@ -39,10 +39,10 @@ SIMULATED_BANNER = "Simulated patients: nothing here is about real people. æ¨¡æ‹
 
 
 def stage(run: Run, source: Path) -> None:
-    """Lay out the sources of this run's book; a file whose content is the same keeps its date."""
+    """Lay out the sources of this run's book."""
     book, share = REPOSITORY / "book", run.folder / "share"
     # The pages of book/ lie at the top, so that the landing page is html/index.html.
-    wanted = _files(book, book) | _notebooks(run) | _files(share, run.folder) | made_pages(run)
+    wanted = files_in(book, book) | _notebooks(run) | files_in(share, run.folder) | made_pages(run)
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
     wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
@@ -54,6 +54,11 @@ def stage(run: Run, source: Path) -> None:
     wanted |= {name: _without_dead_links(wanted[name], wanted, unmade) for name in pages}
     wanted["_toc.yml"] = _toc(wanted, run)
     wanted["_config.yml"] = _config(run)
+    lay_out(wanted, source)
+
+
+def lay_out(wanted: dict[str, bytes], source: Path) -> None:
+    """Make a book's sources what is ``wanted``, by name; a file whose content is the same keeps its date."""
     for old in [path for path in source.rglob("*") if path.is_file() and path.name != "conf.py"]:
         if old.relative_to(source).as_posix() not in wanted:
             old.unlink()
@@ -73,7 +78,7 @@ def made_pages(run: Run) -> dict[str, bytes]:
     return made
 
 
-def _files(folder: Path, top: Path) -> dict[str, bytes]:
+def files_in(folder: Path, top: Path) -> dict[str, bytes]:
     """Contents of the files in ``folder``, by their place in ``top``."""
     return {path.relative_to(top).as_posix(): path.read_bytes() for path in visible_files(folder)}
 

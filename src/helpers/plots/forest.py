@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
-from helpers.evaluation.by_hospital import SCALES
+from helpers.evaluation.by_hospital import scale_of
 from helpers.plots.style import font_families
 
 TITLES = {
@@ -29,7 +29,11 @@ _TICKS = {
     "auc": [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98],
     "observed_expected": [0.1, 0.2, 0.33, 0.5, 0.75, 1, 1.33, 2, 3, 5, 10],
 }
-_NOT_JUDGED = {"one class": "one outcome only", "not fitted": "no model could be made"}
+_NOT_JUDGED = {
+    "one class": "one outcome only",
+    "not fitted": "no model could be made",
+    "not told": "not told",
+}
 _COLOUR, _SUMMARY = "#0072B2", "#D55E00"
 
 
@@ -64,12 +68,12 @@ def plot_forest(
 
 
 def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None, status: pd.Series) -> None:
-    scale, summarised = SCALES[measure], total is not None and np.isfinite(total["estimate"])
+    scale, summarised = scale_of(measure), total is not None and np.isfinite(total["estimate"])
     ends = rows[["low", "high", "estimate"]].to_numpy().ravel()
-    ends = [*ends, _REFERENCE[measure], *(total[["pi_low", "pi_high"]] if summarised else [])]
-    low, high = np.clip([np.nanmin(ends), np.nanmax(ends)], *_UTMOST[measure])
+    ends = [*ends, _REFERENCE.get(measure, 0.0), *(total[["pi_low", "pi_high"]] if summarised else [])]
+    low, high = np.clip([np.nanmin(ends), np.nanmax(ends)], *_UTMOST.get(measure, (-1, 1)))
     inside = scale.to(np.array([low, high]))
-    room = 0.04 * np.ptp(inside)
+    room = 0.04 * np.ptp(inside) or 0.1  # no hospital tells the measure
     limits = (inside[0] - room, inside[1] + room)
     for place, (name, row) in enumerate(rows.iterrows()):
         _draw_hospital(axis, scale, place, row, limits)
@@ -82,8 +86,9 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
     labels = [textwrap.fill(name, 26) for name in rows.index]
     labels += ["Summary", "Prediction interval"] if summarised else ["No summary"]
     axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)))
-    axis.set(xlim=limits, ylim=(len(rows) + 1.6, -1.5), title=TITLES[measure])
-    axis.axvline(scale.to(_REFERENCE[measure]), color="#999999", linewidth=0.8, zorder=0)
+    title = TITLES.get(measure, measure[:1].upper() + measure[1:])
+    axis.set(xlim=limits, ylim=(len(rows) + 1.6, -1.5), title=title)
+    axis.axvline(scale.to(_REFERENCE.get(measure, 0.0)), color="#999999", linewidth=0.8, zorder=0)
     axis.axhline(len(rows) - 0.5, color="#cccccc", linewidth=0.6)
     axis.tick_params(axis="y", length=0)
     if measure in _TICKS:

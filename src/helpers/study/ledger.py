@@ -32,7 +32,7 @@ WORDS: dict[Why, str] = {
 }
 FIRST_CHAPTER = "01"
 # These say nothing about results of single chapters: words, who computes, and each chapter's own knobs.
-_NO_SETTINGS = {"file", "title", "scheduler", "parameters"}
+_NO_SETTINGS = {"file", "title", "label", "scheduler", "parameters"}
 _OF_SHARED_FILES = {"name", "min_cell"}
 _SHARED = ("share/", "notebooks/", "private/bundle/")
 

@@ -13,7 +13,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # What the disk or the system refuses to write, and not a mistake of the program.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-STEPS = {path.name[:2]: path.stem for path in sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+# About many runs, and no part of any: radbook pool executes it.
+POOLED = "16_pooled"
+_CHAPTERS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+STEPS = {path.name[:2]: path.stem for path in _CHAPTERS if path.stem != POOLED}
 
 
 def shown_path(path: Path | str) -> str:

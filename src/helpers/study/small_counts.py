@@ -90,6 +90,9 @@ def protect(name: str, table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame |
     if name == "table_1_cohorts":
         return _table_1_cohorts(table, min_cell).infer_objects()
     table = _counts(table, TABLES.get(name, Counts()), min_cell)
+    if name == "new_hospital_domain":  # those scored are those within, in other tables
+        few = table["outside"].map(lambda count: isinstance(count, str))
+        table.loc[few, "n"] = HIDDEN
     if name.startswith("flow_chart"):
         table = _flow_chart(table, whole, min_cell)
     if sizes is not None and "cohort" in table:
@@ -162,7 +165,28 @@ def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.D
         left_out = rows.index[(rows["stage"] == "excluded") & unsaid.loc[rows.index, "patients"]]
         if 0 < whole.loc[left_out, "patients"].sum() < min_cell:
             table.loc[rows.index[rows["stage"] == "screened"], "patients"] = HIDDEN
+        _included(table, rows, min_cell)
     return table
+
+
+def _included(table: pd.DataFrame, rows: pd.DataFrame, min_cell: int) -> None:
+    """Hide how many of a site were included where a small number of them could not be used.
+
+    Those screened, less those excluded, would tell it again.
+    """
+    included, analysed = (rows[rows["stage"] == stage] for stage in ("included", "analysed"))
+    if included.empty or analysed.empty:
+        return
+    lost = included[["patients", "outcome"]].iloc[0] - analysed[["patients", "outcome"]].iloc[0]
+    counts = pd.Series([lost["outcome"], lost["patients"] - lost["outcome"], lost["patients"]]).astype(int)
+    if not _is_small(counts, min_cell).any():
+        return
+    table.loc[included.index, "outcome"] = HIDDEN
+    if _is_small(counts, min_cell).iloc[2]:
+        table.loc[included.index, "patients"] = HIDDEN
+        excluded = rows.index[rows["stage"] == "excluded"]
+        if not table.loc[excluded, "patients"].map(lambda count: isinstance(count, str)).any():
+            table.loc[rows.index[rows["stage"] == "screened"], "patients"] = HIDDEN
 
 
 def _performance(table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame) -> pd.DataFrame:

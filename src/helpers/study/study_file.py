@@ -173,10 +173,13 @@ class Study(Strict):
     ``simulated`` says that files of a site come from a simulator too; the book then says so everywhere.
     ``extraction`` may be left out when ready features come from settings that nobody knows any more.
     Counts below ``min_cell`` are not shown in share/. ``scheduler`` is the address of a dask cluster.
+    ``label`` is what the hospital wants to be called where results of many are pooled; left out, its sites'
+    names.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     title: str
+    label: Annotated[str, Field(max_length=200)] = ""
     simulated: bool = False
     seed: Annotated[int, Field(ge=0)]
     extraction: Path | None = None

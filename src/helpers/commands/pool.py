@@ -1,0 +1,94 @@
+"""Pool many hospitals: take their share folders together, execute chapter 16, render its book."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import papermill
+
+from helpers.commands.run import drop_messages
+from helpers.errors import StudyError
+from helpers.pages import leaks
+from helpers.pages.build import build_book
+from helpers.pages.pooled_book import stage_pooled
+from helpers.pooling import registry
+from helpers.pooling.contract import SITE_FILE
+from helpers.pooling.folders import read_folder
+from helpers.study.places import POOLED, REPOSITORY, shown_path
+from helpers.study.run_folder import open_run, read_record
+
+
+def pool_sites(folders: list[Path], out: Path) -> Path:
+    """Make the book of many hospitals; returns its landing page.
+
+    Parameters
+    ----------
+    folders : list of Path
+        The hospitals' share folders.
+    out : Path
+        The pooled folder. Hospitals that are in it stay, the new ones join them.
+
+    Raises
+    ------
+    StudyError
+        For a folder that is refused, before anything is written; when the chapter fails, or Sphinx warns.
+    """
+    pooled = registry.pool(folders, out)
+    execute_chapter(pooled)
+    return build_book(pooled, stage_pooled, search=_nothing_private)
+
+
+def execute_chapter(pooled: registry.Pooled) -> Path:
+    """Execute chapter 16 on a pooled folder and return the notebook."""
+    source, output = REPOSITORY / "notebooks" / f"{POOLED}.ipynb", pooled.notebooks / f"{POOLED}.ipynb"
+    print(f"{POOLED} ...", file=sys.stderr, flush=True)
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters={"pooled": shown_path(pooled.folder)},
+            kernel_name="python3",
+            cwd=REPOSITORY,
+            progress_bar=False,
+            stderr_file=sys.stderr,
+            extra_arguments=["--log-level=50"],
+        )
+    except papermill.PapermillExecutionError as error:
+        raise StudyError(
+            f"Chapter {POOLED} stopped in its code cell {error.exec_count}: {error.ename}: {error.evalue}. "
+            f"The notebook with the error: {shown_path(output)}"
+        ) from None
+    drop_messages(output)
+    return output
+
+
+def _nothing_private(pooled: registry.Pooled) -> None:
+    """Nothing to search for: what came was searched where it was made, and has no identifiers to compare."""
+
+
+def check_share(folder: Path) -> list[str]:
+    """Search a share folder again, before it leaves the hospital; what was done, a line each.
+
+    The file is read as a centre reads it (contract, checksum, small counts). Where the folder lies in its run
+    folder, everything outside private/ is searched for the patients' numbers, names and days as well.
+
+    Raises
+    ------
+    StudyError
+        With what was found.
+    """
+    site = read_folder(folder)
+    counts = ", ".join(f"{one.label}: {one.patients} patients" for one in site.hospitals)
+    done = [
+        f"{SITE_FILE} keeps to its contract (version {site.version}) and is as it was written: {counts}.",
+        f"No count of 1 to {site.min_cell - 1} stands in it or follows from it."
+        if site.min_cell > 1
+        else "CAUTION: min_cell is not set in the study file, so that small counts are told.",
+    ]
+    record = read_record(folder.resolve().parent)
+    if not record:
+        return [*done, "Not searched for identifiers: the folder does not lie in its run folder."]
+    study = REPOSITORY / Path(record["study_file"]).expanduser()
+    leaks.require_no_leaks(open_run(study, folder.resolve().parent))
+    return [*done, "No number, name or day of a patient was found in what lies outside private/."]

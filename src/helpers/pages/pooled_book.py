@@ -1,0 +1,78 @@
+"""The book of many hospitals: one chapter, its tables and figures, and what to know about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from helpers.pages.rendering import rendered
+from helpers.pages.staging import SIMULATED_BANNER, files_in, lay_out
+from helpers.pooling.registry import Pooled
+from helpers.study.places import POOLED, REPOSITORY
+
+CHAPTER = f"notebooks/{POOLED}"
+_BIBLIOGRAPHY = "# Bibliography\n\n```{bibliography}\n```\n"
+_FOLDERS = ("_static/", "extra/")
+
+
+def stage_pooled(pooled: Pooled, source: Path) -> None:
+    """Lay out the sources of a pooled book."""
+    book = REPOSITORY / "book"
+    wanted = {
+        name: content
+        for name, content in files_in(book, book).items()
+        if name == "references.bib" or name.startswith(_FOLDERS)
+    }
+    wanted |= files_in(pooled.folder / "share", pooled.folder)
+    wanted["index.md"] = _landing(pooled).encode()
+    wanted["bibliography.md"] = _BIBLIOGRAPHY.encode()
+    wanted[f"{CHAPTER}.ipynb"] = _page(pooled)
+    wanted["_toc.yml"] = yaml.safe_dump(_CONTENTS, sort_keys=False).encode()
+    wanted["_config.yml"] = _config(pooled)
+    lay_out(wanted, source)
+
+
+_CONTENTS = {
+    "format": "jb-book",
+    "root": "index",
+    "parts": [
+        {"caption": "Many hospitals", "chapters": [{"file": CHAPTER}]},
+        {"caption": "Look things up", "chapters": [{"file": "bibliography"}]},
+    ],
+}
+
+
+def _landing(pooled: Pooled) -> str:
+    tables = sorted(path.name for path in (pooled.folder / "share" / "tables").glob("*.csv"))
+    return rendered(
+        "pooled_index.md",
+        chapter=CHAPTER,
+        outcome=pooled.sites[0].outcome_name,
+        pool=pooled.id,
+        members=pooled.members().to_dict("records"),
+        tables=tables,
+    )
+
+
+def _page(pooled: Pooled) -> bytes:
+    """The executed chapter without its times, so that the same results make the same page."""
+    notebook = nbformat.read(pooled.notebooks / f"{POOLED}.ipynb", as_version=4)
+    for name in ("papermill", "radbook"):
+        notebook.metadata.pop(name, None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        tags = cell.metadata.get("tags", [])
+        if {"injected-parameters", "parameters"} & set(tags):
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+    return nbformat.writes(notebook).encode()
+
+
+def _config(pooled: Pooled) -> bytes:
+    config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
+    config["title"] = "Many hospitals, one model"
+    if pooled.is_virtual:
+        config["html"]["announcement"] = SIMULATED_BANNER
+    return yaml.safe_dump(config, allow_unicode=True, sort_keys=False).encode()

@@ -1,0 +1,209 @@
+"""The pooled folder: the files of all hospitals, which of them made each result, and the results.
+
+It looks like this::
+
+    pooled/sites/<checksum>/site.json   a hospital's file as it came
+    pooled/registry.json                each pool that was made here: its hospitals, their files and versions
+    pooled/share/                       tables and figures; their first column names the pool
+    pooled/notebooks/, pooled/book/     the chapter, and the book of it
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import Field, ValidationError
+
+from helpers.errors import StudyError
+from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
+from helpers.pooling.folders import read_folder, require_together
+from helpers.study.content_hash import content_hash
+from helpers.study.formulas import without_formulas
+from helpers.study.places import made_folder, replacing, shown_path
+from helpers.study.sites import Strict
+
+_SHOWN = 12  # characters of a checksum that stand for it
+
+
+class Member(Strict):
+    """A hospital's file in a pool."""
+
+    hospitals: list[str]
+    study: str
+    sha256: Digest
+    software: str
+
+
+class Pool(Strict):
+    """The hospitals of which results were made, and when these came together."""
+
+    id: Annotated[str, Field(pattern=rf"^[0-9a-f]{{{_SHOWN}}}$")]
+    made: datetime.date
+    members: list[Member]
+
+
+class Registry(Strict):
+    """Every pool that was made in a folder, the newest last."""
+
+    format: Literal["radbook pooled"] = "radbook pooled"
+    pools: list[Pool] = []
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A pooled folder with its hospitals.
+
+    Attributes
+    ----------
+    folder : Path
+    sites : list of SiteFile
+        In the order of their first hospitals' labels.
+    """
+
+    folder: Path
+    sites: list[SiteFile]
+
+    @property
+    def id(self) -> str:
+        """What tells this set of files from any other."""
+        return content_hash("".join(sorted(site.sha256 for site in self.sites)))[:_SHOWN]
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the patients are simulated."""
+        return self.sites[0].virtual
+
+    @property
+    def data(self) -> str:
+        """Whose data these are, for tables and corners of figures."""
+        return "virtual" if self.is_virtual else "real patients"
+
+    @property
+    def notebooks(self) -> Path:
+        """The executed chapter."""
+        return made_folder(self.folder / "notebooks")
+
+    @property
+    def book(self) -> Path:
+        """The rendered book and its staged sources."""
+        return made_folder(self.folder / "book")
+
+    def members(self) -> pd.DataFrame:
+        """Which files made the results: hospital, role, study, software, file (its checksum, in short)."""
+        rows = [
+            (hospital.label, hospital.role, site.study, site.software, site.sha256[:_SHOWN])
+            for site in self.sites
+            for hospital in site.hospitals
+        ]
+        return pd.DataFrame(rows, columns=["hospital", "role", "study", "radbook", "file"])
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Write share/tables/<name>.csv; its first columns say whose data it is, and which pool made it."""
+        labelled = frame.copy()
+        labelled.insert(0, "data", self.data)
+        labelled.insert(1, "pool", self.id)
+        with replacing(made_folder(self.folder / "share" / "tables") / f"{name}.csv") as path:
+            without_formulas(labelled).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        return frame
+
+    @contextmanager
+    def writing_figure(self, name: str, suffix: str) -> Iterator[Path]:
+        """Give a path to write the figure share/figures/<name> to, as svg or png."""
+        with replacing(made_folder(self.folder / "share" / "figures") / f"{name}.{suffix}") as path:
+            yield path
+
+
+def pool(folders: list[Path], out: Path) -> Pooled:
+    """Take hospitals' share folders into a pooled folder, beside those that are there already.
+
+    Parameters
+    ----------
+    folders : list of Path
+        May be empty: then the hospitals that are there are pooled again.
+    out : Path
+
+    Raises
+    ------
+    StudyError
+        For a folder that is refused (`helpers.pooling.folders`); nothing is written then.
+    """
+    there = _there(out)
+    came = {shown_path(folder): read_folder(folder) for folder in folders}
+    if len(came) < len(folders):
+        raise StudyError("A folder is named twice: name each hospital's once.")
+    require_together({shown_path(out / "sites" / name): site for name, site in there.items()} | came)
+    for site, folder in zip(came.values(), folders, strict=True):
+        target = made_folder(out / "sites" / site.sha256[:_SHOWN]) / SITE_FILE
+        with replacing(target) as path:
+            path.write_bytes((folder / SITE_FILE).read_bytes())
+    pooled = open_pooled(out)
+    _enter(pooled)
+    return pooled
+
+
+def open_pooled(folder: Path | str) -> Pooled:
+    """A pooled folder as it is; StudyError when it holds no hospital, or one that is damaged."""
+    sites = sorted(_there(Path(folder)).values(), key=lambda site: site.hospitals[0].label.casefold())
+    if not sites:
+        raise StudyError("No hospital is named, and none is there: name hospitals' share folders.")
+    return Pooled(Path(folder).resolve(), sites)
+
+
+def _there(out: Path) -> dict[str, SiteFile]:
+    return {path.parent.name: read_folder(path.parent) for path in sorted(out.glob(f"sites/*/{SITE_FILE}"))}
+
+
+def read_registry(folder: Path) -> Registry:
+    """Every pool that was made in a folder; StudyError when registry.json is damaged."""
+    path = folder / "registry.json"
+    if not path.is_file():
+        return Registry()
+    try:
+        return Registry.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise StudyError(
+            "registry.json of the pooled folder is damaged. Remove it, and pool again: the hospitals' files "
+            "are kept, earlier pools are forgotten."
+        ) from None
+
+
+def _enter(pooled: Pooled) -> None:
+    """Put down the pool, once."""
+    known = read_registry(pooled.folder)
+    if known.pools and known.pools[-1].id == pooled.id:
+        return
+    members = [
+        Member(
+            hospitals=[hospital.label for hospital in site.hospitals],
+            study=site.study,
+            sha256=site.sha256,
+            software=site.software,
+        )
+        for site in pooled.sites
+    ]
+    now = datetime.datetime.now(datetime.UTC).date()
+    pools = [*known.pools, Pool(id=pooled.id, made=now, members=members)]
+    content = known.model_copy(update={"pools": pools})
+    with replacing(pooled.folder / "registry.json") as path:
+        text = json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def changes(folder: Path) -> pd.DataFrame:
+    """The pools of a folder: pool, made, hospitals (how many), came and went (against the one before)."""
+    rows, before = [], set()
+    for one in read_registry(folder).pools:
+        files = {member.sha256: ", ".join(member.hospitals) for member in one.members}
+        came = [name for sha, name in files.items() if sha not in {sha for sha, _ in before}]
+        went = [name for sha, name in before if sha not in files]
+        count = sum(len(member.hospitals) for member in one.members)
+        rows.append((one.id, str(one.made), count, "; ".join(came), "; ".join(sorted(went))))
+        before = set(files.items())
+    return pd.DataFrame(rows, columns=["pool", "made", "hospitals", "came", "went"])

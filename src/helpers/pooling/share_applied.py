@@ -1,0 +1,58 @@
+"""What a hospital shares of the patients whom chapter 11 has just met."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.frozen.bundle import Bundle
+from helpers.frozen.judged import predictions_of
+from helpers.frozen.new_hospital import Measured
+from helpers.frozen.told import Told
+from helpers.frozen.verdicts import OUTSIDE, Met
+from helpers.pooling.contract import SiteFile
+from helpers.pooling.share import described_hospital, label_of, write_site
+from helpers.study.run_folder import Run
+from helpers.study.small_counts import HIDDEN
+
+
+def share_applied(
+    run: Run,
+    new: Run,
+    bundle: Bundle,
+    people: pd.DataFrame,
+    told: Told,
+    met: Met,
+    measured: Measured,
+) -> SiteFile | None:
+    """Write site.json and README of a new hospital into its run folder.
+
+    None where chapter 11 is a part of a study's own run: that has shared its own patients (chapter 06).
+
+    Parameters
+    ----------
+    run, new : Run
+        The book's, and the new hospital's.
+    bundle : Bundle
+    people : DataFrame
+        Everyone included: patient_id, predictors, and the outcome where it is known.
+    told : Told
+        What may be told of how far they got.
+    met : Met
+    measured : Measured
+    """
+    if run.json_path("selection").is_file():
+        return None
+    known = people if "outcome" in people else people.assign(outcome=float("nan"))
+    arrived = people[people["patient_id"].isin(met.scores["patient_id"])]
+    hospital = described_hospital(
+        bundle,
+        predictions_of(known, met.given(), bundle.models),
+        arrived,
+        measured.features,
+        measured.quality,
+        new.study.min_cell,
+        label=label_of(new.study, [site.name for site in new.study.sites]),
+        role="external",
+        is_number_told=told.total(OUTSIDE) != HIDDEN,
+    )
+    return write_site(new, bundle, "apply", [hospital], new.read_table("new_hospital_flow"))
