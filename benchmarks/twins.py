@@ -136,9 +136,10 @@ def mean_hu(scan: Scan) -> float:
 
 
 def store(positions: pd.DataFrame, rows: dict[str, dict], version: str) -> None:
-    """Write the three tables; the history keeps other versions' rows."""
+    """Write the three tables; the history, of the positions as written, keeps other versions' rows."""
+    positions = positions.round(6)
     with replacing(POSITIONS) as path:
-        positions.round(6).to_csv(path, lineterminator="\n")
+        positions.to_csv(path, lineterminator="\n")
     with replacing(SCANS) as path:
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("scan").round(3).to_csv(
             path, lineterminator="\n"
