@@ -282,7 +282,9 @@ def test_a_broken_scan_is_told_and_the_next_one_can_be_clicked(start, hospital, 
     reader.press("ArrowRight")
     reader.wait("T12")
     assert reader.state().startswith("Patient 4")
-    assert {problem[-13:] for problem in reader.problems} <= {"(Conflict) /2"}, reader.problems
+    assert {problem[-13:] for problem in reader.problems} <= {"(Conflict) /2", "ct) /2/ct.nii"}, (
+        reader.problems
+    )
     reader.problems.clear()
 
 

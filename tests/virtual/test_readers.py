@@ -19,7 +19,7 @@ def masks():
 def test_dice_of_the_two_readers(masks):
     dice = [2 * ((a > 0) & (b > 0)).sum() / ((a > 0).sum() + (b > 0).sum()) for a, b in masks]
     assert 0.87 < np.mean(dice) < 0.94
-    assert 0.80 < min(dice) and max(dice) < 0.97
+    assert 0.75 < min(dice) and max(dice) < 0.97
 
 
 def test_redrawing_gives_the_mask_of_acquire():

@@ -102,9 +102,9 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
     Returns
     -------
     DataFrame
-        mode (paper, strict), model (radiomics, nomogram), cohort, all_features, without_shape and difference
-        (without minus with). Radiomics is the Rad-score in paper mode, the predicted risk in strict mode; on
-        training patients paper mode is apparent, strict mode held out.
+        mode (as in chapter 4, strict), model (radiomics, nomogram), cohort, all_features, without_shape and difference
+        (without minus with). Radiomics is the Rad-score in the former, the predicted risk in strict
+        mode; on training patients the former is apparent, strict mode held out.
     """
     table = _aucs(common, full).rename("all_features").to_frame()
     table["without_shape"] = np.nan if reduced is None else _aucs(common, reduced)
@@ -113,7 +113,9 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
 
 
 def _aucs(common: Common, analysis: Analysis) -> pd.Series:
-    modes = {"paper": _paper_mode(common, analysis), "strict": _strict_mode(common, analysis)}
+    modes = {
+        name: predictions for name in _MODES if (predictions := _risks(name, common, analysis)) is not None
+    }
     found = {
         (mode, model, cohort): delong_auc(rows["outcome"], rows["probability"]).auc
         for mode, predictions in modes.items()
@@ -122,6 +124,14 @@ def _aucs(common: Common, analysis: Analysis) -> pd.Series:
         if len(rows := predictions[(predictions["model"] == model) & (predictions["cohort"] == cohort)])
     }
     return pd.Series(found).rename_axis(["mode", "model", "cohort"])
+
+
+def _risks(mode: str, common: Common, analysis: Analysis) -> pd.DataFrame | None:
+    """Predictions in one mode; None where nothing varies that a model could be fitted on."""
+    try:
+        return _MODES[mode](common, analysis)
+    except StudyError:
+        return None
 
 
 def _paper_mode(common: Common, analysis: Analysis) -> pd.DataFrame:
@@ -137,6 +147,9 @@ def _strict_mode(common: Common, analysis: Analysis) -> pd.DataFrame:
     patients = common.patients.assign(radiomics=analysis.risks)
     patients.loc[patients["cohort"] == "training", "radiomics"] = analysis.held_out
     return strict_models(patients, common.predictors)
+
+
+_MODES = {"as in chapter 4": _paper_mode, "strict": _strict_mode}
 
 
 def shape_in_words(study: Study, names: Sequence[str], chosen: Sequence[str]) -> dict[str, str]:

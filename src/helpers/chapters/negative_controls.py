@@ -133,7 +133,8 @@ def permuted_in_words(table: pd.DataFrame) -> dict[str, str]:
 
 def interval_of_mean(values: pd.Series) -> tuple[float, float]:
     """95 % limits of the mean of independent values (Student's t)."""
-    low, high = t.interval(0.95, len(values) - 1, values.mean(), values.sem())
+    half = t.ppf(0.975, len(values) - 1) * values.sem()
+    low, high = values.mean() - half, values.mean() + half
     return float(low), float(high)
 
 
