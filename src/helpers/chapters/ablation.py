@@ -102,8 +102,8 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
     Returns
     -------
     DataFrame
-        mode (as in chapter 4, strict), model (radiomics, nomogram), cohort, all_features, without_shape and difference
-        (without minus with). Radiomics is the Rad-score in the former, the predicted risk in strict
+        mode (as in chapter 4, strict), model (radiomics, nomogram), cohort, all_features, without_shape and
+        difference (without minus with). Radiomics is the Rad-score in the former, the predicted risk in strict
         mode; on training patients the former is apparent, strict mode held out.
     """
     table = _aucs(common, full).rename("all_features").to_frame()
