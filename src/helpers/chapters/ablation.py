@@ -103,8 +103,8 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
     -------
     DataFrame
         mode (as in chapter 4, strict), model (radiomics, nomogram), cohort, all_features, without_shape and
-        difference (without minus with). Radiomics is the Rad-score in the former, the predicted risk in strict
-        mode; on training patients the former is apparent, strict mode held out.
+        difference (without minus with). Radiomics is the Rad-score in the former, the predicted risk in
+        strict mode; on training patients the former is apparent, strict mode held out.
     """
     table = _aucs(common, full).rename("all_features").to_frame()
     table["without_shape"] = np.nan if reduced is None else _aucs(common, reduced)
