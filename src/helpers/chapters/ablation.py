@@ -123,7 +123,8 @@ def _aucs(common: Common, analysis: Analysis) -> pd.Series:
         for cohort in present_cohorts(predictions)
         if len(rows := predictions[(predictions["model"] == model) & (predictions["cohort"] == cohort)])
     }
-    return pd.Series(found).rename_axis(["mode", "model", "cohort"])
+    keys = pd.MultiIndex.from_tuples(list(found), names=["mode", "model", "cohort"])
+    return pd.Series(list(found.values()), keys, dtype=float)
 
 
 def _risks(mode: str, common: Common, analysis: Analysis) -> pd.DataFrame | None:
