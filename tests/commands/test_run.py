@@ -59,8 +59,8 @@ def test_every_page_says_that_the_data_are_virtual(finished):
 # Whole numbers in shared tables that do not count patients.
 NO_PATIENTS = {
     *("resamples", "features", "twins", "above", "lower_limit_above", "undefined", "thresholds", "longest"),
-    *("log_sigma_mm", "computed", "SMOTE before", "SMOTE after", "treat none", "tube_kv"),
-    *("chapter", "events_per_feature", "seeds_below", "hospitals"),
+    *("log_sigma_mm", "slices apart (mm)", "computed", "SMOTE before", "SMOTE after", "treat none"),
+    *("tube_kv", "chapter", "events_per_feature", "seeds_below", "hospitals"),
 }
 
 
