@@ -14,12 +14,10 @@ from helpers.chapters.strict_validation import Procedure, fit_and_predict, neste
 from helpers.errors import StudyError
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts
-from helpers.features.names import split_name
+from helpers.features.names import shapes_in
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
 from helpers.study.study_file import Study
-
-_SHAPES = ("shape", "shape2D")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Common:
     features : DataFrame
         Raw features of the same patients.
     predictors : list of str
-        Clinical predictors.
+        Clinical predictors that vary among the training patients.
     icc : mapping of str to float
         Agreement of the two readers, for paper mode.
     procedure : Procedure
@@ -62,11 +60,6 @@ class Analysis(NamedTuple):
     risks: np.ndarray
 
 
-def shapes_in(names: Sequence[str]) -> list[str]:
-    """The features that are computed from the mask alone."""
-    return [name for name in names if (split_name(name) or ("", "", ""))[1] in _SHAPES]
-
-
 def without_shape(common: Common, full: Analysis) -> Analysis | None:
     """Selection (with chapter 4's settings) and strict procedure without the shape features.
 
@@ -76,10 +69,10 @@ def without_shape(common: Common, full: Analysis) -> Analysis | None:
     kept = common.features.drop(columns=shapes)
     if not shapes:
         return full
+    if kept.empty:
+        return None
     try:
-        return (
-            None if kept.empty else _repeated(common, SelectionSettings(**full.selection["settings"]), kept)
-        )
+        return _repeated(common, SelectionSettings(**full.selection["settings"]), kept)
     except StudyError:  # a step keeps none of them
         return None
 
@@ -113,9 +106,7 @@ def ablation_table(common: Common, full: Analysis, reduced: Analysis | None) -> 
 
 
 def _aucs(common: Common, analysis: Analysis) -> pd.Series:
-    modes = {
-        name: predictions for name in _MODES if (predictions := _risks(name, common, analysis)) is not None
-    }
+    modes = {"as in chapter 4": _paper_mode(common, analysis), "strict": _strict_mode(common, analysis)}
     found = {
         (mode, model, cohort): delong_auc(rows["outcome"], rows["probability"]).auc
         for mode, predictions in modes.items()
@@ -123,16 +114,7 @@ def _aucs(common: Common, analysis: Analysis) -> pd.Series:
         for cohort in present_cohorts(predictions)
         if len(rows := predictions[(predictions["model"] == model) & (predictions["cohort"] == cohort)])
     }
-    keys = pd.MultiIndex.from_tuples(list(found), names=["mode", "model", "cohort"])
-    return pd.Series(list(found.values()), keys, dtype=float)
-
-
-def _risks(mode: str, common: Common, analysis: Analysis) -> pd.DataFrame | None:
-    """Predictions in one mode; None where nothing varies that a model could be fitted on."""
-    try:
-        return _MODES[mode](common, analysis)
-    except StudyError:
-        return None
+    return pd.Series(found).rename_axis(["mode", "model", "cohort"])
 
 
 def _paper_mode(common: Common, analysis: Analysis) -> pd.DataFrame:
@@ -148,9 +130,6 @@ def _strict_mode(common: Common, analysis: Analysis) -> pd.DataFrame:
     patients = common.patients.assign(radiomics=analysis.risks)
     patients.loc[patients["cohort"] == "training", "radiomics"] = analysis.held_out
     return strict_models(patients, common.predictors)
-
-
-_MODES = {"as in chapter 4": _paper_mode, "strict": _strict_mode}
 
 
 def shape_in_words(study: Study, names: Sequence[str], chosen: Sequence[str]) -> dict[str, str]:

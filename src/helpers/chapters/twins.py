@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.features.names import feature_dictionary, readable_name
+from helpers.features.names import feature_dictionary, readable_name, shapes_in
 from helpers.study.places import REPOSITORY
 
 POSITIONS = REPOSITORY / "data" / "virtual" / "twins.csv"
@@ -61,7 +61,7 @@ def position(real: pd.Series, twins: pd.DataFrame) -> pd.Series:
     twins : DataFrame
         A row a twin, a column a feature.
     """
-    names = [name for name in twins.columns if not name.startswith("original_shape_")]
+    names = twins.columns.drop(shapes_in(twins.columns))
     low, high = (twins[names].quantile(q) for q in CENTRAL)
     width, size = high - low, twins[names].abs().median()
     flat = width <= _LEAST_RANGE * size

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 FEATURE_CLASSES = ("shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
+_SHAPES = ("shape", "shape2D")
 _LOG_SIGMA = re.compile(r"log-sigma-(\d+)-(\d+)-mm")
 
 
@@ -34,6 +35,11 @@ def split_name(feature: str) -> tuple[str, str, str] | None:
     """Image, class and name of a PyRadiomics feature; None for a name of another make."""
     parts = tuple(feature.split("_", 2))
     return parts if len(parts) == 3 and parts[1] in FEATURE_CLASSES else None
+
+
+def shapes_in(names: Iterable[str]) -> list[str]:
+    """The features that are computed from the mask alone."""
+    return [name for name in names if (split_name(name) or ("", "", ""))[1] in _SHAPES]
 
 
 def _dictionary_row(feature: str) -> dict[str, str | float]:
