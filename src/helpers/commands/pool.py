@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import papermill
+from papermill import PapermillExecutionError
 
-from helpers.commands.run import drop_messages
+from helpers.commands.run import drop_messages, run_notebook
 from helpers.errors import StudyError
 from helpers.pages import leaks
 from helpers.pages.build import build_book
@@ -42,19 +41,9 @@ def pool_sites(folders: list[Path], out: Path) -> Path:
 def execute_chapter(pooled: registry.Pooled) -> Path:
     """Execute chapter 16 on a pooled folder and return the notebook."""
     source, output = REPOSITORY / "notebooks" / f"{POOLED}.ipynb", pooled.notebooks / f"{POOLED}.ipynb"
-    print(f"{POOLED} ...", file=sys.stderr, flush=True)
     try:
-        papermill.execute_notebook(
-            source,
-            output,
-            parameters={"pooled": shown_path(pooled.folder)},
-            kernel_name="python3",
-            cwd=REPOSITORY,
-            progress_bar=False,
-            stderr_file=sys.stderr,
-            extra_arguments=["--log-level=50"],
-        )
-    except papermill.PapermillExecutionError as error:
+        run_notebook(source, output, {"pooled": shown_path(pooled.folder)})
+    except PapermillExecutionError as error:
         raise StudyError(
             f"Chapter {POOLED} stopped in its code cell {error.exec_count}: {error.ename}: {error.evalue}. "
             f"The notebook with the error: {shown_path(output)}"

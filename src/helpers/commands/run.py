@@ -278,25 +278,12 @@ def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
 
 
 def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
-    """Run one notebook with papermill into the run folder; its its progress bars go to a terminal only."""
+    """Run one notebook into the run folder, and put down how it failed when it does."""
     name = STEPS[step]
     output = run.notebooks / f"{name}.ipynb"
-    _tell(f"{name} ...")
-    if sys.stderr.isatty():
-        os.environ[BARS_VARIABLE] = "1"  # the notebook's process cannot see the terminal
     started = time.perf_counter()
     try:
-        papermill.execute_notebook(
-            notebook_source(step),
-            output,
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=REPOSITORY,
-            progress_bar=False,
-            stderr_file=sys.stderr,
-            # The kernel listens on this machine only; its note about unencrypted ports is no news.
-            extra_arguments=["--log-level=50"],
-        )
+        run_notebook(notebook_source(step), output, parameters)
     except (DeadKernelError, OSError) as error:
         write_record(run, StepResult(name, "failed", time.perf_counter() - started))
         raise _cut_off(step, error) from error
@@ -308,6 +295,24 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
         raise StudyError(_failure(run, step, error)) from None
     drop_messages(output)
     return StepResult(name, "ok", time.perf_counter() - started)
+
+
+def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook with papermill into ``output``; its progress bars go to a terminal only."""
+    _tell(f"{output.stem} ...")
+    if sys.stderr.isatty():
+        os.environ[BARS_VARIABLE] = "1"  # the notebook's process cannot see the terminal
+    papermill.execute_notebook(
+        source,
+        output,
+        parameters=parameters,
+        kernel_name="python3",
+        cwd=REPOSITORY,
+        progress_bar=False,
+        stderr_file=sys.stderr,
+        # The kernel listens on this machine only; its note about unencrypted ports is no news.
+        extra_arguments=["--log-level=50"],
+    )
 
 
 def _cut_off(step: str, error: DeadKernelError | OSError) -> Exception:

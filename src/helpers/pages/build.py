@@ -15,9 +15,8 @@ from typing import Any
 from helpers.errors import StudyError
 from helpers.pages import leaks
 from helpers.pages.staging import stage
-from helpers.pooling.registry import Pooled
 from helpers.study.places import unwritable
-from helpers.study.run_folder import Run
+from helpers.study.run_folder import BookFolder, Run
 
 # Themes bring source maps, translations that were used when the pages were made, fonts for old browsers.
 BALLAST = {".map", ".mo", ".po", ".ttf"}
@@ -26,7 +25,7 @@ JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
 def build_book(
-    run: Run | Pooled,
+    run: BookFolder,
     stage: Callable[[Any, Path], None] = stage,
     search: Callable[[Any], None] = leaks.require_no_leaks,
 ) -> Path:
@@ -37,8 +36,8 @@ def build_book(
 
     Parameters
     ----------
-    run : Run or Pooled
-        Whose book it is.
+    run : BookFolder
+        Whose book it is: a run, or a pooled folder.
     stage : callable
         Lays out the sources; of a run's book where nothing is said.
     search : callable
@@ -64,7 +63,7 @@ def build_book(
 
 
 @contextmanager
-def _to_its_end(run: Run | Pooled) -> Iterator[None]:
+def _to_its_end(run: BookFolder) -> Iterator[None]:
     """Leave a mark while Sphinx works; when it fails, or a page shows an identifier, all pages go."""
     _mark(run).touch()
     try:
@@ -79,11 +78,11 @@ def _to_its_end(run: Run | Pooled) -> Iterator[None]:
     _mark(run).unlink()
 
 
-def _mark(run: Run | Pooled) -> Path:
+def _mark(run: BookFolder) -> Path:
     return run.book / "unfinished"
 
 
-def _remove_pages(run: Run | Pooled) -> None:
+def _remove_pages(run: BookFolder) -> None:
     """Remove the rendered pages, what they were made of, and Sphinx's memory of them."""
     for name in ("html", "doctrees", "source"):
         shutil.rmtree(run.book / name, ignore_errors=True)
@@ -113,7 +112,7 @@ def build_single_page(run: Run, folder: Path) -> Path:
     return folder / "index.html"
 
 
-def _sphinx(run: Run | Pooled, builder: str, target: Path) -> None:
+def _sphinx(run: BookFolder, builder: str, target: Path) -> None:
     """Write the staged book: unknown targets warn (-n), warnings are errors (-W)."""
     places = [str(run.book / "doctrees"), str(run.book / "source"), str(target)]
     _python("-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going", "-d", *places)
@@ -128,11 +127,11 @@ def _python(*arguments: str) -> None:
         raise StudyError("The book was not built:\n" + "\n".join(lines[-12:]))
 
 
-def printed_book(run: Run | Pooled) -> Path:
+def printed_book(run: BookFolder) -> Path:
     """The book as PDF."""
     return run.book / "radbook.pdf"
 
 
-def book_page(run: Run | Pooled) -> Path:
+def book_page(run: BookFolder) -> Path:
     """The landing page of the rendered book."""
     return run.book / "html" / "index.html"

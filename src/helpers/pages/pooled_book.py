@@ -8,7 +8,7 @@ import nbformat
 import yaml
 
 from helpers.pages.rendering import rendered
-from helpers.pages.staging import SIMULATED_BANNER, files_in, lay_out
+from helpers.pages.staging import SIMULATED_BANNER, drop_times, files_in, lay_out, own_config
 from helpers.pooling.registry import Pooled
 from helpers.study.places import POOLED, REPOSITORY
 
@@ -59,11 +59,8 @@ def _landing(pooled: Pooled) -> str:
 def _page(pooled: Pooled) -> bytes:
     """The executed chapter without its times, so that the same results make the same page."""
     notebook = nbformat.read(pooled.notebooks / f"{POOLED}.ipynb", as_version=4)
-    for name in ("papermill", "radbook"):
-        notebook.metadata.pop(name, None)
+    drop_times(notebook)
     for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
         tags = cell.metadata.get("tags", [])
         if {"injected-parameters", "parameters"} & set(tags):
             cell.metadata["tags"] = [*tags, "remove-cell"]
@@ -71,7 +68,7 @@ def _page(pooled: Pooled) -> bytes:
 
 
 def _config(pooled: Pooled) -> bytes:
-    config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
+    config = own_config()
     config["title"] = "Many hospitals, one model"
     if pooled.is_virtual:
         config["html"]["announcement"] = SIMULATED_BANNER

@@ -91,16 +91,22 @@ def _page(path: Path, run: Run) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = _executed(path)
     designs.fit(notebook, run.study)
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`, not for the page
+    drop_times(notebook)
     for cell in notebook.cells:
         _say_what_is_empty(cell)
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
             cell.metadata["tags"] = [*tags, "hide-input"]
     return nbformat.writes(notebook).encode()
+
+
+def drop_times(notebook: NotebookNode) -> None:
+    """Take out of an executed notebook when it was executed, and what is not for the page."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("radbook", None)  # for `helpers.pages.downloads`
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
 
 
 def _say_what_is_empty(cell: NotebookNode) -> None:
@@ -208,8 +214,13 @@ def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
     return "".join([sections[0], *(section for section in sections[1:] if "{figure}" in section)])
 
 
+def own_config() -> dict:
+    """The book's configuration, with pages as they are staged."""
+    return yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
+
+
 def _config(run: Run) -> bytes:
-    config = yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
+    config = own_config()
     if run.study.is_of_paper_design:
         but = REAL_PATIENTS if real_patients.has_real_patients(run) else ("", "")
         made_up = VIRTUAL_BANNER.format(*but)

@@ -25,9 +25,10 @@ from helpers.errors import StudyError
 from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
 from helpers.pooling.folders import read_folder, require_together
 from helpers.study.content_hash import content_hash
-from helpers.study.formulas import without_formulas
 from helpers.study.places import made_folder, replacing, shown_path
+from helpers.study.run_folder import BookFolder
 from helpers.study.sites import Strict
+from helpers.study.spreadsheets import to_plain_csv
 
 _SHOWN = 12  # characters of a checksum that stand for it
 
@@ -57,7 +58,7 @@ class Registry(Strict):
 
 
 @dataclass(frozen=True)
-class Pooled:
+class Pooled(BookFolder):
     """A pooled folder with its hospitals.
 
     Attributes
@@ -85,16 +86,6 @@ class Pooled:
         """Whose data these are, for tables and corners of figures."""
         return "virtual" if self.is_virtual else "real patients"
 
-    @property
-    def notebooks(self) -> Path:
-        """The executed chapter."""
-        return made_folder(self.folder / "notebooks")
-
-    @property
-    def book(self) -> Path:
-        """The rendered book and its staged sources."""
-        return made_folder(self.folder / "book")
-
     def members(self) -> pd.DataFrame:
         """Which files made the results: hospital, role, study, software, file (its checksum, in short)."""
         rows = [
@@ -109,8 +100,8 @@ class Pooled:
         labelled = frame.copy()
         labelled.insert(0, "data", self.data)
         labelled.insert(1, "pool", self.id)
-        with replacing(made_folder(self.folder / "share" / "tables") / f"{name}.csv") as path:
-            without_formulas(labelled).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        with replacing(self.table_path(name)) as path:
+            to_plain_csv(labelled, path)
         return frame
 
     @contextmanager

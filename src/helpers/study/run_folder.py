@@ -26,14 +26,34 @@ from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
 from helpers.study.content_hash import file_hash
 from helpers.study.contracts import WRITTEN_BY
-from helpers.study.formulas import without_formulas
 from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash
 from helpers.study.places import REPOSITORY, made_folder, replacing, shown_path
+from helpers.study.spreadsheets import to_plain_csv
 from helpers.study.study_file import Study, load_study
 
 
+class BookFolder:
+    """A folder with executed notebooks, shared tables, and the book of both."""
+
+    folder: Path
+
+    @property
+    def notebooks(self) -> Path:
+        """Executed notebooks."""
+        return made_folder(self.folder / "notebooks")
+
+    @property
+    def book(self) -> Path:
+        """The rendered book and its staged sources."""
+        return made_folder(self.folder / "book")
+
+    def table_path(self, name: str) -> Path:
+        """Where the shared table ``name`` lies."""
+        return made_folder(self.folder / "share" / "tables") / f"{name}.csv"
+
+
 @dataclass(frozen=True)
-class Run:
+class Run(BookFolder):
     """One run of the notebooks on one study: its folder, and how artifacts go in and out of it.
 
     Attributes
@@ -104,23 +124,9 @@ class Run:
         return self.private / "bundle"
 
     @property
-    def notebooks(self) -> Path:
-        """Executed notebooks."""
-        return made_folder(self.folder / "notebooks")
-
-    @property
-    def book(self) -> Path:
-        """The rendered book and its staged sources."""
-        return made_folder(self.folder / "book")
-
-    @property
     def record(self) -> Path:
         """run.json."""
         return self.folder / "run.json"
-
-    def table_path(self, name: str) -> Path:
-        """Where the shared table ``name`` lies."""
-        return made_folder(self.folder / "share" / "tables") / f"{name}.csv"
 
     def figure_path(self, name: str, suffix: str, private: bool = False) -> Path:
         """Where the figure ``name`` lies, as ``svg`` or ``png``: in share/ unless it shows a real patient."""
@@ -252,9 +258,7 @@ class Run:
             labelled = table.copy()
             labelled.insert(0, "data", label)
             with self.writing(target) as path:
-                without_formulas(labelled).to_csv(
-                    path, index=False, float_format="%.10g", lineterminator="\n"
-                )
+                to_plain_csv(labelled, path)
         return tables[self.table_path(name)]
 
     def _sizes(self) -> pd.DataFrame | None:

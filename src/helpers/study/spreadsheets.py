@@ -27,6 +27,11 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         without_formulas(table).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8-sig")
 
 
+def to_plain_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a shared ``table`` as programs read it, with ten digits; no cell is a formula."""
+    without_formulas(table).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+
+
 def write_excel(path: Path, table: pd.DataFrame) -> None:
     """Write ``table`` as one Excel sheet: numbers as numbers, all else as text, nothing as a formula."""
     files = {
