@@ -368,11 +368,12 @@ def real_scans(folder: Path) -> dict[str, Callable[[], Scan]]:
     for path, labels in REAL.items():
         image, mask = (folder / part for part in path)
         if image.is_file():
-            found[f"real {image.parent.name}"] = partial(_read, image, mask, labels)
+            found[f"real {image.parent.name}"] = partial(read_scan, image, mask, labels)
     return found
 
 
-def _read(image: Path, mask: Path, labels: str) -> Scan:
+def read_scan(image: Path, mask: Path, labels: str) -> Scan:
+    """An image with its mask in layers; ``labels`` is the mask's numbering, as the study file calls it."""
     volume = whole_hu(sitk.ReadImage(str(image)))
     codes = label_codes(sitk.ReadImage(str(mask)), labels)
     codes.CopyInformation(volume)

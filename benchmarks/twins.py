@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
+from damage import read_scan
 from joblib import Parallel, delayed
 from scipy import ndimage
 
@@ -31,8 +32,7 @@ from helpers.chapters import scan_measures
 from helpers.chapters.twins import HISTORY, POSITIONS, SCANS, position, shares
 from helpers.features.blocks import preprocess, read_settings
 from helpers.features.extraction import extract
-from helpers.imaging.regions import label_codes, six_layers
-from helpers.imaging.sources import Scan, whole_hu
+from helpers.imaging.sources import Scan
 from helpers.study.places import REPOSITORY, replacing
 from helpers.virtual import VirtualSite
 from helpers.virtual.patients import simulate_patients
@@ -55,12 +55,10 @@ SEED = 20261129  # set before anything was computed with it; no validation seed
 
 def real_scans(folder: Path) -> dict[str, Scan]:
     """The real scans with T12 and L1, by name."""
-    found = {}
-    for name, (place, image, mask) in FOLDERS.items():
-        volume = whole_hu(sitk.ReadImage(str(folder / "ct" / place / image)))
-        codes = label_codes(sitk.ReadImage(str(folder / "ct" / place / mask)), "verse")
-        codes.CopyInformation(volume)
-        found[name] = Scan(volume, six_layers(codes, None, 0.0)[0])
+    found = {
+        name: read_scan(folder / "ct" / place / image, folder / "ct" / place / mask, "verse")
+        for name, (place, image, mask) in FOLDERS.items()
+    }
     return {"GE, 5 mm": found["GE, 5 mm"], WITHOUT_FOCUS: without_focus(found["3 mm"]), "3 mm": found["3 mm"]}
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import pandas as pd
 
-from helpers.intake.guesses import Guess, said
+from helpers.intake.guesses import Guess, quoted, said
 from helpers.patients import columns as cells
 from helpers.patients import spellings
 from helpers.patients.cells import same_header
@@ -78,12 +77,8 @@ def _chosen(headers: list[str]) -> Guess | None:
     if not headers:
         return None
     if len(headers) > 1:
-        return Guess(OPEN, "open", (said("several_columns", headers=_quoted(headers)),))
+        return Guess(OPEN, "open", (said("several_columns", headers=quoted(headers)),))
     return Guess(headers[0], "sure", (said("header_and_content", header=headers[0]),))
-
-
-def _quoted(headers: Iterable[str]) -> str:
-    return ", ".join(f"'{header}'" for header in headers)
 
 
 def _reads(table: pd.DataFrame, header: str, name: str) -> bool:
@@ -136,7 +131,7 @@ def _t_scores(table: pd.DataFrame) -> dict[str, Guess | None]:
             of_site[sites[0] if sites else "t_score"].append(header)
     found = {name: _chosen(headers) for name, headers in of_site.items()}
     if doubtful and not any(found.values()):
-        found["t_score"] = Guess(OPEN, "open", (said("t_or_z", headers=_quoted(doubtful)),))
+        found["t_score"] = Guess(OPEN, "open", (said("t_or_z", headers=quoted(doubtful)),))
     if found["t_score"] and any(found[name] for name in _SITES) and not _is_lowest(table, found):
         found["t_score"] = None
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,11 @@ class Said(NamedTuple):
 
     key: str
     values: dict[str, object] = {}
+
+
+def quoted(headers: Iterable[str]) -> str:
+    """Headers for the gap of a sentence."""
+    return ", ".join(f"'{header}'" for header in headers)
 
 
 def said(key: str, **values: object) -> Said:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.intake import columns
 from helpers.intake.folder import Table, number_columns
-from helpers.intake.guesses import Guess, said
+from helpers.intake.guesses import Guess, quoted, said
 from helpers.intake.numbers import Matches, bare, match
 from helpers.patients import columns as cells
 from helpers.patients.cells import same_header
@@ -67,20 +67,17 @@ def _by_header(named: list[str]) -> Guess:
         return Guess(named[0], "likely", (said("number_by_header"),))
     if not named:
         return Guess(OPEN, "open", (said("number_none"),))
-    return Guess(OPEN, "open", (said("number_several", headers=", ".join(f"'{one}'" for one in named)),))
+    return Guess(OPEN, "open", (said("number_several", headers=quoted(named)),))
 
 
 def _by_files(tried: dict[str, Matches], named: list[str]) -> Guess:
     most = max((len(one.pairs) for one in tried.values()), default=0)
     if not most:
-        return Guess(
-            OPEN, "open", (said("number_fits_none", headers=", ".join(f"'{h}'" for h in named) or "-"),)
-        )
+        return Guess(OPEN, "open", (said("number_fits_none", headers=quoted(named) or "-"),))
     best = [header for header, one in tried.items() if len(one.pairs) == most]
     best = [header for header in best if header in named] or best
     if len(best) > 1 and len({tuple(tried[header].pairs.items()) for header in best}) > 1:
-        headers = ", ".join(f"'{header}'" for header in best)
-        return Guess(OPEN, "open", (said("number_several", headers=headers),))
+        return Guess(OPEN, "open", (said("number_several", headers=quoted(best)),))
     ways = tried[best[0]].ways
     evidence = said("number_by_images", n=most, exact=ways["exact"], number=ways["number"], name=ways["name"])
     sure = "sure" if best[0] in named and not ways["name"] else "likely"

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.intake import columns
 from helpers.intake.dicom_export import Export, Person, Series, owners_of, place_of, sort_dicom
 from helpers.intake.folder import Contents, Table, number_columns
-from helpers.intake.guesses import Guess, Said, said
+from helpers.intake.guesses import Guess, Said, quoted, said
 from helpers.intake.number_column import known_numbers, number_column, numbers_of
 from helpers.intake.numbers import bare, match
 from helpers.intake.regions_found import (
@@ -320,11 +320,9 @@ def _note_leftovers(
     if found.table is not None:
         unused = [h for h in found.table.cells if h not in {guess.value for guess in found.ours.values()}]
         if unused:
-            found.notes.append(
-                said("columns_left", headers=", ".join(f"'{header}'" for header in unused[:30]))
-            )
+            found.notes.append(said("columns_left", headers=quoted(unused[:30])))
         if dates := columns.generic_dates(found.table.cells):
-            found.notes.append(said("dates_of_what", headers=", ".join(f"'{header}'" for header in dates)))
+            found.notes.append(said("dates_of_what", headers=quoted(dates)))
 
 
 def _count(found: Found) -> None:

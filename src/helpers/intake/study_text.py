@@ -8,7 +8,7 @@ import textwrap
 import unicodedata
 from pathlib import Path
 
-from helpers.intake.guesses import Guess, Said, said
+from helpers.intake.guesses import Guess, Said, quoted, said
 from helpers.intake.site import Found
 from helpers.intake.sites import Survey
 from helpers.intake.words import Language, how_sure, say
@@ -146,7 +146,7 @@ def _write_table(out: Lines, found: Found) -> None:
 def columns_to_write(found: Found) -> tuple[dict[str, Guess], list[Said]]:
     """The columns of a site's table in order, what is needed and not there left open; and remarks."""
     ours = {name: found.ours[name] for name in sorted(found.ours, key=_place)}
-    headers = ", ".join(f"'{header}'" for header in [*found.table.cells][:40])
+    headers = quoted([*found.table.cells][:40])
     missing = Guess(OPEN, "open", (said("no_column", headers=headers),))
     if "age" not in ours and not {"birth_date", "ct_date"} <= set(ours):
         ours.pop("birth_date", None)
