@@ -46,7 +46,7 @@ def export_as_pacs(site: VirtualSite, out: Path, n: int) -> None:
     """
     out, (table, included) = Path(out), first_patients(site, out, n)
     people = table.set_index("patient_id")
-    for place, patient_id in enumerate(tqdm(included, desc="export", unit="patient")):
+    for place, patient_id in enumerate(tqdm(included, desc="export", unit="patient", disable=None)):
         image, mask = site.acquire(patient_id)
         person = people.loc[patient_id].rename(_number(patient_id))
         series = _series(image, site.scanner(patient_id), person, site.seed)

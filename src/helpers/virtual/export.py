@@ -66,7 +66,7 @@ def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) 
         When the folder holds something, or the site has fewer patients.
     """
     out, (table, included) = Path(out), first_patients(site, out, n)
-    for patient_id in tqdm(included, desc="export", unit="patient"):
+    for patient_id in tqdm(included, desc="export", unit="patient", disable=None):
         _write_patient(site, out, patient_id, table)
     table = table if site.role == "development" else table.drop(columns="allocation")
     if chinese:
