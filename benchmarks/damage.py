@@ -472,7 +472,7 @@ def draw(summary: pd.DataFrame) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=REPOSITORY / "runs" / "virtual" / "private" / "bundle")
-    parser.add_argument("--patients", type=int, default=40, help="virtual ones, half of each hospital")
+    parser.add_argument("--patients", type=int, default=40, help="virtual ones")
     parser.add_argument("--undamaged", type=int, default=200, help="virtual ones that are only looked at")
     parser.add_argument("--workers", type=int, default=-1)
     parser.add_argument("--table", type=Path, help="CSV file with a row for each damage and patient")
