@@ -22,8 +22,10 @@ def test_every_rule_and_limit_of_a_study_file_is_in_the_table():
     row = table.set_index("rule").loc["thickness"]
     assert (row["limits"], row["a breach is"]) == ("slice_mm 3", "refused")
     rules = quality_words.rules_table(study)
-    assert dict(rules.to_numpy())["missing vertebra"] == "exclude"
-    assert len(rules) == len(Rules.model_fields)
+    said = dict(rules.to_numpy())
+    assert said["missing vertebra"] == "left out" and said["fracture"] == "kept"
+    assert said["metal or cement (above 2000 HU)"] == "kept"
+    assert len(rules) == len(Rules.model_fields) - 1  # the limit stands beside what it is about
 
 
 def test_the_densest_layer_is_named_for_a_reader():
@@ -31,4 +33,4 @@ def test_the_densest_layer_is_named_for_a_reader():
         {"hu_t12_upper": [100, 120], "hu_l1_lower": [140, 150], "trabecular_hu": [118, 138]}
     )
     words = quality_words.layers_in_words(quality)
-    assert words == {"densest": "L1 LOWER", "layer-range": "35", "patient-sd": "14"}
+    assert words == {"densest": "L1 lower", "layer-range": "35", "patient-sd": "14"}
