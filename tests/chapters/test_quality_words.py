@@ -34,3 +34,11 @@ def test_the_densest_layer_is_named_for_a_reader():
     )
     words = quality_words.layers_in_words(quality)
     assert words == {"densest": "L1 lower", "layer-range": "35", "patient-sd": "14"}
+
+
+def test_the_short_table_has_the_layers_in_words():
+    facts = {"patient_id": ["D1"], "status": "ok", "reason": "", "volume": 1.0, "trabecular_hu": 2.0}
+    quality = pd.DataFrame(facts | {"hu_t12_upper": 3.0, "block_max_abs_hu": 4.0, "noise": 5.0})
+    assert quality_words.short_quality(quality).columns.tolist()[3:] == [
+        "volume (mm³)", "region (HU)", "T12 upper (HU)", "largest near it (HU)",
+    ]  # fmt: skip

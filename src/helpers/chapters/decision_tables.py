@@ -68,7 +68,7 @@ def best_in_words(wide: pd.DataFrame) -> str:
     """Which strategy has the highest net benefit at each threshold of `net_benefit_per_100`, a set at a time."""
     best = wide.idxmax(axis=1)
     sets = [
-        f"{cohort}: " + ", ".join(f"{name} at {threshold:.2f}" for (_, threshold), name in part.items())
+        f"{cohort_title(cohort)}: " + ", ".join(f"{name} at {threshold:.2f}" for (_, threshold), name in part.items())
         for cohort, part in best.groupby(level="cohort", sort=False)
     ]
     return "; ".join(sets)
