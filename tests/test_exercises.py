@@ -49,8 +49,8 @@ def test_a_chapter_says_what_one_learns_what_one_needs_and_how_long_it_takes(cha
 @pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name < "09"])
 def test_a_chapter_opens_with_what_was_asked_and_found_and_with_one_figure(chapter):
     """Numbers of the finding come from the run; its figure is the one that the staged page shows first."""
-    asked, found, believed = re.findall(r"^- \*\*(.+?)\*\*", cells(chapter)[0].source, re.MULTILINE)
-    assert (asked, found, believed) == ("Asked:", "Found:", "May I believe it?")
+    asked, found, believed = re.findall(r"^\*\*(.+?)\*\*", cells(chapter)[0].source, re.MULTILINE)
+    assert (asked, found, believed) == ("Asked.", "Found.", "May I believe it?")
     assert "{glue:text}" in cells(chapter)[0].source
     opening = [cell for cell in cells(chapter) if "opening" in cell.metadata.get("tags", [])]
     assert len(opening) == 1 and "save_figure(" in opening[0].source

@@ -14,14 +14,16 @@ def notebook():
     drawn = nbformat.v4.new_code_cell("draw()", outputs=[WORD, FIGURE])
     drawn.metadata = nbformat.from_dict({"tags": ["opening"], "mystnb": {"image": {"alt": "what it shows"}}})
     quiet = nbformat.v4.new_code_cell("count()", metadata={"tags": ["remove-input"]})
-    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_markdown_cell("Text"), drawn, quiet]
+    text = nbformat.v4.new_markdown_cell("# Title\n\nAsked.\n\nFound.")
+    cells = [text, nbformat.v4.new_markdown_cell("Text"), drawn, quiet]
     return nbformat.v4.new_notebook(cells=cells)
 
 
 def test_the_figure_stands_once_below_the_title_with_its_alternative_text(notebook):
     reading.open_with_figure(notebook)
-    title, front, _, drawn, _ = notebook.cells
+    title, front, sentences, _, drawn, _ = notebook.cells
     assert title.source == "# Title" and front.outputs == [FIGURE]
+    assert sentences.source == "Asked.\n\nFound."
     assert front.metadata["mystnb"]["image"]["alt"] == "what it shows"
     assert drawn.outputs == [WORD]  # a number for the text stays where it was said
     nbformat.validate(notebook)

@@ -14,7 +14,6 @@ from helpers.evaluation.decision_curves import (
     benefit_at_prevalence,
     benefit_difference,
     moved_risks,
-    treat_all,
 )
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.logistic import fit_logistic
@@ -68,7 +67,8 @@ def best_in_words(wide: pd.DataFrame) -> str:
     """Which strategy has the highest net benefit at each threshold of `net_benefit_per_100`, a set at a time."""
     best = wide.idxmax(axis=1)
     sets = [
-        f"{cohort_title(cohort)}: " + ", ".join(f"{name} at {threshold:.2f}" for (_, threshold), name in part.items())
+        f"{cohort_title(cohort)}: "
+        + ", ".join(f"{name} at {threshold:.2f}" for (_, threshold), name in part.items())
         for cohort, part in best.groupby(level="cohort", sort=False)
     ]
     return "; ".join(sets)
@@ -154,7 +154,9 @@ def best_by_prevalence(table: pd.DataFrame, band: Sequence[float]) -> str:
     strategies = inside.columns[3:]
     said = [
         f"at {prevalence:.0%} "
-        + ", ".join(f"{name} ({threshold:.2f})" for threshold, name in zip(part["threshold"], best, strict=True))
+        + ", ".join(
+            f"{name} ({threshold:.2f})" for threshold, name in zip(part["threshold"], best, strict=True)
+        )
         for prevalence, part in inside.groupby("prevalence", sort=False)
         for best in [part[strategies].assign(**{TREAT_NONE: 0.0}).idxmax(axis=1)]
     ]

@@ -120,9 +120,7 @@ def advantage_in_words(compared: pd.DataFrame) -> str:
     rows = compared[(compared["first"] == "nomogram") & (compared["second"] == usual)]
     if rows.empty:
         return "This study has nothing simpler to compare with."
-    said = [
-        f"{row.cohort} {verdict(row.difference, row.ci_low, row.ci_high)}" for row in rows.itertuples()
-    ]
+    said = [f"{row.cohort} {verdict(row.difference, row.ci_low, row.ci_high)}" for row in rows.itertuples()]
     return f"AUC of the nomogram over that of {usual}: {'; '.join(said)}."
 
 

@@ -56,7 +56,9 @@ def treat_all(y: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
     return net_benefit(y, np.ones(np.size(y)), thresholds)
 
 
-def benefit_difference(y: ArrayLike, first: ArrayLike, second: ArrayLike, threshold: float) -> dict[str, float]:
+def benefit_difference(
+    y: ArrayLike, first: ArrayLike, second: ArrayLike, threshold: float
+) -> dict[str, float]:
     """Net benefit of acting on one score less that of acting on another, on the same patients.
 
     Each patient adds 1 (with the outcome) or -threshold / (1 - threshold) (without) to the benefit of whoever

@@ -10,7 +10,7 @@ _SHOWN = ("image/", "text/html")
 
 
 def open_with_figure(notebook: NotebookNode) -> None:
-    """Move the figure of the cell tagged ``opening`` below the chapter's first sentences.
+    """Move the figure of the cell tagged ``opening`` to the top, below the chapter's title.
 
     The notebook itself keeps it where it is drawn. Nothing is moved where the cell drew nothing.
     """
@@ -24,7 +24,10 @@ def open_with_figure(notebook: NotebookNode) -> None:
             front.metadata = nbformat.from_dict({"tags": ["remove-input"]})
             if "mystnb" in cell.metadata:
                 front.metadata["mystnb"] = cell.metadata.pop("mystnb")
-            notebook.cells.insert(1, front)
+            title, _, rest = notebook.cells[0].source.partition("\n\n")
+            notebook.cells[0].source = rest
+            heading = nbformat.v4.new_markdown_cell(title, id="title")
+            notebook.cells[:0] = [heading, front]
         return
 
 
