@@ -24,9 +24,10 @@ HU_MODEL = "HU and clinical"
 
 
 def with_hu_model(predictions: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """Predictions with those of the simplest rival, a logistic regression on mean HU and the clinical predictors.
+    """Predictions with those of the simplest rival, a regression on mean HU and the clinical predictors.
 
-    Fitted on the training patients, as the clinical model is. Unchanged in a study of ready features.
+    A logistic one, fitted on the training patients, as the clinical model is. In a study of ready features
+    nothing is added.
     """
     people = predictions[["patient_id", "cohort", "outcome"]].drop_duplicates().set_index("patient_id")
     cohort = run.read("cohort").set_index("patient_id")[run.study.predictors]
@@ -64,20 +65,18 @@ def net_benefit_per_100(curves: pd.DataFrame, models: list[str], thresholds: Seq
 
 
 def best_in_words(wide: pd.DataFrame) -> str:
-    """Which strategy has the highest net benefit at each threshold of `net_benefit_per_100`, a set at a time."""
-    best = wide.idxmax(axis=1)
-    sets = [
-        f"{cohort_title(cohort)}: "
-        + ", ".join(f"{name} at {threshold:.2f}" for (_, threshold), name in part.items())
-        for cohort, part in best.groupby(level="cohort", sort=False)
-    ]
-    return "; ".join(sets)
+    """Which strategy is best at each threshold of `net_benefit_per_100`, a set at a time."""
+    said = []
+    for cohort, part in wide.idxmax(axis=1).groupby(level="cohort", sort=False):
+        named = [f"{name} at {threshold:.2f}" for (_, threshold), name in part.items()]
+        said.append(f"{cohort_title(cohort)}: {', '.join(named)}")
+    return "; ".join(said)
 
 
 def benefit_differences(
     predictions: pd.DataFrame, model: str, rivals: list[str], thresholds: Sequence[float]
 ) -> pd.DataFrame:
-    """By how much acting on ``model`` is better than acting on its rivals, per 100 patients, in validation sets.
+    """By how much ``model`` is better than its rivals in the validation sets, in net benefit per 100 people.
 
     Parameters
     ----------
@@ -118,7 +117,7 @@ def differences_in_words(differences: pd.DataFrame, threshold: float) -> dict[st
 def benefit_by_prevalence(
     predictions: pd.DataFrame, models: list[str], thresholds: Sequence[float], prevalences: Sequence[float]
 ) -> pd.DataFrame:
-    """Net benefit per 100 patients in the last set, were the outcome as frequent as in each of ``prevalences``.
+    """Net benefit per 100 patients of the last set, were the outcome as frequent as ``prevalences`` say.
 
     The models' risks are moved from the training set's prevalence, from which they learnt, to the other: a
     hospital that knows its prevalence would do the same.
@@ -148,16 +147,12 @@ def benefit_by_prevalence(
 
 
 def best_by_prevalence(table: pd.DataFrame, band: Sequence[float]) -> str:
-    """Which strategy of `benefit_by_prevalence` is best at the band's thresholds, at each prevalence in words."""
+    """Which strategy of `benefit_by_prevalence` is best within the band, at each prevalence, in words."""
     low, high = band
     inside = table[table["threshold"].between(low - 1e-9, high + 1e-9)]
-    strategies = inside.columns[3:]
-    said = [
-        f"at {prevalence:.0%} "
-        + ", ".join(
-            f"{name} ({threshold:.2f})" for threshold, name in zip(part["threshold"], best, strict=True)
-        )
-        for prevalence, part in inside.groupby("prevalence", sort=False)
-        for best in [part[strategies].assign(**{TREAT_NONE: 0.0}).idxmax(axis=1)]
-    ]
+    said = []
+    for prevalence, part in inside.groupby("prevalence", sort=False):
+        best = part[inside.columns[3:]].assign(**{TREAT_NONE: 0.0}).idxmax(axis=1)
+        named = [f"{name} ({limit:.2f})" for limit, name in zip(part["threshold"], best, strict=True)]
+        said.append(f"at {prevalence:.0%} {', '.join(named)}")
     return "; ".join(said)

@@ -68,7 +68,7 @@ def rules_table(study: Study) -> pd.DataFrame:
 
 
 def short_quality(quality: pd.DataFrame) -> pd.DataFrame:
-    """Of the artifact "preprocessing" what fits a page: status, reason, HU of region and layers, headers in words."""
+    """Of the artifact "preprocessing" what fits a page: status, reason, HU of region and layers."""
     layers = {name: f"{_layer(name)} (HU)" for name in quality.filter(regex="^hu_")}
     measured = {"volume": "volume (mm³)", "trabecular_hu": "region (HU)", **layers}
     names = measured | {"block_max_abs_hu": "largest near it (HU)"}

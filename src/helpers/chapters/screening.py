@@ -39,9 +39,8 @@ def opening_numbers(cohort: pd.DataFrame, study: Study) -> dict[str, str]:
     told = np.minimum(sets["sum"], sets["size"] - sets["sum"]) >= study.min_cell
     shares = 100 * (sets["sum"] / sets["size"])[told]
     training = cohort[cohort["cohort"] == "training"].reindex(columns=["age", "outcome"])
-    without, with_outcome = (
-        training.loc[training["outcome"] == flag, "age"].astype(float) for flag in (0, 1)
-    )
+    ages = training["age"].astype(float)
+    without, with_outcome = (ages[training["outcome"] == flag] for flag in (0, 1))
     return {
         "included": f"{len(cohort)}",
         "share-low": f"{shares.min():.0f}" if told.any() else "?",

@@ -84,9 +84,9 @@ def frequencies_in_words(table: pd.DataFrame) -> dict[str, str]:
 
 def gaps_in_words(scores: pd.DataFrame) -> str:
     """How far the mean Rad-scores with and without the outcome lie apart in each set, in SD."""
-    gaps = [
-        f"{smd(*(part.loc[part['outcome'] == flag, 'rad_score'] for flag in (1, 0))):.2f} SD ({cohort_title(name)})"
-        for name in ordered_cohorts(scores["cohort"])
-        for part in [scores[scores["cohort"] == name]]
-    ]
+    gaps = []
+    for name in ordered_cohorts(scores["cohort"]):
+        part = scores[scores["cohort"] == name]
+        groups = (part.loc[part["outcome"] == flag, "rad_score"] for flag in (1, 0))
+        gaps.append(f"{smd(*groups):.2f} SD ({cohort_title(name)})")
     return ", ".join(gaps)

@@ -259,8 +259,8 @@ def printed_calibration(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        model, cohort, patients, events, slope and in the large (95 % CI), Brier score, P of Hosmer and Lemeshow;
-        "not estimable" where there is none.
+        model, cohort, patients, events, slope and in the large (95 % CI), Brier score, P of Hosmer and
+        Lemeshow; "not estimable" where there is none.
     """
     tests = table["hosmer_lemeshow_p"]
     columns = {

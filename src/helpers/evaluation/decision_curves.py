@@ -62,8 +62,8 @@ def benefit_difference(
     """Net benefit of acting on one score less that of acting on another, on the same patients.
 
     Each patient adds 1 (with the outcome) or -threshold / (1 - threshold) (without) to the benefit of whoever
-    treats him. The difference is the mean of what each adds to the one less what he adds to the other, and its
-    interval that of a mean.
+    treats them. The difference is the mean of what each adds to the one less what they add to the other, and
+    its interval that of a mean.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def benefit_difference(
 
 
 def benefit_at_prevalence(y: ArrayLike, p: ArrayLike, thresholds: ArrayLike, prevalence: float) -> NDArray:
-    """Net benefit where the outcome has another prevalence, and those with and without it are as they are here.
+    """Net benefit at another prevalence, where patients with and without the outcome are as they are here.
 
     Parameters
     ----------

@@ -149,8 +149,8 @@ def _odds_ratios(table: pd.DataFrame, field: Literal["value", "ci_low", "ci_high
 def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Computed and printed value of each metric in one cell, as "0.857 / 0.880", for reading.
 
-    Where no printed values stand in the table, a cell holds the computed one alone. An interval that has shrunk
-    to a point (an AUC of 1) is "not estimable".
+    Where no printed values stand in the table, a cell holds the computed one alone. An interval that has
+    shrunk to a point (an AUC of 1) is "not estimable".
 
     Parameters
     ----------

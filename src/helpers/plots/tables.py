@@ -126,7 +126,7 @@ def _escaped(value: object) -> object:
 
 
 def shown_tests(table: pd.DataFrame) -> Styler:
-    """Tests of `helpers.evaluation.delong.pairwise_tests` as `shown`: three digits, P values as the paper writes them."""
+    """Tests of `helpers.evaluation.delong.pairwise_tests` as `shown`, P values as the paper writes them."""
     numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])]
     read = shown(table, difference="difference of AUC")
     titles = dict(zip(table.columns, read.columns, strict=True))
