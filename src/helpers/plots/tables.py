@@ -50,7 +50,11 @@ HEADERS = {
     "trabecular_hu_mean": "HU, mean",
     "trabecular_hu_std": "HU, SD",
     "feature_class": "class",
-    "image_type": "image",
+    "image_type": "image type",
+    "log_sigma_mm": "sigma (mm)",
+    "pingouin_icc": "ICC, pingouin",
+    "pingouin_low": "pingouin, from",
+    "pingouin_high": "pingouin, to",
     "median_icc": "median ICC",
     "above": "ICC above",
     "lower_limit_above": "lower limit above",
@@ -88,6 +92,8 @@ def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
 
 
 def _header(name: str, headers: Mapping[str, str]) -> str:
+    if str(name).startswith("smd_"):
+        return f"SMD, {name.removeprefix('smd_')}"
     return headers.get(name) or HEADERS.get(name) or str(name).replace("_", " ")
 
 
