@@ -41,6 +41,9 @@ def test_gains_are_differences_of_net_benefit_in_validation_sets(predictions):
     assert set(gains["cohort"]) == {"external"}
     row = gains[(gains["threshold"] == 0.3) & (gains["against"] == "treat all")].iloc[0]
     assert row["difference"] == pytest.approx(100 * 0.4 * 0.3 / 0.7)  # the healthy whom it spares
+    read = decision_tables.shown_differences(gains)
+    assert read.columns.tolist() == ["cohort", "threshold", "over clinical", "over treat all"]
+    assert read.loc[1, "over treat all"].startswith(f"{row['difference']:+.1f} ({row['ci_low']:.1f} to")
     words = decision_tables.differences_in_words(gains, 0.3)
     assert words["gain-set"] == "External validation"
     assert "over clinical +60.0 (" in words["gain-low"] and words["gain-low"].count(", shown") == 2

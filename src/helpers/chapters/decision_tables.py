@@ -156,3 +156,14 @@ def best_by_prevalence(table: pd.DataFrame, band: Sequence[float]) -> str:
         named = [f"{name} ({limit:.2f})" for limit, name in zip(part["threshold"], best, strict=True)]
         said.append(f"at {prevalence:.0%} {', '.join(named)}")
     return "; ".join(said)
+
+
+def shown_differences(differences: pd.DataFrame) -> pd.DataFrame:
+    """`benefit_differences` for reading: a row a set and threshold, a column a rival, intervals in brackets."""
+    rows = differences[["difference", "ci_low", "ci_high"]].to_numpy()
+    texts = [f"{gain:+.1f} ({low:.1f} to\xa0{high:.1f})" for gain, low, high in rows]
+    rivals = [f"over {rival}" for rival in differences["against"]]
+    long = differences[["cohort", "threshold"]].assign(rival=rivals, text=texts)
+    order = {"cohort": long["cohort"].unique(), "rival": long["rival"].unique()}
+    wide = long.pivot(index=["cohort", "threshold"], columns="rival", values="text")
+    return wide.loc[order["cohort"], order["rival"]].rename_axis(columns=None).reset_index()
