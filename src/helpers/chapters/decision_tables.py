@@ -159,7 +159,7 @@ def best_by_prevalence(table: pd.DataFrame, band: Sequence[float]) -> str:
 
 
 def shown_differences(differences: pd.DataFrame) -> pd.DataFrame:
-    """`benefit_differences` for reading: a row a set and threshold, a column a rival, intervals in brackets."""
+    """`benefit_differences` for reading: a row a set and threshold, a column a rival."""
     rows = differences[["difference", "ci_low", "ci_high"]].to_numpy()
     texts = [f"{gain:+.1f} ({low:.1f} to\xa0{high:.1f})" for gain, low, high in rows]
     rivals = [f"over {rival}" for rival in differences["against"]]
