@@ -40,9 +40,21 @@ SOLUTIONS = [(name, number) for name in CHAPTERS for number in range(len(solutio
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_says_what_one_learns_what_one_needs_and_how_long_it_takes(chapter):
-    aims = re.search(r"```{admonition} What you learn here\n(.*?)```", cells(chapter)[0].source, re.DOTALL)[1]
+    opening = "\n".join(cell.source for cell in cells(chapter)[:2])
+    aims = re.search(r"```{admonition} What you learn here\n(.*?)```", opening, re.DOTALL)[1]
     assert re.search(r"You need: .+\bAbout \d+ minutes, and \d+ for the exercises\.", aims, re.DOTALL)
     assert any("```{admonition} What to remember" in cell.source for cell in cells(chapter)[-3:])
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name < "09"])
+def test_a_chapter_opens_with_what_was_asked_and_found_and_with_one_figure(chapter):
+    """Numbers of the finding come from the run; its figure is the one that the staged page shows first."""
+    asked, found, believed = re.findall(r"^\*\*(.+?)\*\*", cells(chapter)[0].source, re.MULTILINE)
+    assert (asked, found, believed) == ("Asked.", "Found.", "May I believe it?")
+    assert "{glue:text}" in cells(chapter)[0].source
+    opening = [cell for cell in cells(chapter) if "opening" in cell.metadata.get("tags", [])]
+    assert len(opening) == 1 and "save_figure(" in opening[0].source
+    assert opening[0].metadata["mystnb"]["image"]["alt"]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -22,8 +22,10 @@ def test_every_rule_and_limit_of_a_study_file_is_in_the_table():
     row = table.set_index("rule").loc["thickness"]
     assert (row["limits"], row["a breach is"]) == ("slice_mm 3", "refused")
     rules = quality_words.rules_table(study)
-    assert dict(rules.to_numpy())["missing vertebra"] == "exclude"
-    assert len(rules) == len(Rules.model_fields)
+    said = dict(rules.to_numpy())
+    assert said["missing vertebra"] == "left out" and said["fracture"] == "kept"
+    assert said["metal or cement (above 2000 HU)"] == "kept"
+    assert len(rules) == len(Rules.model_fields) - 1  # the limit stands beside what it is about
 
 
 def test_the_densest_layer_is_named_for_a_reader():
@@ -31,4 +33,12 @@ def test_the_densest_layer_is_named_for_a_reader():
         {"hu_t12_upper": [100, 120], "hu_l1_lower": [140, 150], "trabecular_hu": [118, 138]}
     )
     words = quality_words.layers_in_words(quality)
-    assert words == {"densest": "L1 LOWER", "layer-range": "35", "patient-sd": "14"}
+    assert words == {"densest": "L1 lower", "layer-range": "35", "patient-sd": "14"}
+
+
+def test_the_short_table_has_the_layers_in_words():
+    facts = {"patient_id": ["D1"], "status": "ok", "reason": "", "volume": 1.0, "trabecular_hu": 2.0}
+    quality = pd.DataFrame(facts | {"hu_t12_upper": 3.0, "block_max_abs_hu": 4.0, "noise": 5.0})
+    assert quality_words.short_quality(quality).columns.tolist()[3:] == [
+        "volume (mm³)", "region (HU)", "T12 upper (HU)", "largest near it (HU)",
+    ]  # fmt: skip

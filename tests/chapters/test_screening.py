@@ -57,3 +57,14 @@ def test_limits_are_told_as_far_as_the_tables_know_what_they_are_about(screened,
     assert "an age of 18 years or more and less than 90 days between image and outcome" in words
     ageless = screening.rules_in_words(screened.drop(columns="age"), young)["own-limits"]
     assert ageless == "The study itself excludes nobody."
+
+
+def test_the_chapter_opens_with_shares_and_ages_and_no_small_count(study):
+    cohort = pd.DataFrame({"cohort": ["training"] * 4 + ["internal"] * 4 + ["external"] * 4})
+    cohort["outcome"] = [1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0]
+    cohort["age"] = [70, 74, 60, 64] + [65] * 8
+    words = screening.opening_numbers(cohort, study.model_copy(update={"min_cell": 2}))
+    assert (words["included"], words["share-low"], words["share-high"]) == ("12", "50", "50")
+    assert words["age-gap"] == "10.0" and float(words["age-smd"]) == pytest.approx(10 / 8**0.5, abs=0.005)
+    words = screening.opening_numbers(cohort, study.model_copy(update={"min_cell": 0}))
+    assert (words["share-low"], words["share-high"]) == ("25", "75")

@@ -63,3 +63,12 @@ def test_quartiles_are_those_of_each_set_and_outcome():
         ["Alive", 3, 1.5, 2, 2.5],
         ["Died", 2, 5.5, 6, 6.5],
     ]
+
+
+def test_gaps_of_the_rad_score_are_in_sd_set_by_set():
+    scores = pd.DataFrame({"cohort": ["training"] * 4 + ["internal"] * 4, "outcome": [0, 0, 1, 1] * 2})
+    scores["rad_score"] = [0, 2, 4, 6, 0, 2, 1, 3]
+    # The SD of two values that lie 2 apart is the root of 2.
+    assert selection_tables.gaps_in_words(scores) == "2.83 SD (Training), 0.71 SD (Internal validation)"
+    words = selection_tables.frequencies_in_words(pd.DataFrame({"frequency": [0.4, 0.95]}))
+    assert words == {"frequency-low": "40", "frequency-high": "95"}

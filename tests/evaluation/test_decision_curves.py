@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_values import data, expected
+from scipy.stats import norm
 
 from helpers.errors import StudyError
-from helpers.evaluation.decision_curves import best_ranges, decision_curves, net_benefit, treat_all
+from helpers.evaluation.decision_curves import (
+    benefit_at_prevalence,
+    benefit_difference,
+    best_ranges,
+    decision_curves,
+    moved_risks,
+    net_benefit,
+    treat_all,
+)
 
 R = expected("decision_curve")
 births = data("birthwt_predictions")
@@ -96,3 +105,48 @@ def test_ranges_are_the_runs_of_thresholds_and_ties_do_not_count():
 
 def test_a_model_that_is_nowhere_best_has_no_range():
     assert best_ranges(made_up_curves([False] * 4), "nomogram").empty
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.2, 0.4])
+def test_a_difference_is_that_of_r_and_its_interval_that_of_resampled_patients(threshold):
+    y, full, small = (births[name].to_numpy(float) for name in ("y", "p_full", "p_small"))
+    found = benefit_difference(y, full, small, threshold)
+    at = int(np.argmin(np.abs(np.array(R["thresholds"]) - threshold)))
+    first, second = (R["models"][model]["net_benefit_ge"][at] for model in ("p_full", "p_small"))
+    assert found["difference"] == pytest.approx(first - second, abs=1e-12)
+
+    rng = np.random.default_rng(1)
+    worth = {name: [] for name in ("full", "small")}
+    for _ in range(4000):
+        drawn = rng.integers(0, len(y), len(y))
+        for name, risk in (("full", full), ("small", small)):
+            worth[name].append(net_benefit(y[drawn], risk[drawn], [threshold])[0])
+    spread = np.std(np.subtract(worth["full"], worth["small"]))
+    half = (found["ci_high"] - found["ci_low"]) / 2
+    assert half == pytest.approx(norm.ppf(0.975) * spread, rel=0.05)
+
+
+def test_two_strategies_that_treat_the_same_patients_do_not_differ():
+    y, risk = [0, 1, 1, 0], [0.3, 0.6, 0.7, 0.2]
+    assert set(benefit_difference(y, risk, np.ones(4), 0.1).values()) == {0.0}
+    against_none = benefit_difference(y, risk, np.zeros(4), 0.25)["difference"]
+    assert against_none == pytest.approx(net_benefit(y, risk, [0.25])[0])
+
+
+@pytest.mark.parametrize("healthy", [1, 3, 7])
+def test_another_prevalence_is_a_set_with_more_healthy_patients(healthy):
+    """Each patient without the outcome several times over: the weights come to the same."""
+    y, p = births["y"].to_numpy(), births["p_full"].to_numpy()
+    times = np.where(y == 1, 1, healthy)
+    more, risks = np.repeat(y, times), np.repeat(p, times)
+    limits = [0.05, 0.2, 0.5]
+    found = benefit_at_prevalence(y, p, limits, more.mean())
+    assert found == pytest.approx(net_benefit(more, risks, limits), abs=1e-12)
+
+
+def test_moved_risks_are_those_that_are_seen_at_the_other_prevalence():
+    """A test of three results, whose risks are counted in both populations."""
+    ill, healthy = np.array([10, 30, 60]), np.array([70, 20, 10])
+    here, there = ill / (ill + healthy), ill / (ill + 9 * healthy)
+    assert moved_risks(here, 0.5, 0.1) == pytest.approx(there)
+    assert moved_risks([0.0, 1.0], 0.5, 0.1).tolist() == [0.0, 1.0]

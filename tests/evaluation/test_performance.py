@@ -3,9 +3,15 @@
 import pandas as pd
 import pytest
 from made_up_predictions import two_sets
+from reference_values import expected
 
 from helpers.evaluation.cutoffs import confusion_metrics
-from helpers.evaluation.performance import performance_table, sensitivity_analysis
+from helpers.evaluation.performance import (
+    perfect_in_words,
+    performance_table,
+    sensitivity_analysis,
+    strict_shown,
+)
 
 
 @pytest.fixture
@@ -21,6 +27,29 @@ def test_strict_numbers_use_the_training_cutoff(predictions):
     direct = confusion_metrics(external["outcome"], external["probability"], locked)["estimate"]
     assert table.loc["external", "sensitivity_strict"] == direct["sensitivity"]
     assert table.loc["training", "accuracy"] == table.loc["training", "accuracy_strict"]
+
+
+def test_strict_sensitivity_has_the_interval_of_r(predictions):
+    """R's prop.test without continuity correction, on patients whose cut-off is that of the training set."""
+    r = expected("diagnostic_metrics")["s100b"]["sensitivity"]
+    hits = [0.9] * r["x"] + [0.1] * (r["n"] - r["x"])
+    people = pd.DataFrame({"outcome": [1] * r["n"] + [0] * 5, "probability": [*hits, *[0.2] * 5]})
+    people = people.assign(cohort="external", model="LR", patient_id=[f"E{i}" for i in range(len(people))])
+    training = predictions[predictions["cohort"] == "training"]
+    locked = performance_table(training, ["LR"])["cutoff"].iloc[0]
+    people["probability"] = people["probability"].map({0.9: locked + 0.01, 0.1: locked - 0.01, 0.2: 0.0})
+    table = performance_table(pd.concat([training, people]), ["LR"]).set_index("cohort").loc["external"]
+    limits = table[["sensitivity_strict_low", "sensitivity_strict_high"]].tolist()
+    assert limits == pytest.approx(r["wilson"], abs=1e-9)
+    (shown,) = strict_shown(table.to_frame().T.reset_index(names="cohort")).to_dict("records")
+    low, high = r["wilson"]
+    assert shown["sensitivity (95 % CI)"] == f"{r['estimate']:.3f} ({low:.3f} to\xa0{high:.3f})"
+
+
+def test_only_models_without_a_fault_had_learnt_by_heart():
+    aucs = pd.Series({"RF": 1.0, "LR": 0.9, "XGBoost": 1.0})
+    assert perfect_in_words(aucs).startswith("RF and XGBoost had learnt")
+    assert perfect_in_words(aucs[["LR"]]) == ""
 
 
 def test_patients_set_aside_leave_only_the_judging():

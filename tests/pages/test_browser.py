@@ -134,6 +134,7 @@ def test_a_faint_word_among_hundreds_is_found(chromium, html, theme):
     """One word of a chapter's code, too pale in one theme: hiding what looks alike must not hide it."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     load(page, html / "notebooks" / "07_delong.html")
+    page.evaluate(OPEN_CODE)
     seen = "[...document.querySelectorAll('.highlight .n')].filter((word) => word.checkVisibility())"
     assert page.evaluate(f"{seen}.length") > 100
     page.evaluate(f"{seen}.at(-1).classList.add('faint')")
@@ -148,6 +149,7 @@ def faults_of_access(page):
     """Serious faults that axe-core finds: all rules in the light theme, contrast in the dark one too."""
     page.add_style_tag(content="* { transition: none !important; }")  # no colour on its way to another
     page.add_style_tag(content="[data-alike] { visibility: hidden !important; }")
+    page.evaluate(OPEN_CODE)
     page.evaluate(Axe().axe_script)
     faults = set()
     for theme in THEMES:
@@ -158,6 +160,8 @@ def faults_of_access(page):
         faults |= violations(page, theme, {"runOnly": ["color-contrast"]})
     return faults
 
+
+OPEN_CODE = "document.querySelectorAll('div.cell details.hide').forEach((cell) => { cell.open = true; })"
 
 # Contrast takes nearly all of axe-core's time, and a chapter has thousands of words of the same few looks. Of
 # those with the same colours, sizes and backgrounds behind them three stay: the others' contrast is the same.
@@ -437,3 +441,48 @@ def luminance(colour):
     channels = np.array([int(part) for part in re.findall(r"\d+", colour)[:3]]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+FOLDED = "[...document.querySelectorAll('div.cell details.hide, .admonition.dropdown')]"
+OPEN = f"{FOLDED}.filter((box) => box.open || box.matches('.admonition:not(.toggle-hidden)')).length"
+
+
+def test_to_teach_code_and_objectives_are_open_on_every_page_and_it_is_remembered(chromium, html):
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    load(page, html / "notebooks" / "05_models.html")
+    boxes = page.evaluate(f"{FOLDED}.length")
+    assert boxes > 10 and page.evaluate(OPEN) == 0
+    switch = page.locator("button.radbook-mode")
+    assert switch.get_attribute("aria-pressed") == "false"
+    switch.click()
+    assert page.evaluate(OPEN) == boxes and switch.get_attribute("aria-pressed") == "true"
+    load(page, html / "notebooks" / "07_delong.html")
+    page.wait_for_selector("html[data-radbook-mode=teaching]")
+    assert page.evaluate(OPEN) == page.evaluate(f"{FOLDED}.length") > 10
+    page.locator("button.radbook-mode").click()
+    assert page.evaluate(OPEN) == 0
+    page.reload()
+    assert page.evaluate(OPEN) == 0
+    context.close()
+
+
+def test_without_scripts_objectives_are_there_and_a_click_opens_code(chromium, html):
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto((html / "notebooks" / "05_models.html").as_uri())
+    assert page.get_by_text("You need: the selected features").is_visible()
+    cell = page.locator("div.cell details.hide").first
+    assert not cell.locator("pre").first.is_visible()
+    cell.locator("summary").click()
+    assert cell.locator("pre").first.is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("chapter", ["01_cohort", "04_selection", "08_decision_curves"])
+def test_a_chapter_opens_with_its_figure(html, chapter):
+    soup = BeautifulSoup((html / "notebooks" / f"{chapter}.html").read_text("utf-8"), "html.parser")
+    article = soup.select_one("article.bd-article")
+    first = article.select_one("img, h2, .admonition")
+    assert first.name == "img" and len(first["alt"]) > 20
+    assert [image["alt"] for image in article("img")].count(first["alt"]) == 1

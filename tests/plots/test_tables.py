@@ -67,3 +67,19 @@ def test_every_notebook_asks_for_it():
     for step in STEPS.values():
         text = (REPOSITORY / "notebooks" / f"{step}.ipynb").read_text(encoding="utf-8")
         assert '"use_style()' in text, step
+
+
+def test_headers_are_words_with_units_and_sets_and_flags_are_read():
+    raw = pd.DataFrame({"cohort": ["internal", "external: B"], "t_score": 1.0, "longest": [True, False]})
+    read = tables.shown(raw.assign(hu_of_it=2), hu_of_it="its HU")
+    assert read.columns.tolist() == ["set", "T-score", "longest run", "its HU"]
+    assert read["set"].tolist() == ["Internal validation", "External validation: B"]
+    assert read["longest run"].tolist() == ["yes", "no"]
+    assert raw.columns.tolist() == ["cohort", "t_score", "longest"]  # as it was
+
+
+def test_tests_are_shown_with_p_values_as_the_paper_prints_them():
+    tests = pd.DataFrame({"cohort": ["internal"], "subject": "A vs B", "difference": 0.01234})
+    html = tables.shown_tests(tests.assign(p_value=1e-9, p_holm=0.04)).to_html()
+    assert "0.012" in html and "< 0.001*" in html.replace("&lt;", "<") and "0.040*" in html
+    assert "difference of AUC" in html and "P, Holm" in html

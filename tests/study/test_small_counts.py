@@ -259,6 +259,9 @@ def test_a_sensitivity_that_tells_a_few_missed_patients_is_left_out():
     assert shown["sensitivity"].isna().tolist() == shown["accuracy"].isna().tolist() == [True, False, True]
     assert shown["auc"].isna().tolist() == [False, False, True]  # 8 events in all
     assert shown["paper_auc"].tolist() == [0.85] * 3
+    limits = table.rename(columns={"sensitivity": "sensitivity_strict", "accuracy": "specificity_strict_low"})
+    shown = small_counts.protect("table_5", limits, 10, sizes)  # an interval gives its estimate away
+    assert shown["specificity_strict_low"].isna().tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading
+from helpers.patients.table_1 import smd
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
@@ -26,6 +28,26 @@ def counts_by_outcome(cohort: pd.DataFrame, study: Study) -> pd.DataFrame:
     counts = counts.reindex(ordered_cohorts(cohort["cohort"]))
     counts = counts.rename(index=cohort_title, columns=study.outcome.titles)
     return counts.rename_axis(index=None, columns=None).map(shown_count, min_cell=study.min_cell)
+
+
+def opening_numbers(cohort: pd.DataFrame, study: Study) -> dict[str, str]:
+    """How many stayed, how frequent the outcome is, and how ages differ in training, by glue's names.
+
+    Sets in which fewer than ``min_cell`` patients have, or lack, the outcome do not count for the shares.
+    """
+    sets = cohort.groupby("cohort")["outcome"].agg(["size", "sum"])
+    told = np.minimum(sets["sum"], sets["size"] - sets["sum"]) >= study.min_cell
+    shares = 100 * (sets["sum"] / sets["size"])[told]
+    training = cohort[cohort["cohort"] == "training"].reindex(columns=["age", "outcome"])
+    ages = training["age"].astype(float)
+    without, with_outcome = (ages[training["outcome"] == flag] for flag in (0, 1))
+    return {
+        "included": f"{len(cohort)}",
+        "share-low": f"{shares.min():.0f}" if told.any() else "?",
+        "share-high": f"{shares.max():.0f}" if told.any() else "?",
+        "age-gap": f"{with_outcome.mean() - without.mean():.1f}",
+        "age-smd": f"{smd(with_outcome, without):.2f}",
+    }
 
 
 def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:

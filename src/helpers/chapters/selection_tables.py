@@ -6,6 +6,8 @@ import pandas as pd
 
 from helpers.features.names import readable_name
 from helpers.learning.selection import Selection
+from helpers.patients.table_1 import smd
+from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 # The steps, as the paper's section 3.2 names what is left.
 STEPS = {
@@ -72,3 +74,19 @@ def rad_score_quartiles(scores: pd.DataFrame, titles: dict[int, str]) -> pd.Data
     found = scores.groupby(["cohort", "outcome"], sort=False)["rad_score"].describe()
     found = found[["count", "25%", "50%", "75%"]].set_axis(["n", "25%", "median", "75%"], axis=1)
     return found.rename(index=titles, level=1).reset_index().astype({"n": int})
+
+
+def frequencies_in_words(table: pd.DataFrame) -> dict[str, str]:
+    """Smallest and largest share of resamples (%) that keep a selected feature, by glue's names."""
+    shares = 100 * table["frequency"]
+    return {"frequency-low": f"{shares.min():.0f}", "frequency-high": f"{shares.max():.0f}"}
+
+
+def gaps_in_words(scores: pd.DataFrame) -> str:
+    """How far the mean Rad-scores with and without the outcome lie apart in each set, in SD."""
+    gaps = []
+    for name in ordered_cohorts(scores["cohort"]):
+        part = scores[scores["cohort"] == name]
+        groups = (part.loc[part["outcome"] == flag, "rad_score"] for flag in (1, 0))
+        gaps.append(f"{smd(*groups):.2f} SD ({cohort_title(name)})")
+    return ", ".join(gaps)

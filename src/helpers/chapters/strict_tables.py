@@ -120,17 +120,16 @@ def advantage_in_words(compared: pd.DataFrame) -> str:
     rows = compared[(compared["first"] == "nomogram") & (compared["second"] == usual)]
     if rows.empty:
         return "This study has nothing simpler to compare with."
-    said = [
-        f"{row.cohort} {_with_verdict(row.difference, row.ci_low, row.ci_high)}" for row in rows.itertuples()
-    ]
+    said = [f"{row.cohort} {verdict(row.difference, row.ci_low, row.ci_high)}" for row in rows.itertuples()]
     return f"AUC of the nomogram over that of {usual}: {'; '.join(said)}."
 
 
-def _with_verdict(difference: float, low: float, high: float) -> str:
+def verdict(difference: float, low: float, high: float, form: str = ".3f") -> str:
+    """An advantage with its interval, and whether it is shown: the interval leaves 0 out."""
     if not np.isfinite([low, high]).all():
-        return f"{difference:+.3f} (interval not estimable)"
-    verdict = "shown" if low > 0 else "shown to be worse" if high < 0 else "not shown"
-    return f"{difference:+.3f} ({low:.3f} to {high:.3f}), {verdict}"
+        return f"{difference:+{form}} (interval not estimable)"
+    found = "shown" if low > 0 else "shown to be worse" if high < 0 else "not shown"
+    return f"{difference:+{form}} ({low:{form}} to {high:{form}}), {found}"
 
 
 def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, float]:

@@ -53,6 +53,10 @@ def _are_shares(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(map(_between(0, 1).holds, values))
 
 
+def _is_band(values: Any) -> bool:
+    return _are_shares(values) and len(values) == 2 and values[0] < values[1]
+
+
 def _is_there(path: Any) -> bool:
     return isinstance(path, str) and (path == "" or (REPOSITORY / Path(path).expanduser()).exists())
 
@@ -66,6 +70,8 @@ RULES: dict[str, Rule] = {
     "alpha": _SHARE,
     "threshold_step": _between(0, 0.5),
     "shown_thresholds": Rule(_are_shares, "a list of numbers above 0 and below 1"),
+    "band": Rule(_is_band, "two numbers above 0 and below 1, the smaller first"),
+    "prevalences": Rule(_are_shares, "a list of numbers above 0 and below 1"),
     "icc_threshold": Rule(_is_share_or_none, "a number from 0 to below 1, or null"),
     "mann_whitney_p": _up_to(1),
     "spearman_threshold": _up_to(1),

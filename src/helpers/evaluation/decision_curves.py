@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from helpers.checked_inputs import checked_probabilities
 from helpers.errors import StudyError
@@ -52,6 +54,66 @@ def net_benefit(y: ArrayLike, p: ArrayLike, thresholds: ArrayLike) -> NDArray[np
 def treat_all(y: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
     """Net benefit of treating everybody, shape (thresholds,)."""
     return net_benefit(y, np.ones(np.size(y)), thresholds)
+
+
+def benefit_difference(
+    y: ArrayLike, first: ArrayLike, second: ArrayLike, threshold: float
+) -> dict[str, float]:
+    """Net benefit of acting on one score less that of acting on another, on the same patients.
+
+    Each patient adds 1 (with the outcome) or -threshold / (1 - threshold) (without) to the benefit of whoever
+    treats them. The difference is the mean of what each adds to the one less what they add to the other, and
+    its interval that of a mean.
+
+    Parameters
+    ----------
+    y, first, second : array_like, shape (patients,)
+        Outcome 0/1 and predicted risks; ones stand for treating all, zeros for treating none.
+    threshold : float
+        From 0 to below 1.
+
+    Returns
+    -------
+    dict
+        difference (a patient), ci_low and ci_high (normal, 95 %), both the difference itself where the two
+        treat the same patients.
+    """
+    outcome, risk = checked_probabilities(y, first)
+    _, other = checked_probabilities(y, second)
+    (limit,) = checked_thresholds(threshold)
+    worth = np.where(outcome == 1, 1.0, -limit / (1 - limit))
+    added = worth * ((risk >= limit).astype(int) - (other >= limit))
+    half = norm.ppf(0.975) * added.std(ddof=1) / np.sqrt(added.size)
+    difference = added.mean()
+    return {"difference": difference, "ci_low": difference - half, "ci_high": difference + half}
+
+
+def benefit_at_prevalence(y: ArrayLike, p: ArrayLike, thresholds: ArrayLike, prevalence: float) -> NDArray:
+    """Net benefit at another prevalence, where patients with and without the outcome are as they are here.
+
+    Parameters
+    ----------
+    y, p, thresholds
+        As for `net_benefit`. The risks are taken as they are: see `moved_risks`.
+    prevalence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray, shape (thresholds,)
+        Sensitivity times prevalence, less the share of false positives times 1 - prevalence, weighted.
+    """
+    outcome, risk = checked_probabilities(y, p)
+    limits = checked_thresholds(thresholds)
+    treated = risk >= limits[:, None]
+    sensitivity, false_positive = (treated[:, outcome == flag].mean(axis=1) for flag in (1, 0))
+    return sensitivity * prevalence - false_positive * (1 - prevalence) * limits / (1 - limits)
+
+
+def moved_risks(p: ArrayLike, here: float, there: float) -> NDArray[np.float64]:
+    """Risks that were right at one prevalence, for another (Bayes): the prior odds change, nothing else."""
+    with np.errstate(divide="ignore"):
+        return expit(logit(np.asarray(p, float)) + logit(there) - logit(here))
 
 
 def checked_thresholds(thresholds: ArrayLike) -> NDArray[np.float64]:

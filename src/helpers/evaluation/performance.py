@@ -48,7 +48,8 @@ def performance_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFr
     DataFrame
         model, cohort, n, events, auc, ci_low, ci_high (DeLong); cutoff, sensitivity, specificity, accuracy,
         ppv, npv at Youden's cut-off of the same set (paper mode); and the same six with the suffix
-        ``_strict`` at Youden's cut-off of the training set (strict mode).
+        ``_strict`` at Youden's cut-off of the training set (strict mode), for sensitivity and specificity
+        there with Wilson's 95 % limits (``_strict_low``, ``_strict_high``).
     """
     rows = []
     for model in models:
@@ -66,10 +67,42 @@ def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, flo
     row = {"n": len(part), "events": int(y.sum())}
     row |= {"auc": area.auc, "ci_low": area.ci_low, "ci_high": area.ci_high}
     for cutoff, suffix in ((youden_cutoff(y, score), ""), (locked, "_strict")):
-        estimates = confusion_metrics(y, score, cutoff)["estimate"]
+        measured = confusion_metrics(y, score, cutoff)
         row[f"cutoff{suffix}"] = cutoff
-        row |= {f"{metric}{suffix}": estimates[metric] for metric in PROPORTIONS}
+        row |= {f"{metric}{suffix}": measured.loc[metric, "estimate"] for metric in PROPORTIONS}
+    # Of the last cut-off only: one chosen on the set itself is not fixed, and Wilson's interval too narrow.
+    row |= {
+        f"{metric}_strict_{limit}": measured.loc[metric, f"wilson_{limit}"]
+        for metric in ("sensitivity", "specificity")
+        for limit in ("low", "high")
+    }
     return row
+
+
+def strict_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """`performance_table` at the training set's cut-off, for reading.
+
+    Returns
+    -------
+    DataFrame
+        model, cohort, cut-off; sensitivity and specificity with their intervals, accuracy, PPV and NPV.
+    """
+    shown = table[["model", "cohort"]].assign(**{"cut-off": table["cutoff_strict"].map("{:.3f}".format)})
+    for metric in ("sensitivity", "specificity"):
+        limits = [f"{metric}_strict{end}" for end in ("", "_low", "_high")]
+        shown[f"{metric} (95 % CI)"] = [
+            f"{estimate:.3f} ({low:.3f} to\xa0{high:.3f})" for estimate, low, high in table[limits].to_numpy()
+        ]
+    for metric in PROPORTIONS[2:]:
+        values = table[f"{metric}_strict"]
+        shown[metric] = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
+    return shown
+
+
+def perfect_in_words(training: pd.Series) -> str:
+    """Which models (index) tell their training patients apart without fault: a sentence, or nothing."""
+    learnt = list(training.index[training == 1])
+    return f"{' and '.join(learnt)} had learnt the training patients by heart (AUC 1)." if learnt else ""
 
 
 def lost_by_locking(table: pd.DataFrame) -> pd.Series:

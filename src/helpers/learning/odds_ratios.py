@@ -93,11 +93,11 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "analysis": table["analysis"],
-            "term": table["term"],
+            "term": table["term"].str.replace("=", ": "),
             "odds ratio": text("odds_ratio"),
             "Wald 95 % CI": text("wald_low", "wald_high"),
             "profile 95 % CI": text("profile_low", "profile_high"),
-            "P": [f"{p:.2g}" for p in table["p_value"]],
+            "P": ["<0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_value"]],
         }
         | printed
     )

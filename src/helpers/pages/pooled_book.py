@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
+from helpers.pages.reading import fold_code
 from helpers.pages.rendering import rendered
 from helpers.pages.staging import SIMULATED_BANNER, drop_times, files_in, lay_out, own_config
 from helpers.pooling.registry import Pooled
@@ -64,6 +65,7 @@ def _page(pooled: Pooled) -> bytes:
         tags = cell.metadata.get("tags", [])
         if {"injected-parameters", "parameters"} & set(tags):
             cell.metadata["tags"] = [*tags, "remove-cell"]
+    fold_code(notebook)
     return nbformat.writes(notebook).encode()
 
 

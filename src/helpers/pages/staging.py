@@ -20,6 +20,7 @@ from helpers.pages import (
     landing,
     model_card,
     nomogram_page,
+    reading,
     real_patients,
     viewer_page,
 )
@@ -94,9 +95,8 @@ def _page(path: Path, run: Run) -> bytes:
     drop_times(notebook)
     for cell in notebook.cells:
         _say_what_is_empty(cell)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:  # what was asked for, behind a click: mostly paths
-            cell.metadata["tags"] = [*tags, "hide-input"]
+    reading.open_with_figure(notebook)
+    reading.fold_code(notebook)
     return nbformat.writes(notebook).encode()
 
 

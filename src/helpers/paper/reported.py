@@ -149,7 +149,8 @@ def _odds_ratios(table: pd.DataFrame, field: Literal["value", "ci_low", "ci_high
 def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Computed and printed value of each metric in one cell, as "0.857 / 0.880", for reading.
 
-    Where no printed values stand in the table, a cell holds the computed one alone.
+    Where no printed values stand in the table, a cell holds the computed one alone. An interval that has
+    shrunk to a point (an AUC of 1) is "not estimable".
 
     Parameters
     ----------
@@ -167,5 +168,6 @@ def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
             " /\xa0".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both
         ]
     interval = table[["ci_low", "ci_high"]].to_numpy(float)
-    shown.insert(3, "95 % CI", [f"{low:.3f} to\xa0{high:.3f}" for low, high in interval])
+    texts = [f"{low:.3f} to\xa0{high:.3f}" if high > low else "not estimable" for low, high in interval]
+    shown.insert(3, "95 % CI", texts)
     return shown

@@ -34,6 +34,7 @@ MODEL_COLOURS = {
     "clinical": "#999999",
     "radiomics": "#0072B2",
     "nomogram": "#D55E00",
+    "HU and clinical": "#009E73",
 }
 OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
 # What Linux, Windows and macOS bring along.

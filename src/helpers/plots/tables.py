@@ -8,10 +8,93 @@ from __future__ import annotations
 
 import copy
 import html
+from collections.abc import Mapping
 
 import pandas as pd
 from IPython import get_ipython
 from pandas.io.formats.style import Styler
+
+from helpers.evaluation.delong import p_text
+from helpers.study.cohorts import cohort_title
+
+# Headers of tables as one reads them; a name that stands here nowhere loses its underscores.
+HEADERS = {
+    "patient_id": "patient",
+    "site": "hospital",
+    "cohort": "set",
+    "events": "with the outcome",
+    "age": "age (years)",
+    "t_score": "T-score",
+    "interval_days": "CT to DXA (days)",
+    "exclusion": "excluded because",
+    "p_value": "P",
+    "p_holm": "P, Holm",
+    "paper_p": "P, paper",
+    "paper_z": "Z, paper",
+    "z": "Z",
+    "smd": "SMD",
+    "auc": "AUC",
+    "auc_all": "AUC of all",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "cv_auc": "cross-validated AUC",
+    "cv_sd": "SD over folds",
+    "ci_low": "95 % CI from",
+    "ci_high": "to",
+    "subject": "models",
+    "in_plane_mm": "in plane (mm)",
+    "slice_step_mm": "slice step (mm)",
+    "tube_kv": "tube (kV)",
+    "volume_mean": "volume (mm³), mean",
+    "volume_std": "volume (mm³), SD",
+    "trabecular_hu_mean": "HU, mean",
+    "trabecular_hu_std": "HU, SD",
+    "feature_class": "class",
+    "image_type": "image type",
+    "log_sigma_mm": "sigma (mm)",
+    "pingouin_icc": "ICC, pingouin",
+    "pingouin_low": "pingouin, from",
+    "pingouin_high": "pingouin, to",
+    "median_icc": "median ICC",
+    "above": "ICC above",
+    "lower_limit_above": "lower limit above",
+    "undefined": "no ICC",
+    "icc": "ICC",
+    "frequency": "kept in resamples",
+    "coefficient": "coefficient (per SD)",
+    "longest": "longest run",
+    "low": "from",
+    "high": "to",
+    "paper_low": "paper, from",
+    "paper_high": "paper, to",
+    "set_aside": "set aside",
+}
+_YES_NO = {True: "yes", False: "no"}
+
+
+def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
+    """A table as one reads it: headers in words with their units, sets by their titles, yes and no.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Not changed. Its column ``cohort`` holds sets.
+    **headers : str
+        Headers of this table that are not those of `HEADERS`, by column.
+    """
+    read = table.copy()
+    for name, column in table.items():
+        if name == "cohort":
+            read[name] = column.map(cohort_title)
+        elif pd.api.types.is_bool_dtype(column):
+            read[name] = column.map(_YES_NO)
+    return read.rename(columns=lambda name: _header(name, headers))
+
+
+def _header(name: str, headers: Mapping[str, str]) -> str:
+    if str(name).startswith("smd_"):
+        return f"SMD, {name.removeprefix('smd_')}"
+    return headers.get(name) or HEADERS.get(name) or str(name).replace("_", " ")
 
 
 def escape_styled_tables() -> None:
@@ -46,3 +129,12 @@ def escaped(table: pd.DataFrame) -> pd.DataFrame:
 def _escaped(value: object) -> object:
     # Quotation marks are plain outside of attributes, and stay as they are for formats that look at texts.
     return html.escape(value, quote=False) if isinstance(value, str) else value
+
+
+def shown_tests(table: pd.DataFrame) -> Styler:
+    """Tests of `helpers.evaluation.delong.pairwise_tests` as `shown`, P values as the paper writes them."""
+    numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])]
+    read = shown(table, difference="difference of AUC")
+    titles = dict(zip(table.columns, read.columns, strict=True))
+    style = read.style.hide().format("{:z.3f}", subset=[titles[name] for name in numbers], na_rep="")
+    return style.format(p_text, subset=[titles[name] for name in ("p_value", "p_holm")])

@@ -199,7 +199,8 @@ def _performance(table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame) -> pd.
         return _is_small(hits, min_cell) | _is_small(patients - hits, min_cell)
 
     for end in ("", "_strict"):
-        measures = [f"{name}{end}" for name in _PERFORMANCE if f"{name}{end}" in table]
+        named = [f"{name}{end}{limit}" for name in _PERFORMANCE for limit in ("", "_low", "_high")]
+        measures = table.columns.intersection(named, sort=False)
         for name in [name for name in whole if f"{name}{end}" in table]:
             table.loc[tells(table[f"{name}{end}"], whole[name]), measures] = np.nan
     modes = table.columns.intersection(["paper_mode", "usual_mode", "strict_mode", "difference"])
