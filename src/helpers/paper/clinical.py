@@ -147,7 +147,7 @@ class Drawn(NamedTuple):
 
 
 def drawn_aucs(paper: Publication, simulated: pd.DataFrame) -> Iterator[Drawn]:
-    """Whether the clinical model's AUC lies where 95 % of ``simulated`` ones do, under one assumption at least.
+    """Whether the clinical model's AUC lies where 95 % of ``simulated`` ones do, under any assumption.
 
     Where only a correlation of the two characteristics stronger than is likely makes it follow, the printed
     numbers do not decide.

@@ -5,8 +5,8 @@ hospital, and lambda from the selection. The status of a number follows from the
 
 - by construction: it agrees because it was put in: Table 1 of virtual patients, a number of features that
   the settings fix;
-- within rounding: it rounds to the printed number, or misses it by one unit of the last printed digit at most:
-  the audit's rule for "consistent" and "rounding" (`helpers.paper.printed.compare`);
+- within rounding: it rounds to the printed number, or misses it by one unit of the last printed digit at
+  most: the audit's rule for "consistent" and "rounding" (`helpers.paper.printed.compare`);
 - inside the paper's CI: it lies in the printed 95 % confidence interval; for sensitivity and its like, in
   Wilson's interval of the paper's own counts;
 - same conclusion: P and Z: both significant at 0.05 in the same direction, or both not; for a printed limit
@@ -304,8 +304,8 @@ def aucs_beside(run: Run, paper: Publication) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        cohort, model, printed, printed_low, printed_high, computed, computed_low, computed_high; NaN where there
-        is none.
+        cohort, model, printed, printed_low, printed_high, computed, computed_low, computed_high; NaN where
+        there is none.
     """
     computed, _ = computed_values(run, paper)
     columns = [f"{whose}{end}" for whose in ("printed", "computed") for end in ("", "_low", "_high")]
