@@ -18,6 +18,7 @@ from helpers.study.run_folder import Run
 
 COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
 SMALL = 10  # patients of a class below which an AUC is only a hint
+VALIDATION = "external validation"
 AGE_LIMITS, AGE_BANDS = [0, 60, 70, 200], ["59 and under", "60 to 69", "70 and over"]
 
 
@@ -218,7 +219,7 @@ def sample_sizes(y: np.ndarray, nested: Nested, parameters: list[int]) -> pd.Dat
             needed[f"development, {number} parameters"] = sizes
     if 0.5 < auc < 1:
         log_odds = np.log(nested.mean / (1 - nested.mean))
-        needed["external validation"] = validation_size(prevalence, auc, log_odds)
+        needed[VALIDATION] = validation_size(prevalence, auc, log_odds)
     empty = {"none": pd.DataFrame(columns=["criterion", "patients", "events"])}
     return pd.concat(needed or empty, names=["purpose"]).reset_index("purpose")
 
@@ -230,6 +231,35 @@ def sizes_in_words(y: np.ndarray, nested: Nested, candidates: int) -> dict[str, 
         "candidates-n": f"{candidates}",
         "cox-snell": f"{cox_snell_of(y, nested.mean):.2f}",
     }
+
+
+def enough_in_words(sizes: pd.DataFrame, cohorts: pd.Series) -> str:
+    """Whether each set has the patients that `sample_sizes` asks for: one sentence.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        From `sample_sizes`.
+    cohorts : Series
+        Each patient's cohort.
+    """
+    needed = sizes.groupby("purpose", sort=False)["patients"].max()
+    there = cohorts.value_counts()
+    made = needed.drop(VALIDATION, errors="ignore")
+    said = [
+        f"{purpose}: {number:.0f}, {_against(there['training'], number)}" for purpose, number in made.items()
+    ]
+    if VALIDATION in needed:
+        sets = present_cohorts(cohorts.to_frame("cohort"))[1:]
+        judged = [f"{name} {_against(there[name], needed[VALIDATION])}" for name in sets]
+        said.append(f"{VALIDATION}: {needed[VALIDATION]:.0f}, {', '.join(judged)}")
+    if not said:
+        return "how many patients it would take cannot be said, as it is no better than chance."
+    return f"patients asked for and there, {'; '.join(said)}."
+
+
+def _against(there: int, needed: float) -> str:
+    return f"{there} {'enough' if there >= needed else 'too few'}"
 
 
 def subgroups_of(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:

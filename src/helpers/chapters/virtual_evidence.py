@@ -23,6 +23,7 @@ from helpers.virtual import VirtualSite, vertebrae
 from helpers.virtual.patients import simulate_patients
 
 PUBLISHED = REPOSITORY / "data" / "virtual" / "published.csv"
+BY_VALUE = "by its value"  # the others say why agreement tells nothing
 _FULL_SIZE = {"development": 600, "external": 263}
 _BONE_GROUPS = {"hu_osteoporosis": (-9, -2.45), "hu_osteopenia": (-2.45, -0.95), "hu_normal": (-0.95, 9)}
 _AORTA_MARGIN_MM = 3.0
@@ -250,7 +251,7 @@ def looks_pair(site: VirtualSite) -> dict[str, str]:
 
 
 def evidence_table(simulated: dict[str, float]) -> pd.DataFrame:
-    """Simulated against published: quantity, simulated, published_low, published_high, source, within.
+    """Simulated against published: the columns of `interval_row`.
 
     Parameters
     ----------
@@ -259,7 +260,7 @@ def evidence_table(simulated: dict[str, float]) -> pd.DataFrame:
     """
     published = pd.read_csv(PUBLISHED)
     rows = [
-        interval_row(row.quantity, simulated[row.key], row.low, row.high, row.source)
+        interval_row(row.quantity, simulated[row.key], row.low, row.high, row.source, row.judged)
         for row in published.itertuples()
         if np.isfinite(simulated.get(row.key, np.nan))
     ]
@@ -267,14 +268,42 @@ def evidence_table(simulated: dict[str, float]) -> pd.DataFrame:
 
 
 def evidence_in_words(table: pd.DataFrame) -> str:
-    """How many rows of an `evidence_table` lie outside the published range, and which."""
-    outside = table.loc[~table["within"], "quantity"]
-    named = ": " + "; ".join(outside) if len(outside) else ""
-    return f"{len(table)} quantities, {len(outside)} outside the published range{named}."
+    """How many rows of an `evidence_table` lie outside the published range, and which; of those that can."""
+    judged = table[table["judged"] == BY_VALUE]
+    outside, rest = judged.loc[~judged["within"], "quantity"], len(table) - len(judged)
+    named = f" ({'; '.join(outside)})" if len(outside) else ""
+    more = f"; {rest} more are shown without a verdict, because they could hardly fail" if rest else ""
+    return f"Of {len(judged)} quantities {len(outside)} lie outside the published range{named}{more}."
 
 
-def interval_row(quantity: str, simulated: float, low: float, high: float, source: str) -> dict:
-    """A row of `evidence_table`: a simulated value beside the published range, NaN an open end."""
+def printed_evidence(table: pd.DataFrame) -> pd.DataFrame:
+    """An `evidence_table` for reading."""
+    ends = table[["published_low", "published_high"]].to_numpy(float)
+    verdict = table["within"].map({True: "within", False: "outside"})
+    return pd.DataFrame(
+        {
+            "quantity": table["quantity"],
+            "simulated": [f"{value:.3g}" for value in table["simulated"]],
+            "published": [_span(low, high) for low, high in ends],
+            "verdict": verdict.where(table["judged"] == BY_VALUE, "none: " + table["judged"]),
+            "source": table["source"],
+        }
+    )
+
+
+def _span(low: float, high: float) -> str:
+    if np.isnan(low) or np.isnan(high):
+        return f"up to {high:.3g}" if np.isnan(low) else f"{low:.3g} and more"
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+
+
+def interval_row(
+    quantity: str, simulated: float, low: float, high: float, source: str, judged: str = BY_VALUE
+) -> dict:
+    """A row of `evidence_table`: a simulated value beside the published range, NaN an open end.
+
+    ``judged`` is `BY_VALUE`, or why agreement tells nothing.
+    """
     # NaN is an open end: any comparison with it is false.
     within = not (simulated < low or simulated > high)
     return {
@@ -284,4 +313,5 @@ def interval_row(quantity: str, simulated: float, low: float, high: float, sourc
         "published_high": float(high),
         "source": source,
         "within": bool(within),
+        "judged": judged,
     }

@@ -143,6 +143,14 @@ def printed_performance(table: pd.DataFrame, warned: str) -> pd.DataFrame:
     return shown.set_axis(table["model"]).T.rename_axis(index=None, columns=None)
 
 
+def auc_in_words(table: pd.DataFrame) -> str:
+    """The nomogram's AUC by `frozen_performance`; empty where it is hidden or there is none."""
+    areas = table.set_index("model")[["auc", "auc_low", "auc_high"]].apply(pd.to_numeric, errors="coerce")
+    if "nomogram" not in areas.index or areas.loc["nomogram"].isna().all():
+        return ""
+    return f"The nomogram's AUC is {_with_interval(*areas.loc['nomogram'])}."
+
+
 def _with_interval(value: float, low: float, high: float) -> str:
     if np.isnan(value):
         return "not shown"

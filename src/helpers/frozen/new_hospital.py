@@ -240,6 +240,19 @@ def in_words(bundle: Bundle, new: Run, checks: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def origin_in_words(new: Run, new_study: str) -> str:
+    """Whose patients the page is about, and what that is worth; arguments as for `open_hospital`."""
+    if new_study:
+        return f"Whether the patients of {new.study.title} are like the model's is what this page asks."
+    return (
+        "No hospital was named: these are new patients of the generator that made the study's second "
+        "hospital, people of the same kind on the same scanners. They show how a model is applied and are no "
+        "new evidence about it. That hospital reconstructs other slices than the one where the model was "
+        "made, which the warnings tell: the model does not know such scans, and a real hospital would first "
+        "find out what they do to its scores."
+    )
+
+
 def virtual_on_real(bundle: Bundle, study: Study) -> bool:
     """Whether a model of simulated patients meets real ones."""
     return bundle.model["virtual"] and not study.is_virtual

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from helpers.evaluation.delong import placement_values
 from helpers.learning.logistic import maximum_likelihood
-from helpers.paper.printed import CONSISTENT, INCONSISTENT, compare
+from helpers.paper.printed import CONSISTENT, INCONSISTENT, Entry, compare
 from helpers.paper.publication import UNDECIDED, Check, Publication, capital
 
 # Within a group, those of the first level (men) are much younger, younger, of the same age, or older.
@@ -136,17 +136,25 @@ def entropy_law(low: float, high: float, mean: float, sd: float) -> tuple[NDArra
     return (values, chances(solved.x)) if np.abs(misfit(solved.x)).max() < 1e-6 else None
 
 
-def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Check]:
-    """The clinical model's AUC lies where 95 % of ``simulated`` ones do, under one assumption at least.
+class Drawn(NamedTuple):
+    """A printed AUC of the clinical model beside those of studies drawn from the baseline table."""
+
+    entry: Entry
+    middle: float
+    low: float
+    high: float
+    verdict: str
+
+
+def drawn_aucs(paper: Publication, simulated: pd.DataFrame) -> Iterator[Drawn]:
+    """Whether the clinical model's AUC lies where 95 % of ``simulated`` ones do, under any assumption.
 
     Where only a correlation of the two characteristics stronger than is likely makes it follow, the printed
     numbers do not decide.
     """
     if simulated.empty:
         return
-    clinical = paper.design.clinical
-    what = f"{clinical.continuous} and {clinical.category} drawn from {paper.design.baseline}"
-    for entry in paper.reported.select(metric="auc", subject=clinical.model):
+    for entry in paper.reported.select(metric="auc", subject=paper.design.clinical.model):
         part = simulated[simulated["cohort"] == entry.cohort]
         if part.empty or not entry.in_table:
             continue
@@ -157,10 +165,33 @@ def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Chec
         if verdict == CONSISTENT and strength[meets].min() > _LIKELY:
             verdict = UNDECIDED
         middle = part.loc[part["correlation"] == 0, "auc"].median()
-        widest = f"{limits[0.025].min():.3f} to {limits[0.975].max():.3f}"
+        yield Drawn(entry, middle, limits[0.025].min(), limits[0.975].max(), verdict)
+
+
+def check_clinical(paper: Publication, simulated: pd.DataFrame) -> Iterator[Check]:
+    """`drawn_aucs` as rows of the audit."""
+    clinical = paper.design.clinical
+    for entry, middle, low, high, verdict in drawn_aucs(paper, simulated):
+        what = f"{clinical.continuous} and {clinical.category} drawn from {paper.design.baseline}"
+        widest = f"{low:.3f} to {high:.3f}"
         sentence = (
             f"{capital(what)} give about {middle:.3f}, and {widest} over all assumptions: {entry.value.text} "
             f"{_FOLLOWS[verdict]} follow from them."
         )
         found = f"{middle:.3f} ({widest})"
         yield Check("clinical AUC by simulation", entry.where, entry.value.text, found, verdict, sentence)
+
+
+def clinical_in_words(paper: Publication, simulated: pd.DataFrame) -> str:
+    """One sentence on `drawn_aucs`; empty where nothing could be drawn."""
+    doubtful = {UNDECIDED: "is unlikely to follow", INCONSISTENT: "does not follow"}
+    found = list(drawn_aucs(paper, simulated))
+    told = [
+        f"{row.entry.value.text} in the {row.entry.cohort} set {doubtful[row.verdict]} "
+        f"(drawn: {row.middle:.3f}; over all assumptions {row.low:.3f} to {row.high:.3f})"
+        for row in found
+        if row.verdict != CONSISTENT
+    ]
+    if not told:
+        return "The clinical model's AUCs can follow from the baseline table." if found else ""
+    return f"Of the clinical model's AUCs, {'; '.join(told)}."

@@ -5,7 +5,8 @@ hospital, and lambda from the selection. The status of a number follows from the
 
 - by construction: it agrees because it was put in: Table 1 of virtual patients, a number of features that
   the settings fix;
-- within rounding: it rounds to the printed number;
+- within rounding: it rounds to the printed number, or misses it by one unit of the last printed digit at
+  most: the audit's rule for "consistent" and "rounding" (`helpers.paper.printed.compare`);
 - inside the paper's CI: it lies in the printed 95 % confidence interval; for sensitivity and its like, in
   Wilson's interval of the paper's own counts;
 - same conclusion: P and Z: both significant at 0.05 in the same direction, or both not; for a printed limit
@@ -27,13 +28,15 @@ from scipy.stats import norm
 from helpers.evaluation.cutoffs import PROPORTIONS, proportion
 from helpers.paper.baseline import pooled_moment, share_of
 from helpers.paper.performance import confusion_matrices, proportion_counts
-from helpers.paper.printed import CONSISTENT, Entry, Printed, Reported, compare
+from helpers.paper.printed import INCONSISTENT, Entry, Printed, Reported, compare
 from helpers.paper.publication import Publication
 from helpers.study.run_folder import Run
 
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"
 AGREES, OVERLAPS, DIFFERS, ABSENT = "same conclusion", "overlaps", "differs", "not computed here"
 STATUSES = [BUILT_IN, ROUNDED, INSIDE, AGREES, OVERLAPS, DIFFERS, ABSENT]
+# Agreement that was not put in.
+COULD_HAVE_FAILED = [ROUNDED, INSIDE, AGREES, OVERLAPS]
 COMBINED = ("clinical", "radiomics", "nomogram")
 # The settings fix these numbers of features, whatever the patients.
 FIXED_STEPS = ("extracted", "after mRMR")
@@ -201,7 +204,7 @@ class Judge:
         if entry.value is None:
             common = found.low <= entry.ci_high.high and found.high >= entry.ci_low.low
             return OVERLAPS if common else DIFFERS, "the longest range in which the nomogram is best"
-        rounds = compare(entry.value, found.value, found.value) == CONSISTENT
+        rounds = compare(entry.value, found.value, found.value) != INCONSISTENT
         if entry.metric in ("p_value", "delong_p", "delong_z"):
             status, why = self._test(entry, found.value, rounds)
         elif rounds:
@@ -293,6 +296,25 @@ def compare_with_paper(run: Run, paper: Publication) -> pd.DataFrame:
         rows.append([entry.item, figure_of(entry), *entry[1:4], *texts, *judge.status(entry), chapter])
     columns = "item figure cohort subject metric paper computed difference status why chapter".split()
     return pd.DataFrame(rows, columns=columns)
+
+
+def aucs_beside(run: Run, paper: Publication) -> pd.DataFrame:
+    """AUCs of the clinical model, the radiomics model and the nomogram, printed in a table and computed.
+
+    Returns
+    -------
+    DataFrame
+        cohort, model, printed, printed_low, printed_high, computed, computed_low, computed_high; NaN where
+        there is none.
+    """
+    computed, _ = computed_values(run, paper)
+    columns = [f"{whose}{end}" for whose in ("printed", "computed") for end in ("", "_low", "_high")]
+    rows = []
+    for entry in paper.reported.select(metric="auc"):
+        if entry.in_table and entry.subject in COMBINED:
+            ends = [np.nan if number is None else number.number for number in entry[4:]]
+            rows.append([*entry[1:3], *ends, *computed.get(entry[1:4], Computed(np.nan))])
+    return pd.DataFrame(rows, columns=["cohort", "model", *columns])
 
 
 def _paper_counts(paper: Publication) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
