@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -10,10 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.plots.panels import NARROW
 from helpers.plots.style import font_families
 
 MARK = "#D55E00"
-_TITLE_WIDTH = 20  # letters of an axis title beside its line
+_TITLE_ABOVE = 0.42  # its line: between them its tick labels have room
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
@@ -33,8 +33,8 @@ def plot_nomogram(
         What the risk is of.
     """
     rows = len(nomogram.predictors) + 3
-    figure, axis = plt.subplots(figsize=(9, 0.8 * rows + 0.2))
-    axis.set(xlim=(-27, 104), ylim=(0.5 - rows, 0.5))
+    figure, axis = plt.subplots(figsize=(NARROW, 0.85 * rows + 0.2))
+    axis.set(xlim=(-4, 104), ylim=(0.55 - rows, 0.7))
     axis.axis("off")
     _draw_scale(axis, 0, "Points", {str(tick): tick for tick in range(0, 101, 10)}, side=1)
     axis.vlines(range(0, 101, 2), 0, 0.06, color="black", linewidth=0.5)
@@ -60,11 +60,7 @@ def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: fl
     place = total * stretch
     _mark(axis, place, (y, y - 1), dots=[y, y - 1])
     text = f"{total:.0f} points, risk {nomogram.probability(total):.2f}"
-    left = place < 60
-    axis.annotate(
-        text, (place, y - 0.45), (7 if left else -7, 0), textcoords="offset points", color=MARK, fontsize=9,
-        va="center", ha="left" if left else "right", bbox=PAPER, zorder=4,
-    )  # fmt: skip
+    axis.text(103, y - 1 + _TITLE_ABOVE, text, color=MARK, va="bottom", ha="right", bbox=PAPER, zorder=4)
 
 
 def _label(value: float | str) -> str:
@@ -73,13 +69,14 @@ def _label(value: float | str) -> str:
 
 def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
     """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
-    style = {"fontsize": 10, "weight": "bold", "fontfamily": font_families(title)}
-    axis.text(-26, y, textwrap.fill(title, _TITLE_WIDTH), va="center", ha="left", **style)
+    style = {"fontsize": 9, "weight": "bold", "fontfamily": font_families(title)}
+    # Above its line: beside it there is no room on a phone.
+    axis.text(-3, y + _TITLE_ABOVE, title, va="bottom", ha="left", bbox=PAPER, zorder=2, **style)
     places = ticks.values() or [0]
     axis.hlines(y, min(places), max(places), color="black", linewidth=1.1)
     reached = {-1: -np.inf, 1: -np.inf}
     for label, place in sorted(ticks.items(), key=lambda tick: tick[1]):
-        half = 0.6 * len(label) + 0.4
+        half = 1.1 * len(label) + 0.6
         free = [way for way in (side, -side) if place - half > reached[way]]
         way = free[0] if free else side
         axis.vlines(place, y, y + 0.12 * way, color="black", linewidth=0.9)

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.plots.panels import NARROW
+
 
 def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
     """Histogram of the ICC in each feature class, with the threshold and the share above it."""
     classes = table["feature_class"].unique()
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), sharex=True)
+    figure, axes = plt.subplots(-(-len(classes) // 2), 2, figsize=(NARROW, 6.2), sharex=True)
     for ax, name in zip(axes.flat, classes, strict=False):
         values = table.loc[table["feature_class"] == name, "icc"].dropna()
         # Estimates may be negative; below 0 there is nothing to tell apart.
