@@ -123,4 +123,4 @@ def _real(run: Run) -> dict | None:
         return None
     rows = table[table["model"] == "radiomics"]
     told = {name: (rows[name].min(), rows[name].max()) for name in ("apparent", "left_out")}
-    return told | {"patients": int(rows["n"].sum()), "hospitals": len(rows)}
+    return told | {"patients": rows["n"].sum(), "hospitals": len(rows)}

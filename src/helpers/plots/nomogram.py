@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,8 @@ from helpers.plots.style import font_families
 
 MARK = "#D55E00"
 _TITLE_ABOVE = 0.42  # its line: between them its tick labels have room
+_LINE = 0.2  # of a title
+_TITLE_WIDTH = 34  # letters: beside the title of the last axis stands the patient's risk
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
@@ -32,9 +35,10 @@ def plot_nomogram(
     outcome : str
         What the risk is of.
     """
-    rows = len(nomogram.predictors) + 3
-    figure, axis = plt.subplots(figsize=(NARROW, 0.85 * rows + 0.2))
-    axis.set(xlim=(-4, 104), ylim=(0.55 - rows, 0.7))
+    rows, risk = len(nomogram.predictors) + 3, textwrap.wrap(f"Risk of {outcome}", _TITLE_WIDTH)
+    more = _LINE * (len(risk) - 1)
+    figure, axis = plt.subplots(figsize=(NARROW, 0.85 * (rows + more) + 0.2))
+    axis.set(xlim=(-4, 104), ylim=(0.55 - rows - more, 0.7))
     axis.axis("off")
     _draw_scale(axis, 0, "Points", {str(tick): tick for tick in range(0, 101, 10)}, side=1)
     axis.vlines(range(0, 101, 2), 0, 0.06, color="black", linewidth=0.5)
@@ -44,23 +48,26 @@ def plot_nomogram(
         labels = map(_label, nomogram.axes[name])
         _draw_scale(axis, -row, titles.get(name, name), dict(zip(labels, places, strict=True)))
         _mark(axis, points[name], (0, -row), dots=[-row])
-    _draw_total_and_risk(axis, nomogram, sum(points.values()), 2 - rows, outcome)
+    _draw_total_and_risk(axis, nomogram, sum(points.values()), (2 - rows, 1 - rows - more), "\n".join(risk))
     return figure
 
 
-def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: float, outcome: str) -> None:
+def _draw_total_and_risk(
+    axis: plt.Axes, nomogram: Nomogram, total: float, heights: tuple[float, float], title: str
+) -> None:
     """Total points and risk share a scale of their own, stretched to the width of the figure."""
     reach = sum(max(axis_points(nomogram, name)) for name in nomogram.predictors)
     totals = pretty(0, max(reach, total), 10)
     stretch = 100 / totals[-1]
-    _draw_scale(axis, y, "Total points", {_label(value): value * stretch for value in totals})
+    upper, lower = heights
+    _draw_scale(axis, upper, "Total points", {_label(value): value * stretch for value in totals})
     risks = [risk for risk in RISK_TICKS if 0 <= nomogram.total_at(risk) <= totals[-1]]
     ticks = {f"{risk:g}": nomogram.total_at(risk) * stretch for risk in risks}
-    _draw_scale(axis, y - 1, f"Risk of {outcome}", ticks)
+    _draw_scale(axis, lower, title, ticks)
     place = total * stretch
-    _mark(axis, place, (y, y - 1), dots=[y, y - 1])
+    _mark(axis, place, heights, dots=[upper, lower])
     text = f"{total:.0f} points, risk {nomogram.probability(total):.2f}"
-    axis.text(103, y - 1 + _TITLE_ABOVE, text, color=MARK, va="bottom", ha="right", bbox=PAPER, zorder=4)
+    axis.text(103, lower + _TITLE_ABOVE, text, color=MARK, va="bottom", ha="right", bbox=PAPER, zorder=4)
 
 
 def _label(value: float | str) -> str:
