@@ -10,11 +10,10 @@ from __future__ import annotations
 import html
 import json
 import re
-from pathlib import Path
 
 from nbformat import NotebookNode
 
-from helpers.study.run_folder import Run
+from helpers.study.run_folder import BookFolder
 
 _ROOT = re.compile(r"<svg\b[^>]*>")
 _VIEW_BOX = re.compile(r'viewBox="([^"]+)"')
@@ -26,19 +25,19 @@ _USED = re.compile(r'(?:url\(#|href="#)([^")]+)')
 _LARGER = 1.25  # a wide screen shows a figure at so many times its size at most
 
 
-def put_inline(notebook: NotebookNode, run: Run) -> None:
+def put_inline(notebook: NotebookNode, book: BookFolder) -> None:
     """In place of each picture of a chapter that was saved as a figure, its drawing."""
     for cell in notebook.cells:
         told = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("radbook", {}).get("figure")
-            if name and (drawing := drawing_of(run, name)):
+            if name and (drawing := drawing_of(book, name)):
                 output["data"] = {"text/html": inline(drawing, told, name)}
 
 
-def drawing_of(run: Run, name: str) -> str:
-    """The SVG of a figure of the run, of a real patient too; "" where it was not made."""
-    paths: list[Path] = [run.figure_path(name, "svg", private) for private in (False, True)]
+def drawing_of(book: BookFolder, name: str) -> str:
+    """The SVG of a figure of a run, of a real patient too, or of a pooled book; "" where it was not made."""
+    paths = [book.folder / place / "figures" / f"{name}.svg" for place in ("share", "private")]
     return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
 
 
@@ -96,6 +95,6 @@ def _svg(kind: str, box: tuple[float, ...], drawn: str) -> str:
 
 
 def _framed(kinds: str, told: str, drawn: str) -> str:
-    # In one line: a blank one would end the block for Markdown.
-    lines = "\n".join(line for line in drawn.splitlines() if line.strip())
+    # Neither a blank line nor a fence may end the block in which Markdown finds it.
+    lines = "\n".join(line for line in drawn.splitlines() if line.strip()).replace("`", "&#96;")
     return f'<div class="{kinds}" role="img" aria-label="{html.escape(told)}">{lines}</div>'
