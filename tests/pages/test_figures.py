@@ -75,7 +75,9 @@ def chapter():
     """A chapter that showed one saved figure and one picture."""
     picture = {"image/png": "aGk="}
     outputs = [
-        nbformat.v4.new_output("display_data", picture, metadata={"radbook": {"figure": "two"}}),
+        nbformat.v4.new_output(
+            "display_data", picture, metadata={"radbook": {"figure": "two", "finding": "AUC 0.8."}}
+        ),
         nbformat.v4.new_output("display_data", picture),
     ]
     cell = nbformat.v4.new_code_cell("save_figure(...)", outputs=outputs)
@@ -88,7 +90,9 @@ def test_a_chapters_saved_figures_become_drawings(drawings, chapter, run, privat
     run.figure_path("two", "svg", private).write_text(drawings["two"], encoding="utf-8")
     figures.put_inline(chapter, run)
     saved, other = chapter.cells[0].outputs
-    assert list(saved.data) == ["text/html"] and 'aria-label="what is seen"' in saved.data["text/html"]
+    assert (
+        list(saved.data) == ["text/html"] and 'aria-label="AUC 0.8. what is seen"' in saved.data["text/html"]
+    )
     assert list(other.data) == ["image/png"]
 
 

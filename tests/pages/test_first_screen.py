@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.pages import first_screen
+from helpers.pages.first_screen import first_screen
 from helpers.study.study_file import Outcome
 
 
 @pytest.fixture(scope="module")
 def page(finished):
-    return first_screen.staged_files(finished)["first_screen.md"].decode()
+    return first_screen(finished)
 
 
 def test_three_doors_with_a_picture_each(page):
@@ -31,9 +31,9 @@ def test_a_question_of_its_own_shows_no_bone(finished):
     own = replace(
         finished, study=finished.study.model_copy(update={"outcome": outcome, "region": "the liver"})
     )
-    page = first_screen.staged_files(own)["first_screen.md"].decode()
+    page = first_screen(own)
     assert page.count('role="img"') == 2 and "cancellous" not in page
 
 
 def test_a_run_that_has_made_nothing_has_no_doors(run):
-    assert first_screen.staged_files(run)["first_screen.md"].strip() == b""
+    assert first_screen(run).strip() == ""

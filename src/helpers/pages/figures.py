@@ -30,15 +30,17 @@ def put_inline(notebook: NotebookNode, book: BookFolder) -> None:
     for cell in notebook.cells:
         told = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         for output in cell.get("outputs", []):
-            name = output.get("metadata", {}).get("radbook", {}).get("figure")
-            if name and (drawing := drawing_of(book, name)):
-                output["data"] = {"text/html": inline(drawing, told, name)}
+            saved = output.get("metadata", {}).get("radbook", {})
+            if saved and (drawing := drawing_of(book, saved["figure"])):
+                words = f"{saved['finding']} {told}".strip()
+                output["data"] = {"text/html": inline(drawing, words, saved["figure"])}
 
 
 def drawing_of(book: BookFolder, name: str) -> str:
     """The SVG of a figure of a run, of a real patient too, or of a pooled book; "" where it was not made."""
     paths = [book.folder / place / "figures" / f"{name}.svg" for place in ("share", "private")]
-    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
+    drawn = next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
+    return drawn if _VIEW_BOX.search(drawn) else ""  # an SVG of ours says how large it is
 
 
 def inline(drawing: str, told: str, name: str) -> str:

@@ -9,8 +9,8 @@ from helpers.study.cohorts import cohort_title
 from helpers.study.run_folder import Run
 
 
-def staged_files(run: Run) -> dict[str, bytes]:
-    """The part that the landing pages include; what the run has not made is left out of it."""
+def first_screen(run: Run) -> str:
+    """Markdown above the landing page's summary; what the run has not made is left out of it."""
     aucs, model = story.aucs_of(run), story.model_of(run)
     shown = {"scan": "", "nomogram": "", "roc": "", "script": None}
     if run.study.is_of_paper_design:
@@ -25,8 +25,7 @@ def staged_files(run: Run) -> dict[str, bytes]:
         shown["nomogram"] = small_nomogram(*model, start, "A nomogram with a patient on it.")
         shown["script"] = script_of(*model, start)
     cohort = cohort_title(aucs["external"]["cohort"]) if aucs else ""
-    page = rendered("first_screen.md", **shown, aucs=aucs, cohort=cohort, virtual=run.study.is_virtual)
-    return {"first_screen.md": page.encode()}
+    return rendered("first_screen.md", **shown, aucs=aucs, cohort=cohort, virtual=run.study.is_virtual)
 
 
 def _start(run: Run, model: story.Model) -> dict:

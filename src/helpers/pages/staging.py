@@ -18,7 +18,6 @@ from helpers.pages import (
     doubts,
     downloads,
     figures,
-    first_screen,
     landing,
     model_card,
     nomogram_page,
@@ -29,7 +28,7 @@ from helpers.pages import (
 from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
-PAGES = (landing, first_screen, tour, nomogram_page, cutoff_page, model_card, downloads)
+PAGES = (landing, tour, nomogram_page, cutoff_page, model_card, downloads)
 PAPER_PAGES = (real_patients, viewer_page, checklists, benchmarks)
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "

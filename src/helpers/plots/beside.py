@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.plots.panels import NARROW, wrapped_names
-from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS, font_families
+from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS, font_families, tell
 from helpers.study.cohorts import cohort_title
 
 
@@ -38,6 +38,8 @@ def plot_sources(aucs: pd.DataFrame, titles: dict[str, str]) -> Figure:
     axis.set(xlabel="AUC", ylim=(places[-1] + 0.7, -0.7))
     axis.axvline(0.5, color="#999999", linewidth=0.8, zorder=0)
     figure.legend(loc="outside upper center", ncols=len(titles))
+    ends = {title: (shown[name].min(), shown[name].max()) for name, title in titles.items()}
+    tell(figure, *(f"AUC {title}: {low:.2f} to {high:.2f}." for title, (low, high) in ends.items()))
     return figure
 
 

@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, head_panel, legend_beside, stacked_panels
+from helpers.plots.style import (
+    MODEL_COLOURS,
+    OUTCOME_COLOURS,
+    head_panel,
+    legend_beside,
+    stacked_panels,
+    tell,
+)
+from helpers.study.cohorts import cohort_title
 
 
 def plot_calibration_panels(
@@ -27,6 +35,7 @@ def plot_calibration_panels(
     """
     cohorts = present_cohorts(predictions)
     figure, axes = stacked_panels(cohorts, 4.6, ratios=(3.4, 1), sharex=True)
+    found = []
     for column, (letter, cohort) in enumerate(zip(ascii_lowercase, cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
         outcome, risk = wide["outcome"], wide[main]
@@ -36,6 +45,7 @@ def plot_calibration_panels(
             _draw_curve(top, outcome, wide[model], model, bold=model == main)
         _draw_groups(top, outcome, risk, main)
         _draw_counts(bottom, outcome, risk, groups)
+        found.append(f"{cohort_title(cohort)}, {main}: {_summary_text(outcome, risk)}.")
         below = f", n = {len(wide)}\n{_summary_text(outcome, risk)}"
         head_panel(top, cohort, f"({letter}) ", below, fontsize=9)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -44,6 +54,7 @@ def plot_calibration_panels(
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
     legend_beside(figure, handles, labels, len(cohorts))
+    tell(figure, *found)
     return figure
 
 

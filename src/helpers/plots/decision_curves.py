@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.decision_curves import TREAT_ALL, TREAT_NONE, best_ranges
 from helpers.evaluation.predictions import present_cohorts
-from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel, legend_beside
+from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel, legend_beside, tell
+from helpers.study.cohorts import cohort_title
 
 
 def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> Figure:
@@ -42,6 +43,9 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     top = curves.groupby("cohort")["net_benefit"].max().max()
     # Below that, the curves only say how bad treating everybody is.
     axes[0].set_ylim(-0.25 * top, 1.08 * top)
+    longest = ranges[ranges["longest"]].itertuples()
+    best = [f"{cohort_title(row.cohort)}: {row.low:.2f} to {row.high:.2f}." for row in longest]
+    tell(figure, f"Thresholds at which the {main} is best:", *(best or ["none."]))
     legend_beside(figure, *axes[0].get_legend_handles_labels(), len(cohorts))
     return figure
 

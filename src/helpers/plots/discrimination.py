@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc, p_matrix, p_text
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel
+from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, tell
+from helpers.study.cohorts import cohort_title
 
 
 def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
@@ -28,12 +29,16 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
     """
     cohorts = present_cohorts(predictions)
     figure, axes = cohort_panels(cohorts, 4.0 + 0.19 * len(models))
+    found = []
     for letter, axis, cohort in zip(ascii_lowercase, axes, cohorts, strict=False):
         wide = probabilities_wide(predictions, cohort, models)
         axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=(0, (4, 3)))
+        areas = {model: delong_auc(wide["outcome"], wide[model]) for model in models}
+        best = max(models, key=lambda model: areas[model].auc)
+        found.append(f"{cohort_title(cohort)}: highest AUC {areas[best]}, {best}.")
         for model in models:
             points = roc_points(wide["outcome"], wide[model])
-            label = f"{model} {delong_auc(wide['outcome'], wide[model])}"
+            label = f"{model} {areas[model]}"
             x, y = 1 - points["specificity"], points["sensitivity"]
             axis.plot(x, y, color=MODEL_COLOURS[model], label=label)
         axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
@@ -41,6 +46,7 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
         # Below the axes: a legend inside would hide the low curves.
         axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)
         axis.set_ylabel("Sensitivity")
+    tell(figure, *found)
     return figure
 
 
@@ -50,6 +56,9 @@ def plot_p_matrices(tests: pd.DataFrame, models: list[str]) -> Figure:
     figure, axes = cohort_panels(cohorts, 3.5)
     for axis, cohort in zip(axes, cohorts, strict=True):
         _draw_p_matrix(axis, p_matrix(tests, cohort, models))
+    small = tests["p_value"].lt(0.05).groupby(tests["cohort"]).agg(["sum", "size"])
+    counts = [(cohort_title(name), *small.loc[name]) for name in cohorts]
+    tell(figure, *(f"{title}: {few} of {pairs} P values below 0.05." for title, few, pairs in counts))
     return figure
 
 
@@ -67,6 +76,9 @@ def plot_differences(tests: pd.DataFrame) -> Figure:
         axis.errorbar(part["difference"], rows, xerr=half, fmt="o", color=colours[cohort], capsize=3)
         axis.set_xlabel("Difference of AUC (95 % CI)")
     axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    apart = (tests["ci_low"] > 0) | (tests["ci_high"] < 0)
+    counts = [(cohort_title(name), apart[tests["cohort"] == name]) for name in cohorts]
+    tell(figure, *(f"{title}: {rows.sum()} of {len(rows)} intervals exclude 0." for title, rows in counts))
     return figure
 
 

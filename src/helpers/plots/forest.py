@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.evaluation.by_hospital import scale_of
-from helpers.plots.style import font_families, panel_grid
+from helpers.plots.style import font_families, panel_grid, tell
 
 TITLES = {
     "auc": "AUC",
@@ -54,11 +54,15 @@ def plot_forest(
     names = list(dict.fromkeys(hospitals["hospital"]))
     figure, axes = panel_grid(len(shown), 0.8 + 0.36 * (len(names) + 2))
     status = hospitals.groupby("hospital", sort=False)["status"].first()
+    found = []
     for axis, measure in zip(axes, shown, strict=True):
         part = measures[(measures["model"] == model) & (measures["measure"] == measure)]
         own = summary[(summary["model"] == model) & (summary["measure"] == measure)]
         rows = part.set_index("hospital").reindex(names)
         _draw(axis, measure, rows, own.iloc[0] if len(own) else None, status)
+        if len(own) and np.isfinite(own.iloc[0]["estimate"]):
+            found.append(f"{axis.get_title()}: {', '.join(_summary_words(own.iloc[0]))}.".replace("\n", " "))
+    tell(figure, *found)
     return figure
 
 

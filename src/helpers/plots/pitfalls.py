@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.plots.panels import NARROW
+from helpers.plots.style import tell
 
 REMARK = {"loc": "right", "fontsize": 8.5, "color": "#666666"}
 
@@ -26,6 +27,7 @@ def plot_ways(table: pd.DataFrame, titles: Mapping[str, str], truth: float) -> F
     axis.set(yticks=range(len(titles)), yticklabels=titles.values(), xlabel="AUC by cross-validation")
     axis.set(ylim=(len(titles) - 0.5, -0.5), xlim=(min(0.3, table.min().min() - 0.02), 1.0))
     axis.set_title("simulated numbers", **REMARK)
+    tell(figure, *(f"Mean AUC {title} {table[name].mean():.2f}." for name, title in titles.items()))
     return figure
 
 
@@ -41,4 +43,6 @@ def plot_curves(
     axis.set(xlabel=labels[0], ylabel=labels[1], xticks=table[x])
     axis.set_title("simulated numbers", **REMARK)
     figure.legend(loc="outside upper center", ncols=2)
+    ends = {title: table[name].iloc[[0, -1]] for name, title in titles.items()}
+    tell(figure, *(f"{title}: from {first:.2f} to {last:.2f}." for title, (first, last) in ends.items()))
     return figure

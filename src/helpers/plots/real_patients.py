@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.plots.panels import NARROW
-from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS
+from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS, tell
 
 # The colour says who the patients are, the mark how they were judged.
 _LOOKS = {
@@ -49,6 +49,9 @@ def plot_three_aucs(aucs: pd.DataFrame, virtual: pd.DataFrame) -> Figure:
         axis.set_title(model)
     axes[-1, 0].set(xlim=(0.25, 1.02), xlabel="AUC")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    own = aucs[aucs["model"] == models[0]]
+    ends = {label: (own[name].min(), own[name].max()) for name, (label, _) in _LOOKS.items()}
+    tell(figure, f"AUC, {models[0]}:", *(f"{label} {a:.2f} to {b:.2f}." for label, (a, b) in ends.items()))
     return figure
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.plots.panels import NARROW
+from helpers.plots.style import tell
 
 
 def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
@@ -24,4 +25,6 @@ def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
         ax.set_axis_off()
     figure.supxlabel("ICC(2,1); values below 0 drawn at 0")
     figure.supylabel("Features")
+    above = table["icc"].gt(threshold)
+    tell(figure, f"{above.sum()} of {len(table)} features have an ICC above {threshold:.2f}.")
     return figure

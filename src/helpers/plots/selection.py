@@ -17,7 +17,7 @@ from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
 from helpers.plots.panels import WIDE, wrapped_names
-from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of
+from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of, tell
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
@@ -57,6 +57,9 @@ def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
         axis.set_label(name)
     for letter, axis, title in zip("abcd", axes, titles, strict=True):
         axis.set_title(f"({letter}) {title}", loc="left")
+    first = selection.coefficients.abs().idxmax()
+    kept = f"LASSO keeps {len(selection.coefficients)} features, the largest coefficient is that of"
+    tell(figure, kept, f"{readable_name(first)}.")
     return figure
 
 
@@ -148,6 +151,9 @@ def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
         bbox_to_anchor=(0.5, 1.12),
         ncols=2,
     )
+    medians = scores.groupby(["cohort", "outcome"])["rad_score"].median()
+    found = [f"{cohort_title(name)}, {groups[i]}: {medians[name, i]:.1f}." for name, i in medians.index]
+    tell(figure, "Median Rad-score.", *found)
     return figure
 
 

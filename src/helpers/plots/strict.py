@@ -27,6 +27,7 @@ from helpers.plots.style import (
     head_panel,
     panel_grid,
     stacked_panels,
+    tell,
 )
 
 LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
@@ -38,6 +39,8 @@ def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
     figure, axis = plt.subplots(figsize=(NARROW, 0.7 + 0.36 * len(top)))
     axis.barh(wrapped_names(map(readable_name, top.index), 30), 100 * top, color=SOURCE_COLOURS["strict"])
     axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100))
+    often = (frequency > 0.5).sum()
+    tell(figure, f"{often} features are chosen in more than half of the resamples.")
     return figure
 
 
@@ -53,6 +56,9 @@ def plot_permuted(table: pd.DataFrame) -> Figure:
         axis.plot(x, table[name], "o" if name == "leaky_lr" else "^", color=colour, label=label)
     axis.set(xlabel="Permutation of the labels", ylabel="Cross-validated AUC", ylim=(0.25, 1.02), xticks=x)
     figure.legend(loc="outside upper center", ncols=2)
+    means = {"strict": "strict", **LEAKY}
+    found = [f"{label} {table[name].mean():.2f}." for name, label in means.items()]
+    tell(figure, "Mean AUC without any signal:", *found)
     return figure
 
 

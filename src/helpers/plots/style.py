@@ -185,10 +185,15 @@ def write_svg(figure: Figure, path: Path) -> None:
     mark_panels(path, figure)
 
 
+def tell(figure: Figure, *sentences: str) -> None:
+    """Note what a figure shows, its finding in numbers: its alternative text begins with it."""
+    figure.set_label(" ".join(sentences))
+
+
 def show_figure(name: str, figure: Figure) -> None:
     """Show a figure in its notebook, under its name: the book puts the drawing in the picture's place."""
     if get_ipython() is not None:
-        display(figure, metadata={"radbook": {"figure": name}})
+        display(figure, metadata={"radbook": {"figure": name, "finding": figure.get_label()}})
         plt.close(figure)
 
 
