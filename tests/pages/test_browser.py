@@ -78,11 +78,12 @@ def opened(chromium, html):
 
 @dataclass
 class Visit:
-    """What one page showed: console errors and requests, its width on a phone, faults of access."""
+    """What one page showed: errors and requests, its width on a phone, faults of access, words too small."""
 
     problems: list[str]
     width: int
     faults: set[str]
+    small: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -92,18 +93,31 @@ def visits(chromium, html, tmp_path_factory):
     pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
     watched, visited = Watched(chromium), {}
     for path in pages:
-        watched.problems = []
+        watched.problems, small = [], set()
         for width, height in WIDTHS.items():
             watched.page.set_viewport_size({"width": width, "height": height})
             if width == max(WIDTHS):
                 load(watched.page, path)
             watched.page.screenshot(path=folder / f"{path.stem}_{width}.png")
+            small |= {f"{width}: {word}" for word in watched.page.evaluate(SMALL_WORDS, LEAST)}
         wide, problems = watched.page.evaluate("document.documentElement.scrollWidth"), watched.problems[:]
         watched.page.set_viewport_size({"width": max(WIDTHS), "height": WIDTHS[max(WIDTHS)]})
         faults = faults_of_access(watched.page) if Axe and path in written_pages(html) else set()
-        visited[path.relative_to(html).as_posix()] = Visit(problems, wide, faults)
+        visited[path.relative_to(html).as_posix()] = Visit(problems, wide, faults, small)
     watched.page.close()
     return visited
+
+
+# What a reader sees of a drawing: the whole, or windows on it. A window's scale is that of every word in it.
+LEAST = 9  # px
+SMALL_WORDS = """(least) => [...document.querySelectorAll("article .radbook-figure")].flatMap((figure) => {
+    const drawn = [...figure.querySelectorAll(":scope > svg")];
+    const seen = drawn.filter((one) => one.getBoundingClientRect().width > 1);
+    const scale = Math.min(...seen.map((one) => one.getScreenCTM().a));
+    return [...figure.querySelectorAll("text")]
+        .filter((word) => parseFloat(getComputedStyle(word).fontSize) * scale < least)
+        .map((word) => word.textContent);
+})"""
 
 
 def load(page, path):
@@ -119,6 +133,12 @@ def test_every_page_loads_without_errors_offline_and_fits_a_phone(visits):
         if visit.width > phone:
             problems[name].append(f"{visit.width} px wide on a phone of {phone} px")
     assert not {name: found for name, found in problems.items() if found}
+
+
+def test_no_word_of_a_figure_is_too_small_on_a_page_or_a_phone(visits, html):
+    figures = [path.read_text(encoding="utf-8").count("radbook-whole") for path in written_pages(html)]
+    assert sum(figures) > 60
+    assert not {name: visit.small for name, visit in visits.items() if visit.small}
 
 
 @pytest.mark.skipif(Axe is None, reason="axe-core is not installed")

@@ -61,7 +61,8 @@ def visible(page):
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     for unseen in soup(["script", "style"]):
         unseen.decompose()
-    return soup.get_text(" ") + " ".join(image.get("alt", "") for image in soup("img"))
+    drawn = [figure["aria-label"] for figure in soup.select("[role=img]")]
+    return soup.get_text(" ") + " ".join([*drawn, *(image.get("alt", "") for image in soup("img"))])
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,12 @@ def test_all_pages_follow_the_contents(finished, single):
 
 
 def test_every_picture_is_in_place(single):
-    pictures = BeautifulSoup(single.read_text(encoding="utf-8"), "html.parser").select("article img")
+    pictures = BeautifulSoup(single.read_text(encoding="utf-8"), "html.parser").select(
+        "article :is(img, .radbook-figure)"
+    )
     assert len(pictures) > 50
-    inside = [picture["src"] for picture in pictures if not picture["src"].startswith("data:")]
+    inside = [picture["src"] for picture in pictures if "src" in picture.attrs]
+    inside = [name for name in inside if not name.startswith("data:")]
     assert not [name for name in inside if not (single.parent / name).is_file()]
 
 
@@ -39,7 +42,7 @@ def test_no_table_and_no_picture_is_cut_at_the_margin(chromium, single):
     page = chromium.new_page(viewport={"width": int(TEXT_WIDTH), "height": 950})
     page.emulate_media(media="print")
     page.goto(single.as_uri(), wait_until="load")
-    beyond = """(width) => [...document.querySelectorAll("article :is(table, img, pre)")]
+    beyond = """(width) => [...document.querySelectorAll("article :is(table, img, pre, .radbook-whole)")]
         .filter((one) => !one.closest('[style*="max-height"]'))
         .filter((one) => one.getBoundingClientRect().right > width + 1)
         .map((one) => one.outerHTML.slice(0, 200))"""

@@ -20,6 +20,6 @@ def test_figures_show_every_cohort():
         plot_clinical_aucs(paper, simulated),
     ]
     for figure in drawn:
-        titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+        titles = [axis.get_title().split("\n")[0] for axis in figure.axes]
         assert titles == ["Training", "Internal validation", "External validation"]
         plt.close(figure)

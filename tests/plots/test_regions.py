@@ -62,7 +62,10 @@ def test_roi_figure_has_letters_scale_and_all_six_layers():
     figure = roi_figure(synthetic_scan())
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["Axial, T12", "Axial, L1", "Sagittal", "Coronal"]
-    assert {text.get_text() for text in figure.axes[2].texts} >= {"A", "P", "H", "F", "10 mm"}
+    assert {text.get_text() for text in figure.axes[2].texts} >= {"A", "P", "H", "F", "20 mm"}
+    # Squares of one size: a millimetre is as long on each of them.
+    sides = [np.abs(np.diff(limits)) for ax in figure.axes for limits in (ax.get_xlim(), ax.get_ylim())]
+    np.testing.assert_allclose(sides, 80)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(LAYERS.values())
 
 
@@ -80,5 +83,7 @@ def test_layer_plot_has_a_box_for_every_layer_and_cohort_present():
     cohort = pd.DataFrame({"patient_id": patients, "cohort": ["training", "external"] * 4})
     columns = {layer_column("hu", layer): np.arange(8.0) for layer in LAYERS}
     figure = layer_hu_figure(pd.DataFrame({"patient_id": patients, **columns}), cohort)
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == list(LAYERS.values())
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == [
+        name.replace(" ", "\n") for name in LAYERS.values()
+    ]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["Training", "External validation"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from helpers.pages.first_screen import first_screen
 from helpers.pages.rendering import rendered
 from helpers.study.cohorts import PAPER, cohort_title, is_one_of_several, ordered_cohorts
 from helpers.study.run_folder import Run
@@ -29,7 +30,9 @@ def staged_files(run: Run) -> dict[str, bytes]:
         made = {cohort for rows in models.values() for cohort in rows}
         numbers["cohorts"] = {name: title for name, title in numbers["cohorts"].items() if name in made}
         numbers["predictors"] = study.predictors
-    return {name: rendered(template, **numbers).encode() for name, template in parts.items()}
+    made = {name: rendered(template, **numbers) for name, template in parts.items()}
+    made["summary.md"] = first_screen(run) + made["summary.md"]
+    return {name: page.encode() for name, page in made.items()}
 
 
 def _cohorts(run: Run) -> dict[str, str]:

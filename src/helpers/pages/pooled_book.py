@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
+from helpers.pages import figures
 from helpers.pages.reading import fold_code
 from helpers.pages.rendering import rendered
 from helpers.pages.staging import SIMULATED_BANNER, drop_times, files_in, lay_out, own_config
@@ -60,6 +61,7 @@ def _landing(pooled: Pooled) -> str:
 def _page(pooled: Pooled) -> bytes:
     """The executed chapter without its times, so that the same results make the same page."""
     notebook = nbformat.read(pooled.notebooks / f"{POOLED}.ipynb", as_version=4)
+    figures.put_inline(notebook, pooled)
     drop_times(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])

@@ -17,17 +17,19 @@ from helpers.pages import (
     designs,
     doubts,
     downloads,
+    figures,
     landing,
     model_card,
     nomogram_page,
     reading,
     real_patients,
+    tour,
     viewer_page,
 )
 from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
-PAGES = (landing, nomogram_page, cutoff_page, model_card, downloads)
+PAGES = (landing, tour, nomogram_page, cutoff_page, model_card, downloads)
 PAPER_PAGES = (real_patients, viewer_page, checklists, benchmarks)
 VIRTUAL_BANNER = (
     "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
@@ -92,6 +94,7 @@ def _page(path: Path, run: Run) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = _executed(path)
     designs.fit(notebook, run.study)
+    figures.put_inline(notebook, run)
     drop_times(notebook)
     for cell in notebook.cells:
         _say_what_is_empty(cell)

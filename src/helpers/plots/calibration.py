@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.plots.style import MODEL_COLOURS, OUTCOME_COLOURS, fonts_of, head_panel, stacked_panels
+from helpers.plots.style import (
+    MODEL_COLOURS,
+    OUTCOME_COLOURS,
+    head_panel,
+    legend_beside,
+    stacked_panels,
+    tell,
+)
+from helpers.study.cohorts import cohort_title
 
 
 def plot_calibration_panels(
@@ -26,8 +34,8 @@ def plot_calibration_panels(
     number of patients by risk below. ``groups`` names the patients without (0) and with the outcome (1).
     """
     cohorts = present_cohorts(predictions)
-    size = (3.6 * len(cohorts), 5.3)
-    figure, axes = stacked_panels(cohorts, size, sharex=True, height_ratios=[4, 1])
+    figure, axes = stacked_panels(cohorts, 4.6, ratios=(3.4, 1), sharex=True)
+    found = []
     for column, (letter, cohort) in enumerate(zip(ascii_lowercase, cohorts, strict=False)):
         wide = probabilities_wide(predictions, cohort, models)
         outcome, risk = wide["outcome"], wide[main]
@@ -37,16 +45,16 @@ def plot_calibration_panels(
             _draw_curve(top, outcome, wide[model], model, bold=model == main)
         _draw_groups(top, outcome, risk, main)
         _draw_counts(bottom, outcome, risk, groups)
+        found.append(f"{cohort_title(cohort)}, {main}: {_summary_text(outcome, risk)}.")
         below = f", n = {len(wide)}\n{_summary_text(outcome, risk)}"
-        head_panel(top, cohort, f"({letter}) ", below, fontsize=9.5)
+        head_panel(top, cohort, f"({letter}) ", below, fontsize=9)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        bottom.set_xlabel(f"Predicted risk ({main} below)")
-    axes[0, 0].set_ylabel("Observed frequency")
-    axes[1, 0].set_ylabel("Patients")
+        bottom.set(xlabel=f"Predicted risk ({main} below)", ylabel="Patients")
+        top.set_ylabel("Observed frequency")
     legends = [axis.get_legend_handles_labels() for axis in axes[:, 0]]
     handles, labels = ([*first, *second] for first, second in zip(*legends, strict=True))
-    outside = {"loc": "outside lower center", "ncols": len(labels)}
-    figure.legend(handles, labels, prop=fonts_of(labels), **outside)
+    legend_beside(figure, handles, labels, len(cohorts))
+    tell(figure, *found)
     return figure
 
 

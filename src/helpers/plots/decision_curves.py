@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.decision_curves import TREAT_ALL, TREAT_NONE, best_ranges
 from helpers.evaluation.predictions import present_cohorts
-from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel
+from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel, legend_beside, tell
+from helpers.study.cohorts import cohort_title
 
 
 def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> Figure:
@@ -28,7 +29,7 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
     """
     cohorts = present_cohorts(curves)
     ranges = best_ranges(curves, main)
-    figure, axes = cohort_panels(cohorts, (3.6 * len(cohorts), 3.9), sharey=True)
+    figure, axes = cohort_panels(cohorts, 3.2, sharey=True)
     half_step = np.diff(np.unique(curves["threshold"])).min() / 2
     for letter, axis, cohort in zip(ascii_lowercase, axes, cohorts, strict=False):
         part = curves[curves["cohort"] == cohort]
@@ -38,12 +39,14 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
             low, high = run.low - half_step, run.high + half_step
             axis.axvspan(low, high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
         head_panel(axis, cohort, f"({letter}) ")
-        axis.set(xlabel="Threshold probability", xlim=(0, 1))
+        axis.set(xlabel="Threshold probability", ylabel="Net benefit", xlim=(0, 1))
     top = curves.groupby("cohort")["net_benefit"].max().max()
     # Below that, the curves only say how bad treating everybody is.
-    axes[0].set(ylabel="Net benefit", ylim=(-0.25 * top, 1.08 * top))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    axes[0].set_ylim(-0.25 * top, 1.08 * top)
+    longest = ranges[ranges["longest"]].itertuples()
+    best = [f"{cohort_title(row.cohort)}: {row.low:.2f} to {row.high:.2f}." for row in longest]
+    tell(figure, f"Thresholds at which the {main} is best:", *(best or ["none."]))
+    legend_beside(figure, *axes[0].get_legend_handles_labels(), len(cohorts))
     return figure
 
 

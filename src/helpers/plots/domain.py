@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.frozen.verdicts import OUTSIDE, SCORED, WARNED
+from helpers.plots.panels import NARROW
 
 TICKS = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000]
 LOOKS = {
@@ -28,7 +29,7 @@ def plot_domain(domain: Mapping, patients: pd.DataFrame) -> Figure:
     patients : DataFrame
         status, rad_score and distance of everyone measured.
     """
-    figure, axis = plt.subplots(figsize=(7.2, 3.8))
+    figure, axis = plt.subplots(figsize=(NARROW, 3.6))
     low, high = domain["rad_score"]["low"], domain["rad_score"]["high"]
     nearest = min(patients["distance"].min(), domain["distance"]) / 1.5
     corner, size = (low, nearest), (high - low, domain["distance"] - nearest)
@@ -44,5 +45,5 @@ def plot_domain(domain: Mapping, patients: pd.DataFrame) -> Figure:
     axis.minorticks_off()
     low, high = axis.get_ylim()
     axis.set_yticks(ticks := [tick for tick in TICKS if low <= tick <= high], map("{:g}".format, ticks))
-    figure.legend(loc="outside lower center", ncols=4)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure

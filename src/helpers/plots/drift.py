@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.frozen.drift import feature_titles
+from helpers.plots.panels import NARROW, wrapped_names
 
 
 def plot_drift(table: pd.DataFrame) -> Figure:
@@ -17,7 +18,7 @@ def plot_drift(table: pd.DataFrame) -> Figure:
     table : DataFrame
         As `feature_drift` gives it; rows that drifted are drawn filled and in colour.
     """
-    figure, axis = plt.subplots(figsize=(7.2, 1.2 + 0.3 * len(table)))
+    figure, axis = plt.subplots(figsize=(NARROW, 1.4 + 0.36 * len(table)))
     axis.axvspan(-1, 1, color="#0072B2", alpha=0.12, linewidth=0, label="training, mean ± SD")
     axis.axvline(0, color="#0072B2", linewidth=0.8)
     for drifted, rows in table.groupby("drifted"):
@@ -26,8 +27,8 @@ def plot_drift(table: pd.DataFrame) -> Figure:
             rows["shift"], rows.index, xerr=rows["sd_ratio"], fmt="o", color=colour, markersize=5,
             markerfacecolor=colour if drifted else "white", elinewidth=1.2, capsize=2, label=title,
         )  # fmt: skip
-    axis.set_yticks(range(len(table)), feature_titles(table["feature"]), fontsize=8)
+    axis.set_yticks(range(len(table)), wrapped_names(feature_titles(table["feature"])))
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel("Training SDs from the training mean")
-    figure.legend(loc="outside lower center", ncols=3)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure

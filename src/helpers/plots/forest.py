@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import blended_transform_factory
 
 from helpers.evaluation.by_hospital import scale_of
-from helpers.plots.style import font_families
+from helpers.plots.style import font_families, panel_grid, tell
 
 TITLES = {
     "auc": "AUC",
@@ -43,7 +41,7 @@ def plot_forest(
     """Draw a panel for each measure of one model: hospitals, summary (diamond) and prediction interval.
 
     The AUC lies on the scale of log odds and observed / expected on that of logarithms, labelled with the
-    values themselves; the area of a square is the hospital's weight.
+    values themselves; the area of a square is the hospital's weight. Below each name stand its numbers.
 
     Parameters
     ----------
@@ -54,16 +52,17 @@ def plot_forest(
         Measures, in the order of the panels.
     """
     names = list(dict.fromkeys(hospitals["hospital"]))
-    lines = len(names) + 2
-    figure, axes = plt.subplots(
-        len(shown), 1, figsize=(7.2, len(shown) * (0.8 + 0.27 * lines)), squeeze=False
-    )
+    figure, axes = panel_grid(len(shown), 0.8 + 0.36 * (len(names) + 2))
     status = hospitals.groupby("hospital", sort=False)["status"].first()
-    for axis, measure in zip(axes[:, 0], shown, strict=True):
+    found = []
+    for axis, measure in zip(axes, shown, strict=True):
         part = measures[(measures["model"] == model) & (measures["measure"] == measure)]
         own = summary[(summary["model"] == model) & (summary["measure"] == measure)]
         rows = part.set_index("hospital").reindex(names)
         _draw(axis, measure, rows, own.iloc[0] if len(own) else None, status)
+        if len(own) and np.isfinite(own.iloc[0]["estimate"]):
+            found.append(f"{axis.get_title()}: {', '.join(_summary_words(own.iloc[0]))}.".replace("\n", " "))
+    tell(figure, *found)
     return figure
 
 
@@ -75,19 +74,20 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
     inside = scale.to(np.array([low, high]))
     room = 0.04 * np.ptp(inside) or 0.1  # no hospital tells the measure
     limits = (inside[0] - room, inside[1] + room)
-    for place, (name, row) in enumerate(rows.iterrows()):
+    for place, (_, row) in enumerate(rows.iterrows()):
         _draw_hospital(axis, scale, place, row, limits)
-        _number(axis, place, *_words(row, _NOT_JUDGED.get(status[name], "not estimable")))
+    labels = [
+        f"{textwrap.shorten(name, 26, placeholder='…')}\n{_words(row, status[name])}"
+        for name, row in rows.iterrows()
+    ]
     if summarised:
         _draw_summary(axis, scale, len(rows), total, limits)
+        labels += _summary_words(total)
     else:
-        _number(axis, len(rows), "fewer than three hospitals", "")
-    _number(axis, -1, "estimate (95 % CI)", "weight")
-    labels = [textwrap.fill(name, 26) for name in rows.index]
-    labels += ["Summary", "Prediction interval"] if summarised else ["No summary"]
-    axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)))
+        labels.append("No summary:\nfewer than three hospitals")
+    axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)), fontsize=7.5)
     title = TITLES.get(measure, measure[:1].upper() + measure[1:])
-    axis.set(xlim=limits, ylim=(len(rows) + 1.6, -1.5), title=title)
+    axis.set(xlim=limits, ylim=(len(rows) + 1.6, -0.6), title=title)
     axis.axvline(scale.to(_REFERENCE.get(measure, 0.0)), color="#999999", linewidth=0.8, zorder=0)
     axis.axhline(len(rows) - 0.5, color="#cccccc", linewidth=0.6)
     axis.tick_params(axis="y", length=0)
@@ -122,35 +122,23 @@ def _draw_summary(axis: Axes, scale, place: int, total: pd.Series, limits: tuple
     corners = np.clip([low, middle, high, middle], *limits)
     axis.fill(corners, [place, place - 0.3, place, place + 0.3], color=_SUMMARY)
     _line(axis, place + 1, scale.to(total["pi_low"]), scale.to(total["pi_high"]), limits, _SUMMARY)
-    _number(axis, place, _interval(total["estimate"], total["ci_low"], total["ci_high"]), "")
-    spread = f"I² {total['i2']:.0f} %"
-    _number(axis, place + 1, f"{total['pi_low']:.2f} to {total['pi_high']:.2f}", spread)
 
 
-def _words(row: pd.Series, without: str) -> tuple[str, str]:
+def _summary_words(total: pd.Series) -> list[str]:
+    """The two lines below the hospitals, each with its numbers."""
+    mean = _interval(total["estimate"], total["ci_low"], total["ci_high"])
+    spread = f"{total['pi_low']:.2f} to {total['pi_high']:.2f}, I² {total['i2']:.0f} %"
+    return [f"Summary\n{mean}", f"Prediction interval\n{spread}"]
+
+
+def _words(row: pd.Series, status: str) -> str:
+    """A hospital's numbers, below its name: estimate, interval and weight."""
     if not np.isfinite(row["estimate"]):
-        return without, ""
-    weight = f"{row['weight']:.0f} %" if np.isfinite(row["weight"]) else ""
-    return _interval(row["estimate"], row["low"], row["high"]), weight
+        return _NOT_JUDGED.get(status, "not estimable")
+    weight = f", {row['weight']:.0f} %" if np.isfinite(row["weight"]) else ""
+    return _interval(row["estimate"], row["low"], row["high"]) + weight
 
 
 def _interval(estimate: float, low: float, high: float) -> str:
     between = f" ({low:.2f} to {high:.2f})" if np.isfinite([low, high]).all() else " (no interval)"
     return f"{estimate:.2f}{between}"
-
-
-def _number(axis: Axes, place: int, text: str, weight: str) -> None:
-    """Numbers beside the axis, at its right; in points, so that the layout can make room for them."""
-    beside = blended_transform_factory(axis.transAxes, axis.transData)
-    for points, shown, align in ((8, text, "left"), (170, weight, "right")):
-        axis.annotate(
-            shown,
-            (1, place),
-            xycoords=beside,
-            xytext=(points, 0),
-            textcoords="offset points",
-            annotation_clip=False,
-            ha=align,
-            va="center",
-            fontsize=8,
-        )

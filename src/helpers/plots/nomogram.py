@@ -10,10 +10,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.learning.nomogram import RISK_TICKS, Nomogram, axis_points, pretty
+from helpers.plots.panels import NARROW
 from helpers.plots.style import font_families
 
 MARK = "#D55E00"
-_TITLE_WIDTH = 20  # letters of an axis title beside its line
+_TITLE_ABOVE = 0.42  # its line: between them its tick labels have room
+_LINE = 0.2  # of a title
+_TITLE_WIDTH = 34  # letters: beside the title of the last axis stands the patient's risk
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
@@ -32,9 +35,10 @@ def plot_nomogram(
     outcome : str
         What the risk is of.
     """
-    rows = len(nomogram.predictors) + 3
-    figure, axis = plt.subplots(figsize=(9, 0.8 * rows + 0.2))
-    axis.set(xlim=(-27, 104), ylim=(0.5 - rows, 0.5))
+    rows, risk = len(nomogram.predictors) + 3, textwrap.wrap(f"Risk of {outcome}", _TITLE_WIDTH)
+    more = _LINE * (len(risk) - 1)
+    figure, axis = plt.subplots(figsize=(NARROW, 0.85 * (rows + more) + 0.2))
+    axis.set(xlim=(-4, 104), ylim=(0.55 - rows - more, 0.7))
     axis.axis("off")
     _draw_scale(axis, 0, "Points", {str(tick): tick for tick in range(0, 101, 10)}, side=1)
     axis.vlines(range(0, 101, 2), 0, 0.06, color="black", linewidth=0.5)
@@ -44,27 +48,26 @@ def plot_nomogram(
         labels = map(_label, nomogram.axes[name])
         _draw_scale(axis, -row, titles.get(name, name), dict(zip(labels, places, strict=True)))
         _mark(axis, points[name], (0, -row), dots=[-row])
-    _draw_total_and_risk(axis, nomogram, sum(points.values()), 2 - rows, outcome)
+    _draw_total_and_risk(axis, nomogram, sum(points.values()), (2 - rows, 1 - rows - more), "\n".join(risk))
     return figure
 
 
-def _draw_total_and_risk(axis: plt.Axes, nomogram: Nomogram, total: float, y: float, outcome: str) -> None:
+def _draw_total_and_risk(
+    axis: plt.Axes, nomogram: Nomogram, total: float, heights: tuple[float, float], title: str
+) -> None:
     """Total points and risk share a scale of their own, stretched to the width of the figure."""
     reach = sum(max(axis_points(nomogram, name)) for name in nomogram.predictors)
     totals = pretty(0, max(reach, total), 10)
     stretch = 100 / totals[-1]
-    _draw_scale(axis, y, "Total points", {_label(value): value * stretch for value in totals})
+    upper, lower = heights
+    _draw_scale(axis, upper, "Total points", {_label(value): value * stretch for value in totals})
     risks = [risk for risk in RISK_TICKS if 0 <= nomogram.total_at(risk) <= totals[-1]]
     ticks = {f"{risk:g}": nomogram.total_at(risk) * stretch for risk in risks}
-    _draw_scale(axis, y - 1, f"Risk of {outcome}", ticks)
+    _draw_scale(axis, lower, title, ticks)
     place = total * stretch
-    _mark(axis, place, (y, y - 1), dots=[y, y - 1])
+    _mark(axis, place, heights, dots=[upper, lower])
     text = f"{total:.0f} points, risk {nomogram.probability(total):.2f}"
-    left = place < 60
-    axis.annotate(
-        text, (place, y - 0.45), (7 if left else -7, 0), textcoords="offset points", color=MARK, fontsize=9,
-        va="center", ha="left" if left else "right", bbox=PAPER, zorder=4,
-    )  # fmt: skip
+    axis.text(103, lower + _TITLE_ABOVE, text, color=MARK, va="bottom", ha="right", bbox=PAPER, zorder=4)
 
 
 def _label(value: float | str) -> str:
@@ -73,13 +76,14 @@ def _label(value: float | str) -> str:
 
 def _draw_scale(axis: plt.Axes, y: float, title: str, ticks: Mapping[str, float], side: int = -1) -> None:
     """One line with ticks {label: points}; a label that would touch its neighbour changes the side."""
-    style = {"fontsize": 10, "weight": "bold", "fontfamily": font_families(title)}
-    axis.text(-26, y, textwrap.fill(title, _TITLE_WIDTH), va="center", ha="left", **style)
+    style = {"fontsize": 9, "weight": "bold", "fontfamily": font_families(title)}
+    # Above its line: beside it there is no room on a phone.
+    axis.text(-3, y + _TITLE_ABOVE, title, va="bottom", ha="left", bbox=PAPER, zorder=2, **style)
     places = ticks.values() or [0]
     axis.hlines(y, min(places), max(places), color="black", linewidth=1.1)
     reached = {-1: -np.inf, 1: -np.inf}
     for label, place in sorted(ticks.items(), key=lambda tick: tick[1]):
-        half = 0.6 * len(label) + 0.4
+        half = 1.1 * len(label) + 0.6
         free = [way for way in (side, -side) if place - half > reached[way]]
         way = free[0] if free else side
         axis.vlines(place, y, y + 0.12 * way, color="black", linewidth=0.9)

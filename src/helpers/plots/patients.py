@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,9 +16,9 @@ from helpers.plots.style import (
     OUTCOME_COLOURS,
     cohort_panels,
     font_families,
-    fonts_of,
     head_panel,
-    remove_spare,
+    legend_beside,
+    panel_grid,
 )
 from helpers.study.cohorts import cohort_title, is_cohort
 
@@ -37,12 +36,9 @@ def plot_flow_chart(flow: pd.DataFrame, positive: str) -> Figure:
         What patients with the outcome are called.
     """
     sites = flow["site"].unique()
-    height = 7.2 if "analysed" in set(flow["stage"]) else 4.8
-    rows, columns = -(-len(sites) // 2), min(len(sites), 2)  # wider, its words are too small on a page
-    figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns, height * rows), squeeze=False)
-    for axis, site in zip(axes.flat, sites, strict=False):
+    figure, axes = panel_grid(len(sites), 7.6 if "analysed" in set(flow["stage"]) else 5.0)
+    for axis, site in zip(axes, sites, strict=True):
         _draw_site(axis, flow[flow["site"] == site], positive)
-    remove_spare(axes, len(sites))
     return figure
 
 
@@ -74,7 +70,7 @@ def _draw_cohorts(axis: Axes, above: Text, cohorts: pd.DataFrame, positive: str)
     places = [2.3, 7.3] if len(cohorts) > 1 else [2.3]
     height = above.get_position()[1] - 2.6
     for place, row in zip(places, cohorts.itertuples(), strict=False):
-        title = textwrap.fill(cohort_title(row.stage), 34)
+        title = textwrap.fill(cohort_title(row.stage), 20)
         text = f"{title}: {row.patients}\n{positive}: {row.outcome}"
         _arrow(axis, above, _box(axis, (place, height), text))
 
@@ -84,7 +80,7 @@ def _gone_text(title: str, gone: pd.DataFrame) -> str:
     total = _sum(gone["patients"])
     lines = [title if total is None else f"{title}: {total}"]
     for row in gone.head(_REASONS_SHOWN).itertuples():
-        lines += textwrap.wrap(f"{row.reason}: {row.patients}", 38, subsequent_indent="   ")
+        lines += textwrap.wrap(f"{row.reason}: {row.patients}", 28, subsequent_indent="   ")
     rest = _sum(gone["patients"].iloc[_REASONS_SHOWN:])
     return "\n".join(lines + ([f"{OTHER_REASONS}: {rest}"] if rest else []))
 
@@ -96,8 +92,8 @@ def _sum(counts: pd.Series) -> int | None:
 
 
 def _box(axis: Axes, place: tuple[float, float], text: str, align: str = "center") -> Text:
-    frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#555555"}
-    style = {"fontsize": 8.5, "fontfamily": font_families(text), "multialignment": align}
+    frame = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#555555"}
+    style = {"fontsize": 7.5, "fontfamily": font_families(text), "multialignment": align}
     return axis.text(*place, text, ha="center", va="center", bbox=frame, zorder=3, **style)
 
 
@@ -112,7 +108,7 @@ def _arrow(axis: Axes, start: Text, end: Text) -> None:
 def plot_ages(cohort: pd.DataFrame, titles: dict[int, str]) -> Figure:
     """Ages by cohort and outcome (called ``titles``), in bins of 5 years, as shares of each outcome group."""
     cohorts = dict(by_cohort(cohort))
-    figure, axes = cohort_panels(list(cohorts), (3.1 * len(cohorts), 3.2), sharey=True)
+    figure, axes = cohort_panels(list(cohorts), 2.7, sharey=True)
     low, high = cohort["age"].min(), cohort["age"].max()
     bins = np.arange(5 * (low // 5), high + 5, 5)
     for axis, (name, people) in zip(axes, cohorts.items(), strict=True):
@@ -120,8 +116,7 @@ def plot_ages(cohort: pd.DataFrame, titles: dict[int, str]) -> Figure:
             style = {"histtype": "stepfilled", "alpha": 0.45, "color": OUTCOME_COLOURS[flag]}
             weights = np.full(len(values), 100 / len(values))
             axis.hist(values, bins=bins, weights=weights, label=titles[flag], **style)
-        axis.set_xlabel("Age (years)")
+        axis.set(xlabel="Age (years)", ylabel="Share of the group (%)")
         head_panel(axis, name, after=f" (n = {len(people)})")
-    axes[0].set_ylabel("Share of the outcome group (%)")
-    axes[-1].legend(prop=fonts_of(list(titles.values())))
+    legend_beside(figure, *axes[0].get_legend_handles_labels(), len(cohorts))
     return figure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+import textwrap
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -10,11 +11,13 @@ from matplotlib.figure import Figure
 
 from helpers.frozen.drift import feature_titles
 from helpers.plots.forest import plot_forest
-from helpers.plots.style import font_families
+from helpers.plots.panels import wrapped_names
+from helpers.plots.style import font_families, panel_grid, remark, show_figure, write_svg
 from helpers.pooling.estimates import EXTERNAL
 from helpers.pooling.registry import Pooled
 
 _LARGEST_SHIFT = 2.0  # training SDs at which the colours end
+_BESIDE = 5  # hospitals in one panel
 
 
 def plot_pooled_forest(measures: pd.DataFrame, summary: pd.DataFrame, model: str, shown: list[str]) -> Figure:
@@ -41,38 +44,35 @@ def plot_drift_map(drift: pd.DataFrame) -> Figure:
     drift : DataFrame
         As `helpers.pooling.estimates.drift` gives it.
     """
-    rows, columns = drift.shape
-    figure, axis = plt.subplots(figsize=(min(3.5 + 0.6 * columns, 9), 1.4 + 0.3 * rows))
-    titles = feature_titles(pd.Series(drift.index))
+    titles = wrapped_names(feature_titles(pd.Series(drift.index)))
     shown = drift.set_axis(titles, axis=0)
-    words = shown.map(lambda value: "" if np.isnan(value) else f"{value:.1f}") if columns <= 12 else False
-    sns.heatmap(
-        shown,
-        ax=axis,
-        cmap="PuOr",
-        vmin=-_LARGEST_SHIFT,
-        vmax=_LARGEST_SHIFT,
-        annot=words,
-        fmt="",
-        annot_kws={"fontsize": 7},
-        cbar_kws={"label": "shift of the mean (training SDs)"},
-        linewidths=0.5,
-    )
-    axis.set(xlabel="", ylabel="")
-    axis.set_xticklabels(
-        axis.get_xticklabels(), rotation=45, ha="right", fontfamily=font_families("".join(drift.columns))
-    )
+    parts = [shown.iloc[:, first : first + _BESIDE] for first in range(0, drift.shape[1], _BESIDE)]
+    figure, axes = panel_grid(len(parts), 1.6 + 0.36 * len(drift))
+    for axis, part in zip(axes, parts, strict=True):
+        sns.heatmap(
+            part,
+            ax=axis,
+            cmap="PuOr",
+            vmin=-_LARGEST_SHIFT,
+            vmax=_LARGEST_SHIFT,
+            annot=part.map(lambda value: "" if np.isnan(value) else f"{value:.1f}"),
+            fmt="",
+            annot_kws={"fontsize": 7 if len(parts) > 1 else 8.5},
+            cbar=False,  # each shift is printed
+            linewidths=0.5,
+        )
+        names = [textwrap.shorten(name, 24, placeholder="…") for name in part.columns]
+        fonts = font_families("".join(names))
+        axis.set(xlabel="", ylabel="", title="Shift of the mean (training SDs)")
+        axis.set_xticklabels(names, rotation=45, ha="right", fontfamily=fonts)
     return figure
 
 
 def save_pooled_figure(pooled: Pooled, name: str, figure: Figure) -> None:
     """Write a figure to the pooled folder as SVG and PNG; its corner says whose data, and which pool."""
-    layout = figure.get_layout_engine()
-    if layout is not None:  # a strip at the bottom stays free of labels
-        layout.set(rect=(0, 0.03, 1, 0.97))
-    remark = f"{pooled.data}, pool {pooled.id}"
-    figure.text(0.995, 0.002, remark, ha="right", va="bottom", fontsize=7, color="#777777")
+    remark(figure, f"{pooled.data}, pool {pooled.id}")
     with pooled.writing_figure(name, "svg") as path:
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        write_svg(figure, path)
     with pooled.writing_figure(name, "png") as path:
         figure.savefig(path, format="png", metadata={"Software": None})
+    show_figure(name, figure)

@@ -19,12 +19,14 @@ from helpers.imaging.boxes import roi_box
 from helpers.imaging.regions import LAYERS, missing_vertebrae
 from helpers.imaging.slices import PLANES, Cut, Plane, cut, layer_centre
 from helpers.imaging.sources import Scan
-from helpers.plots.style import cohort_colours, fonts_of
+from helpers.plots.panels import NARROW
+from helpers.plots.style import cohort_colours, fonts_of, panel_grid
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00"]
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
 CANCELLOUS_WINDOW = (-150, 450)
+_FRAME_MM = 28  # around the regions
 
 
 def roi_figure(scan: Scan) -> Figure:
@@ -33,20 +35,19 @@ def roi_figure(scan: Scan) -> Figure:
     there = [vertebra for vertebra in middles if vertebra not in missing_vertebrae(scan.mask)]
     views = [("axial", (middles[vertebra],), f"Axial, {vertebra}") for vertebra in there]
     views += [("sagittal", tuple(LAYERS), "Sagittal"), ("coronal", tuple(LAYERS), "Coronal")]
-    figure, axes = plt.subplots(2, 2, figsize=(7.2, 7.6))
-    for ax in axes.flat[len(views) :]:
-        ax.set_axis_off()
-    for ax, (plane, chosen, title) in zip(axes.flat, views, strict=False):
+    figure, axes = panel_grid(len(views), 3.6)
+    side = 2 * _FRAME_MM + max(roi_box(scan.mask)[1] * scan.mask.GetSpacing())
+    for ax, (plane, chosen, title) in zip(axes, views, strict=True):
         view = cut(scan.image, scan.mask, plane, layer_centre(scan.mask, chosen))
         draw_hu(ax, view)
         colours = {"cmap": ListedColormap(LAYER_COLOURS), "vmin": 0.5, "vmax": 6.5, "alpha": 0.5}
         shown = np.ma.masked_equal(view.layers, 0)
         ax.imshow(shown, extent=view.extent, interpolation="nearest", **colours)
-        frame(ax, scan.mask, plane)
-        ax.set_title(title)
+        frame(ax, scan.mask, plane, side_mm=side)
+        ax.set(title=title, label=title, facecolor="black")
     named = zip(LAYER_COLOURS, LAYERS.values(), strict=True)
     handles = [Patch(color=colour, alpha=0.7, label=name) for colour, name in named]
-    figure.legend(handles=handles, loc="outside lower center", ncol=6, fontsize=8, handlelength=1)
+    figure.legend(handles=handles, loc="outside lower center", ncol=3, handlelength=1)
     return figure
 
 
@@ -56,17 +57,23 @@ def draw_hu(ax: Axes, view: Cut, window: tuple[float, float] = BONE_WINDOW) -> N
     ax.imshow(view.hu, cmap="gray", vmin=low, vmax=high, extent=view.extent, interpolation="nearest")
 
 
-def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 28) -> None:
-    """Limit an axes to the regions and a margin; letters of orientation and a scale bar instead of ticks."""
+def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 6, side_mm: float = 0) -> None:
+    """Limit an axes to the regions and a margin, or to a square around them; letters and a bar, no ticks.
+
+    Squares of one ``side_mm`` show different planes at the same scale.
+    """
     oriented = sitk.DICOMOrient(layers, "LPS")
     start, size = roi_box(oriented)
     origin, spacing = np.array(oriented.GetOrigin()), np.array(oriented.GetSpacing())
-    low = origin + start * spacing - margin_mm
-    high = origin + (start + size - 1) * spacing + margin_mm
+    first, last = origin + start * spacing, origin + (start + size - 1) * spacing
+    half = np.full(3, side_mm / 2) if side_mm else (last - first) / 2 + margin_mm
+    low, high = (first + last) / 2 - half, (first + last) / 2 + half
     across, up = {"axial": (0, 1), "sagittal": (1, 2), "coronal": (0, 2)}[plane]
-    drawn = ax.images[0].get_extent()
-    left, right = max(low[across], drawn[0]), min(high[across], drawn[1])
-    bottom, top = max(low[up], min(drawn[2:])), min(high[up], max(drawn[2:]))
+    (left, right), (bottom, top) = (low[across], high[across]), (low[up], high[up])
+    if not side_mm:
+        drawn = ax.images[0].get_extent()
+        left, right = max(left, drawn[0]), min(right, drawn[1])
+        bottom, top = max(bottom, min(drawn[2:])), min(top, max(drawn[2:]))
     ax.set(xlim=(left, right), ylim=(top, bottom) if plane == "axial" else (bottom, top))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -89,7 +96,7 @@ def _scale_bar(ax: Axes) -> None:
     start, height = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
     ax.plot([start, start + length], [height, height], color="white", linewidth=2, path_effects=_edge(4))
     place = bottom + 0.08 * (top - bottom)
-    ax.text(start, place, f"{length} mm", color="white", fontsize=8, path_effects=_edge(1.5))
+    ax.text(start, place, f"{length} mm", color="white", fontsize=8.5, path_effects=_edge(1.5))
 
 
 def _edge(width: float) -> list[withStroke]:
@@ -100,12 +107,14 @@ def _edge(width: float) -> list[withStroke]:
 def resampling_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
     """Draw the same sagittal slice as scanned, at the new spacing and in grey levels of ``bin_width`` HU."""
     centre = layer_centre(scan.mask)
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.8))
+    figure, axes = panel_grid(3, 3.3)
     volumes = [(scan.image, scan.mask), (block.image, block.layers), (block.image, block.layers)]
-    for ax, (volume, layers) in zip(axes, volumes, strict=True):
+    names = ("scanned", "resampled", "levels")
+    for ax, name, (volume, layers) in zip(axes, names, volumes, strict=True):
+        ax.set_label(name)
         view = cut(volume, layers, "sagittal", centre)
         draw_hu(ax, view, CANCELLOUS_WINDOW)
-        frame(ax, block.layers, "sagittal", margin_mm=6)
+        frame(ax, block.layers, "sagittal")
         ax.set_title(" x ".join(f"{step:.3g}" for step in volume.GetSpacing()) + " mm")
     _draw_levels(axes[2], view, bin_width)
     axes[2].set_title(f"grey levels of {bin_width:g} HU")
@@ -119,7 +128,8 @@ def _draw_levels(ax: Axes, view: Cut, bin_width: float) -> None:
     norm = BoundaryNorm(edges, 256)
     drawn = ax.imshow(levels, cmap="viridis", norm=norm, extent=view.extent, interpolation="nearest")
     ticks = edges[:: max(1, len(edges) // 6)]
-    ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
+    bar = ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
+    bar.ax.set_label(ax.get_label())
 
 
 def histogram_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
@@ -130,7 +140,7 @@ def histogram_figure(scan: Scan, block: Block, bin_width: float) -> Figure:
     ]
     low, high = min(hu.min() for hu in values), max(hu.max() for hu in values)
     edges = np.arange(np.floor(low / bin_width), np.ceil(high / bin_width) + 2) * bin_width
-    figure, ax = plt.subplots(figsize=(6, 3.2))
+    figure, ax = plt.subplots(figsize=(NARROW, 3.2))
     titles = {"as scanned": "#999999", "resampled": "#0072B2"}
     for hu, (name, colour) in zip(values, titles.items(), strict=True):
         label = f"{name}: {hu.mean():.0f} ± {hu.std():.0f} HU, {hu.size:,} voxels"
@@ -147,13 +157,13 @@ def layer_hu_figure(quality: pd.DataFrame, cohort: pd.DataFrame) -> Figure:
     table = quality.merge(cohort[["patient_id", "cohort"]], on="patient_id").rename(columns=columns)
     long = table.melt(id_vars="cohort", value_vars=list(columns.values()), var_name="layer", value_name="hu")
     present = ordered_cohorts(long["cohort"])
-    figure, ax = plt.subplots(figsize=(7.2, 3.6))
+    figure, ax = plt.subplots(figsize=(NARROW, 3.6))
     style = {"hue_order": present, "palette": cohort_colours(present), "linewidth": 0.8, "fliersize": 2}
     sns.boxplot(long, x="layer", y="hu", hue="cohort", ax=ax, **style)
+    ax.set_xticks(range(len(LAYERS)), [name.replace(" ", "\n") for name in LAYERS.values()])
     ax.set(xlabel="Layer", ylabel="Mean HU")
     handles, _ = ax.get_legend_handles_labels()
     ax.get_legend().remove()
     labels = [cohort_title(name) for name in present]
-    columns = 3 if len(present) <= 3 else 2
-    figure.legend(handles, labels, loc="outside upper center", ncol=columns, prop=fonts_of(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncol=2, prop=fonts_of(labels))
     return figure

@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.plots.panels import NARROW
+from helpers.plots.style import tell
+
 
 def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
     """Histogram of the ICC in each feature class, with the threshold and the share above it."""
     classes = table["feature_class"].unique()
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 4.4), sharex=True)
+    figure, axes = plt.subplots(-(-len(classes) // 2), 2, figsize=(NARROW, 6.2), sharex=True)
     for ax, name in zip(axes.flat, classes, strict=False):
         values = table.loc[table["feature_class"] == name, "icc"].dropna()
         # Estimates may be negative; below 0 there is nothing to tell apart.
@@ -22,4 +25,6 @@ def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
         ax.set_axis_off()
     figure.supxlabel("ICC(2,1); values below 0 drawn at 0")
     figure.supylabel("Features")
+    above = table["icc"].gt(threshold)
+    tell(figure, f"{above.sum()} of {len(table)} features have an ICC above {threshold:.2f}.")
     return figure

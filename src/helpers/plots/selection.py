@@ -16,14 +16,16 @@ from matplotlib.figure import Figure
 from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
-from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of
+from helpers.plots.panels import WIDE, wrapped_names
+from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of, tell
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
-OPAQUE = {"frameon": True, "framealpha": 0.9, "edgecolor": "none", "fontsize": 8}
+OPAQUE = {"frameon": True, "framealpha": 0.9, "edgecolor": "none", "fontsize": 7.5}
 # As many features as the paper's panel d shows.
 MOST_FREQUENT = 25
+PANELS = ("loss", "paths", "coefficients", "frequency")
 
 
 def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
@@ -36,9 +38,10 @@ def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
         Of each LASSO candidate, as ``selection.selection_frequency`` gives it.
     """
     bars = max(len(selection.coefficients), min(len(frequency), MOST_FREQUENT), 8)
-    height = 1 + 0.2 * bars
-    figure = plt.figure(figsize=(11.5, 3.8 + height))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.8, height])
+    height = 1 + 0.25 * bars
+    figure = plt.figure(figsize=(WIDE, 3.4 + height))
+    # Two rows of their own: the names below must not narrow the curves above.
+    upper, lower = figure.subfigures(2, 1, height_ratios=[3.4, height])
     axes = [*upper.subplots(1, 2), *lower.subplots(1, 2)]
     plot_cross_validation(axes[0], selection.lasso.cv_, selection.lasso.index_)
     plot_path(axes[1], selection.lasso.cv_.path, selection.lasso.index_)
@@ -48,10 +51,15 @@ def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
         "Cross-validation",
         "Coefficient paths",
         "Coefficients",
-        "Selection frequency (blue: final set)",
+        "Kept in resamples",
     ]
+    for name, axis in zip(PANELS, axes, strict=True):
+        axis.set_label(name)
     for letter, axis, title in zip("abcd", axes, titles, strict=True):
         axis.set_title(f"({letter}) {title}", loc="left")
+    first = selection.coefficients.abs().idxmax()
+    kept = f"LASSO keeps {len(selection.coefficients)} features, the largest coefficient is that of"
+    tell(figure, kept, f"{readable_name(first)}.")
     return figure
 
 
@@ -69,7 +77,7 @@ def plot_cross_validation(axis: Axes, cv: LassoCv, taken: int) -> None:
     ticks = np.linspace(0, len(x) - 1, 9).astype(int)
     top = axis.secondary_xaxis("top")
     top.set_xticks(x[ticks], [str(count) for count in cv.path.nonzero[ticks]])
-    top.set_xlabel("features kept", fontsize=9)
+    top.set_xlabel("features kept")
     top.tick_params(labelsize=8)
 
 
@@ -87,7 +95,7 @@ def plot_coefficients(axis: Axes, coefficients: pd.Series) -> None:
     """Coefficients as bars, the largest in size on top."""
     values = coefficients[::-1]
     axis.barh(range(len(values)), values, color=[RAISES if value > 0 else LOWERS for value in values])
-    axis.set_yticks(range(len(values)), [readable_name(name) for name in values.index], fontsize=7.5)
+    axis.set_yticks(range(len(values)), [*wrapped_names(map(readable_name, values.index))], fontsize=7.5)
     axis.axvline(0, color="#333333", linewidth=0.6)
     axis.set(xlabel="Coefficient per SD", ylim=(-0.7, len(values) - 0.3))
 
@@ -96,9 +104,9 @@ def plot_frequency(axis: Axes, frequency: pd.Series, selected: list[str]) -> Non
     """Most frequent candidates over the resamples; those of the selection are coloured."""
     shown = frequency[:MOST_FREQUENT][::-1]
     axis.barh(range(len(shown)), 100 * shown, color=[KEPT if f in selected else LEFT for f in shown.index])
-    axis.set_yticks(range(len(shown)), [readable_name(name) for name in shown.index], fontsize=7.5)
+    axis.set_yticks(range(len(shown)), [*wrapped_names(map(readable_name, shown.index))], fontsize=7.5)
     axis.set(
-        xlabel="Resamples (%)",
+        xlabel="Resamples (%); blue: in the final set",
         xlim=(0, 100),
         ylim=(-0.7, len(shown) - 0.3),
     )
@@ -130,8 +138,8 @@ def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
         sns.stripplot(**common, size=2.2, alpha=0.6, jitter=0.25, legend=False)
     sns.boxplot(**common, width=0.75, fill=False, showfliers=False, linewidth=1.2)
     titles = [cohort_title(name) for name in cohorts]
-    if len(cohorts) > 3:
-        titles = [textwrap.fill(title, 60 // len(cohorts)) for title in titles]
+    if len(cohorts) > 2:
+        titles = [textwrap.fill(title, 48 // len(cohorts)) for title in titles]
     axis.set_xticks(range(len(cohorts)), titles, fontfamily=font_families("".join(titles)))
     axis.set(xlabel="", ylabel="Rad-score")
     handles, labels = axis.get_legend_handles_labels()
@@ -143,6 +151,9 @@ def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
         bbox_to_anchor=(0.5, 1.12),
         ncols=2,
     )
+    medians = scores.groupby(["cohort", "outcome"])["rad_score"].median()
+    found = [f"{cohort_title(name)}, {groups[i]}: {medians[name, i]:.1f}." for name, i in medians.index]
+    tell(figure, "Median Rad-score.", *found)
     return figure
 
 

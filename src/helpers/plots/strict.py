@@ -17,7 +17,18 @@ from helpers.evaluation.performance import THRESHOLDS, Resampled
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.features.names import readable_name
 from helpers.imaging.sources import Scan
-from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, stacked_panels
+from helpers.plots.panels import NARROW, wrapped_names
+from helpers.plots.style import (
+    MODEL_COLOURS,
+    SOURCE_COLOURS,
+    SOURCE_MARKERS,
+    cohort_colours,
+    cohort_panels,
+    head_panel,
+    panel_grid,
+    stacked_panels,
+    tell,
+)
 
 LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
 
@@ -25,26 +36,29 @@ LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random fo
 def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
     """Bar chart of how often the whole selection, repeated, chooses each feature."""
     top = frequency.head(shown)[::-1]
-    figure, axis = plt.subplots(figsize=(7.2, 0.6 + 0.24 * len(top)))
-    axis.barh([readable_name(name) for name in top.index], 100 * top, color="#0072B2")
+    figure, axis = plt.subplots(figsize=(NARROW, 0.7 + 0.36 * len(top)))
+    axis.barh(wrapped_names(map(readable_name, top.index), 30), 100 * top, color=SOURCE_COLOURS["strict"])
     axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100))
-    axis.tick_params(axis="y", labelsize=8)
+    often = (frequency > 0.5).sum()
+    tell(figure, f"{often} features are chosen in more than half of the resamples.")
     return figure
 
 
 def plot_permuted(table: pd.DataFrame) -> Figure:
     """AUC with permuted labels: strict with its interval, and leaky, one column a permutation."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    figure, axis = plt.subplots(figsize=(NARROW, 3.4))
     x = np.arange(1, len(table) + 1)
     spread = [table["strict"] - table["ci_low"], table["ci_high"] - table["strict"]]
     axis.axhline(0.5, color="#999999", linewidth=0.9)
-    axis.errorbar(
-        x, table["strict"], yerr=spread, fmt="o", color="#0072B2", capsize=3, label="strict, nested"
-    )
+    style = {"fmt": SOURCE_MARKERS["strict"], "color": SOURCE_COLOURS["strict"], "capsize": 3}
+    axis.errorbar(x, table["strict"], yerr=spread, label="strict, nested", **style)
     for (name, label), colour in zip(LEAKY.items(), ("#E69F00", "#D55E00"), strict=True):
-        axis.plot(x, table[name], "s" if name == "leaky_lr" else "^", color=colour, label=label)
+        axis.plot(x, table[name], "o" if name == "leaky_lr" else "^", color=colour, label=label)
     axis.set(xlabel="Permutation of the labels", ylabel="Cross-validated AUC", ylim=(0.25, 1.02), xticks=x)
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(loc="outside upper center", ncols=2)
+    means = {"strict": "strict", **LEAKY}
+    found = [f"{label} {table[name].mean():.2f}." for name, label in means.items()]
+    tell(figure, "Mean AUC without any signal:", *found)
     return figure
 
 
@@ -66,12 +80,11 @@ def plot_bands(
         Of how many resamples the calibration curve is smoothed (each takes a millisecond).
     """
     single = len(resampled) == 1
-    size = (7.4, 3.6) if single else (3.7 * len(resampled), 6.4)
     if single:
-        figure, axes = plt.subplots(1, 2, figsize=size)
-        axes = axes.reshape(2, 1)
+        figure, axes = panel_grid(2, 3.4)
+        axes = np.array(axes).reshape(2, 1)
     else:
-        figure, axes = stacked_panels(list(resampled), size)
+        figure, axes = stacked_panels(list(resampled), 5.8)
     for column, (cohort, drawn) in enumerate(resampled.items()):
         wide = probabilities_wide(predictions, cohort, [model])
         y, p = wide["outcome"].to_numpy(), wide[model].to_numpy()
@@ -79,9 +92,9 @@ def plot_bands(
         _draw_calibration(top, y, p, drawn.weights[:curves], MODEL_COLOURS[model])
         _draw_decision(bottom, y, p, drawn.performance, MODEL_COLOURS[model])
         head_panel(top, cohort, after=f", n = {len(y)}")
-    axes[0, 0].set_ylabel("Observed frequency")
-    axes[1, 0].set_ylabel("Net benefit")
-    axes[1, 0].legend(loc="upper right")
+        top.set_ylabel("Observed frequency")
+        bottom.set_ylabel("Net benefit")
+        bottom.legend(loc="upper right")
     return figure
 
 
@@ -111,8 +124,7 @@ def plot_subgroups(table: pd.DataFrame) -> Figure:
     """Forest plot of `subgroup_table`: AUC with interval, hollow where a class is small; one panel a set."""
     cohorts = present_cohorts(table)
     labels = list(dict.fromkeys(table["characteristic"] + ": " + table["group"]))
-    size = (2.7 * len(cohorts) + 2, 0.9 + 0.3 * len(labels))
-    figure, axes = cohort_panels(cohorts, size, sharey=True)
+    figure, axes = cohort_panels(cohorts, 0.9 + 0.3 * len(labels), sharey=True)
     colours = cohort_colours(cohorts)
     for axis, cohort in zip(axes, cohorts, strict=True):
         part = table[(table["cohort"] == cohort) & table["auc"].notna()]
@@ -130,16 +142,15 @@ def plot_subgroups(table: pd.DataFrame) -> Figure:
                 capsize=2,
             )
         axis.axvline(0.5, color="#999999", linewidth=0.8)
-        axis.set_xlim(0.3, 1.02)
-    axes[0].set_yticks(range(len(labels)), labels)
+        axis.set(xlim=(0.3, 1.02), xlabel="AUC (95 % CI)")
+    axes[0].set_yticks(range(len(labels)), wrapped_names(labels))
     axes[0].set_ylim(len(labels) - 0.5, -0.5)
-    figure.supxlabel("AUC (95 % CI)", fontsize=10)
     return figure
 
 
 def plot_muscle(bone: Scan, muscle: Scan) -> Figure:
     """Each region on the slice that shows most of it: the vertebra's as drawn, and the moved one."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
+    figure, axes = plt.subplots(1, 2, figsize=(NARROW, 2.5))
     for axis, scan, title in zip(axes, (bone, muscle), ("Vertebra, as drawn", "Muscle, moved"), strict=True):
         inside = sitk.GetArrayFromImage(scan.mask) > 0
         level = int(inside.sum(axis=(1, 2)).argmax())

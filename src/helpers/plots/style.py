@@ -9,6 +9,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.plots.panels import NARROW, WIDE, mark_panels
 from helpers.plots.tables import escape_styled_tables
 from helpers.study.cohorts import cohort_title, is_one_of_several
 from helpers.study.run_folder import Run
@@ -36,6 +39,9 @@ MODEL_COLOURS = {
     "nomogram": "#D55E00",
     "HU and clinical": "#009E73",
 }
+# Where a number comes from, wherever sources stand side by side; book.css has the same colours.
+SOURCE_COLOURS = {"paper": "#444444", "computed": "#0072B2", "strict": "#009E73", "real": "#AA3377"}
+SOURCE_MARKERS = {"paper": "D", "computed": "o", "strict": "s", "real": "^"}
 OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
 # What Linux, Windows and macOS bring along.
 CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei"]
@@ -49,55 +55,63 @@ def use_style() -> None:
     escape_styled_tables()
 
 
-def cohort_panels(cohorts: list[str], size: tuple[float, float], **shared: bool) -> tuple[Figure, list[Axes]]:
-    """A row of panels, one a cohort under its title; ``shared`` says which axes are, as in `plt.subplots`.
+def cohort_panels(cohorts: list[str], height: float, **shared: bool) -> tuple[Figure, list[Axes]]:
+    """Panels in rows of two, one a cohort under its title, each ``height`` inches high.
 
-    ``size`` is that of all panels in one row. Where there are several external hospitals the row is broken.
+    ``shared`` says which axes are shared, as in `plt.subplots`; each panel has labels of its own
+    nevertheless, since on a phone it stands alone.
     """
-    rows, columns = panel_grid(cohorts)
-    size = (size[0] * columns / len(cohorts), size[1] * rows) if rows > 1 else size
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **shared)
-    for axis, cohort in zip(axes.flat, cohorts, strict=False):
+    figure, axes = panel_grid(len(cohorts), height, **shared)
+    for axis, cohort in zip(axes, cohorts, strict=True):
         head_panel(axis, cohort)
-    remove_spare(axes, len(cohorts))
-    return figure, list(axes.flat)[: len(cohorts)]
+        axis.set_label(cohort)
+    return figure, axes
 
 
-def panel_grid(cohorts: list[str]) -> tuple[int, int]:
-    """Rows and columns of panels, one a cohort; several external hospitals are too wide for one row."""
-    number = len(cohorts)
-    if number <= 3 or not any(map(is_one_of_several, cohorts)):
-        return 1, number
-    columns = 2 if number == 4 else 3
-    return -(-number // columns), columns
+def panel_grid(number: int, height: float, **shared: bool) -> tuple[Figure, list[Axes]]:
+    """``number`` panels in rows of two; a single one is narrow."""
+    columns = min(number, 2)
+    rows = -(-number // columns)
+    size = (WIDE if columns > 1 else NARROW, height * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **shared)
+    for spare in list(axes.flat)[number:]:
+        spare.remove()
+    for axis in (used := list(axes.flat)[:number]):
+        axis.tick_params(labelbottom=True, labelleft=True)
+    return figure, used
 
 
 def stacked_panels(
-    cohorts: list[str], size: tuple[float, float], **shared: bool | list
+    cohorts: list[str], height: float, ratios: tuple[float, float] = (1, 1), **shared: bool
 ) -> tuple[Figure, NDArray]:
-    """As `cohort_panels`, two panels one above the other for each cohort: axes of shape (2, cohorts).
+    """As `cohort_panels`, two axes one above the other for each cohort: axes of shape (2, cohorts).
 
-    Without titles; ``height_ratios`` are those of the two.
+    Without titles; ``ratios`` are the heights of the two, which share ``height`` inches.
     """
-    rows, columns = panel_grid(cohorts)
-    size = (size[0] * columns / len(cohorts), size[1] * rows) if rows > 1 else size
-    if "height_ratios" in shared:
-        shared["height_ratios"] = shared["height_ratios"] * rows
-    figure, axes = plt.subplots(2 * rows, columns, figsize=size, squeeze=False, **shared)
-    tops, bottoms = axes[::2], axes[1::2]
-    for spare in (*list(tops.flat)[len(cohorts) :], *list(bottoms.flat)[len(cohorts) :]):
-        spare.remove()
-    for axis in list(bottoms.flat)[: len(cohorts)]:
-        axis.tick_params(labelbottom=True)
-    return figure, np.array([list(part.flat)[: len(cohorts)] for part in (tops, bottoms)])
+    columns = min(len(cohorts), 2)
+    rows = -(-len(cohorts) // columns)
+    size = (WIDE if columns > 1 else NARROW, height * rows)
+    style = {"figsize": size, "squeeze": False, "height_ratios": [*ratios] * rows, **shared}
+    figure, axes = plt.subplots(2 * rows, columns, **style)
+    parts = [list(axes[first::2].flat) for first in (0, 1)]
+    for part in parts:
+        for spare in part[len(cohorts) :]:
+            spare.remove()
+        for axis, cohort in zip(part, cohorts, strict=False):
+            axis.tick_params(labelbottom=True, labelleft=True)
+            axis.set_label(cohort)
+    return figure, np.array([part[: len(cohorts)] for part in parts])
 
 
-def remove_spare(axes: NDArray, used: int) -> None:
-    """Take away the panels of the last row that no cohort needs, and name the x axis above them."""
-    for spare in list(axes.flat)[used:]:
-        spare.remove()
-    for axis in axes[-2][used % axes.shape[1] :] if used < axes.size else []:
-        axis.tick_params(labelbottom=True)
+def legend_beside(figure: Figure, handles: list, labels: list[str], panels: int, **style: object) -> None:
+    """One legend for all ``panels``: in the place that an odd number of them leaves free, else below them."""
+    style = {"prop": fonts_of(labels), **style}
+    if panels % 2 and panels > 1:
+        place = {"loc": "center", "bbox_to_anchor": (0.77, 1 / (panels + 1))}
+    else:
+        columns = 2 if sum(map(len, labels)) > 24 else len(labels)
+        place = {"loc": "outside lower center", "ncols": columns}
+    figure.legend(handles, labels, **place, **style)
 
 
 def head_panel(axis: Axes, cohort: str, before: str = "", after: str = "", **style: float) -> None:
@@ -118,7 +132,7 @@ def cohort_colours(cohorts: list[str]) -> dict[str, str]:
 def fonts_of(texts: list[str]) -> FontProperties | None:
     """For a legend's hospitals' own words; None where the style's own font has them all."""
     text = "".join(texts)
-    return None if text.isascii() else FontProperties(family=font_families(text), size=9)
+    return None if text.isascii() else FontProperties(family=font_families(text), size=8.5)
 
 
 def font_families(text: str) -> list[str]:
@@ -138,7 +152,7 @@ def save_figure(
     of_paper: bool = False,
     data: str = "",
 ) -> None:
-    """Write ``figure`` to share/figures as SVG and PNG; on virtual data it says so in its corner.
+    """Write ``figure`` to share/figures as SVG and PNG, and show it; on virtual data its corner says so.
 
     Where it shows other data than the run's, the corner says whose ``data`` they are.
 
@@ -146,18 +160,42 @@ def save_figure(
     private/figures. One ``of_paper`` shows nothing but printed numbers, no data of the run.
     """
     made_up = "virtual cohort" if run.study.is_of_paper_design else "simulated patients"
-    remark = data or (made_up if run.study.is_virtual and not of_paper else "")
-    if remark:
-        layout = figure.get_layout_engine()
-        if layout is not None:  # a strip at the bottom stays free of labels
-            layout.set(rect=(0, 0.03, 1, 0.97))
-        figure.text(0.995, 0.002, remark, ha="right", va="bottom", fontsize=7, color="#777777")
+    remark(figure, data or (made_up if run.study.is_virtual and not of_paper else ""))
     private = single_patient and not run.study.is_virtual
     with run.writing(run.figure_path(name, "svg", private)) as path:
-        # No date in the file: the same run gives the same bytes.
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        write_svg(figure, path)
     with run.writing(run.figure_path(name, "png", private)) as path:
         _save_png(figure, path)
+    show_figure(name, figure)
+
+
+def remark(figure: Figure, text: str) -> None:
+    """Say whose data a figure shows, in its lower right corner."""
+    if not text:
+        return
+    layout, height = figure.get_layout_engine(), figure.get_size_inches()[1]
+    if layout is not None:  # a strip at the bottom stays free of labels
+        strip = 0.17 / height
+        layout.set(rect=(0, strip, 1, 1 - strip))
+    figure.text(0.995, 0.02 / height, text, ha="right", va="bottom", fontsize=8.5, color="#666666")
+
+
+def write_svg(figure: Figure, path: Path) -> None:
+    """Write the drawing, and where its panels are. No date in the file: the same run gives the same bytes."""
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    mark_panels(path, figure)
+
+
+def tell(figure: Figure, *sentences: str) -> None:
+    """Note what a figure shows, its finding in numbers: its alternative text begins with it."""
+    figure.set_label(" ".join(sentences))
+
+
+def show_figure(name: str, figure: Figure) -> None:
+    """Show a figure in its notebook, under its name: the book puts the drawing in the picture's place."""
+    if get_ipython() is not None:
+        display(figure, metadata={"radbook": {"figure": name, "finding": figure.get_label()}})
+        plt.close(figure)
 
 
 def _save_png(figure: Figure, path: Path) -> None:

@@ -9,8 +9,16 @@ import SimpleITK as sitk
 from matplotlib.figure import Figure
 
 from helpers.imaging.slices import cut, layer_centre
+from helpers.plots.panels import NARROW
 from helpers.plots.regions import draw_hu
-from helpers.plots.style import COHORT_COLOURS, MODEL_COLOURS, cohort_panels
+from helpers.plots.style import (
+    COHORT_COLOURS,
+    MODEL_COLOURS,
+    SOURCE_COLOURS,
+    cohort_panels,
+    legend_beside,
+    panel_grid,
+)
 
 SEX_COLOURS = {"female": "#CC79A7", "male": "#0072B2"}
 HOSPITAL_COLOURS = {"development": "#0072B2", "external": "#009E73"}
@@ -29,7 +37,7 @@ def looks_figure(scans: dict[str, tuple[sitk.Image, sitk.Image]]) -> Figure:
         Title of the row: image and mask.
     """
     planes = {"axial": (5,), "sagittal": (2, 5), "coronal": (2, 5)}
-    figure, axes = plt.subplots(len(scans), 3, figsize=(7.2, 2.15 * len(scans)), squeeze=False)
+    figure, axes = plt.subplots(len(scans), 3, figsize=(NARROW, 1.6 * len(scans)), squeeze=False)
     for row, (title, (image, mask)) in zip(axes, scans.items(), strict=True):
         for ax, (plane, layers) in zip(row, planes.items(), strict=True):
             draw_hu(ax, cut(image, mask, plane, layer_centre(mask, layers)))
@@ -41,7 +49,7 @@ def looks_figure(scans: dict[str, tuple[sitk.Image, sitk.Image]]) -> Figure:
 
 def density_figure(people: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """L1 HU by age and sex, and by bone group, each with the published range."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.4), width_ratios=[3, 2], sharey=True)
+    figure, (left, right) = panel_grid(2, 3.4, sharey=True)
     for decade in (50, 60, 70):
         low, high = published.loc[f"hu_{decade}s", ["low", "high"]]
         left.fill_between([decade, decade + 9.9], low, high, color=RANGE_COLOUR, zorder=0)
@@ -51,6 +59,7 @@ def density_figure(people: pd.DataFrame, published: pd.DataFrame) -> Figure:
         means = rows.groupby(rows["age"] // 5 * 5)["hu_l1"].mean()
         left.plot(means.index + 2, means, "o-", color=SEX_COLOURS[sex], label=f"{sex}, mean of 5 years")
     left.set(xlabel="Age (years)", ylabel="True mean HU of L1", xlim=(49, 86))
+    right.set_ylabel("True mean HU of L1")
     left.legend(loc="upper right")
     for place, key in enumerate(_GROUPS):
         low, high = published.loc[key, ["low", "high"]]
@@ -59,14 +68,14 @@ def density_figure(people: pd.DataFrame, published: pd.DataFrame) -> Figure:
     values = [people.loc[groups == place, "hu_l1"] for place in range(3)]
     right.boxplot(values, positions=range(3), widths=0.45, showfliers=False, medianprops={"color": "black"})
     right.plot(range(3), [part.mean() for part in values], "D", color="#D55E00", label="mean")
-    right.set_xticks(range(3), _GROUPS.values(), fontsize=9)
+    right.set_xticks(range(3), _GROUPS.values())
     right.legend(loc="upper left")
     return figure
 
 
 def correlation_figure(people: pd.DataFrame, measured: pd.DataFrame) -> Figure:
     """L1 HU against T-score, T12 against L1, and measured against true HU."""
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.7))
+    figure, axes = panel_grid(3, 2.8)
     some = people.sample(min(_SHOWN, len(people)), random_state=0)
     pairs = [
         (people, some, "t_score", "hu_l1", "DXA T-score", "L1 HU"),
@@ -82,7 +91,7 @@ def correlation_figure(people: pd.DataFrame, measured: pd.DataFrame) -> Figure:
 
 def texture_figure(measured: pd.DataFrame) -> Figure:
     """Variogram slope and anisotropy of single patients against their micro-structure."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.9))
+    figure, axes = panel_grid(2, 3.0)
     labels = {
         "variogram_slope": "Variogram slope, across the spine",
         "anisotropy": "Variogram, across over along",
@@ -110,8 +119,7 @@ def scanner_figure(noise: dict[str, pd.Series], tested: dict, published: pd.Data
     published : DataFrame
         published.csv, indexed by key.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(7.2, 5.4))
-    (aorta, power), (edge, transfer) = axes
+    figure, (aorta, power, edge, transfer) = panel_grid(4, 2.8)
     frequency = np.linspace(0, 1.2, 100)
     aorta.axhspan(*published.loc["noise_development", ["low", "high"]].astype(float), color=RANGE_COLOUR)
     for place, (role, values) in enumerate(noise.items()):
@@ -133,7 +141,7 @@ def scanner_figure(noise: dict[str, pd.Series], tested: dict, published: pd.Data
 
 def shift_figure(shift: pd.DataFrame) -> Figure:
     """How far features move on rescanning: on the same, and on the other hospital's scanner."""
-    figure, ax = plt.subplots(figsize=(7.2, 2.8))
+    figure, ax = plt.subplots(figsize=(NARROW, 3))
     kinds = {"same": ("Same scanner, again", "#999999"), "other": ("Other hospital's scanner", "#D55E00")}
     for column, (label, colour) in kinds.items():
         values = np.sort(shift[column].abs())
@@ -145,7 +153,7 @@ def shift_figure(shift: pd.DataFrame) -> Figure:
 
 def reader_figure(measured: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Mean HU of two readers (Bland-Altman), and the share of steady features by class."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
+    figure, (left, right) = panel_grid(2, 3.0)
     difference = measured["hu_reader2"] - measured["hu_reader1"]
     mean = measured[["hu_reader1", "hu_reader2"]].mean(axis=1)
     left.plot(mean, difference, "o", color="#0072B2", markersize=4)
@@ -171,25 +179,30 @@ def seeds_figure(seeds: pd.DataFrame, this_run: dict[str, float], published: pd.
     published : DataFrame
         Rows of the AUCs: columns model, cohort, low, high, auc.
     """
-    figure, axes = cohort_panels(list(COHORT_COLOURS), (7.2, 3.4), sharey=True)
+    figure, axes = cohort_panels(list(COHORT_COLOURS), 2.8, sharey=True)
     for ax, cohort in zip(axes, COHORT_COLOURS, strict=True):
         rows = published[published["cohort"] == cohort]
         for place, row in enumerate(rows.itertuples()):
             name, ends = f"{row.model}_{cohort}", [place - 0.35, place + 0.35]
             ax.fill_between(ends, row.low, row.high, color=RANGE_COLOUR, label="paper, 95 % CI")
-            ax.plot(ends, [row.auc] * 2, color="#777777", linewidth=1)
+            ax.plot(ends, [row.auc] * 2, color=SOURCE_COLOURS["paper"], linewidth=1)
             spread = place + np.linspace(-0.2, 0.2, len(seeds))
             ax.plot(spread, seeds[name], "o", color=MODEL_COLOURS[row.model], markersize=4, alpha=0.7)
             ax.plot(place, seeds[name].mean(), "_", color="black", markersize=16, label="mean of the seeds")
             if name in this_run:
-                ax.plot(place, this_run[name], "*", color="black", markersize=8, label="this run")
-        ax.set_xticks(range(len(rows)), rows["model"], fontsize=7.5)
-        ax.title.set_fontsize(10)
-        ax.set_xlim(-0.5, len(rows) - 0.5)
-    axes[0].set_ylabel("AUC")
+                ax.plot(
+                    place,
+                    this_run[name],
+                    "*",
+                    color=SOURCE_COLOURS["computed"],
+                    markersize=9,
+                    label="this run",
+                )
+        ax.set_xticks(range(len(rows)), rows["model"])
+        ax.set(xlim=(-0.5, len(rows) - 0.5), ylabel="AUC")
     handles, labels = axes[0].get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncol=4, fontsize=8)
+    legend_beside(figure, [*unique.values()], [*unique], len(axes))
     return figure
 
 
@@ -202,7 +215,7 @@ def twins_figure(shares: pd.DataFrame) -> Figure:
         From `helpers.chapters.twins.shares`.
     """
     scans = list(shares["scan"].unique())
-    figure, axes = plt.subplots(len(scans), 1, figsize=(7.2, 2.6 * len(scans)), squeeze=False)
+    figure, axes = plt.subplots(len(scans), 1, figsize=(NARROW, 3.4 * len(scans)), squeeze=False)
     for ax, scan in zip(axes[:, 0], scans, strict=True):
         rows = shares[shares["scan"] == scan]
         table = rows.pivot(index="image_type", columns="feature_class", values="inside")
@@ -217,8 +230,8 @@ def twins_figure(shares: pd.DataFrame) -> Figure:
                 va="center",
                 color="black" if share > 0.5 else "white",
             )
-        ax.set_xticks(range(table.shape[1]), table.columns, fontsize=9)
-        ax.set_yticks(range(table.shape[0]), table.index, fontsize=9)
-        ax.set_title(f"{scan}: features inside (%)", fontsize=10)
+        ax.set_xticks(range(table.shape[1]), table.columns, rotation=45, ha="right")
+        ax.set_yticks(range(table.shape[0]), table.index)
+        ax.set_title(f"{scan}: features inside (%)")
         ax.grid(False)
     return figure

@@ -1,0 +1,61 @@
+"""Sources stand side by side in their colours: the paper's, the usual way, the strict one."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from screens import smallest_text
+
+from helpers.plots.beside import both_ways, paper_and_computed
+from helpers.plots.style import SOURCE_COLOURS, use_style
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with plt.rc_context():
+        use_style()
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def table_5():
+    rows = [("clinical", "training", 0.7, 0.75), ("nomogram", "training", 0.9, 0.95)]
+    rows += [("clinical", "external", 0.6, None), ("nomogram", "external", 0.8, 0.85)]
+    table = pd.DataFrame(rows, columns=["model", "cohort", "auc", "paper_auc"])
+    return table.assign(ci_low=table["auc"] - 0.1, ci_high=table["auc"] + 0.1)
+
+
+def marks(figure):
+    """Values of each source, by what the legend calls it and the colour it has."""
+    lines = {line.get_label(): line for line in figure.axes[0].lines if not line.get_label().startswith("_")}
+    return {label: (to_hex(line.get_color()), list(line.get_xdata())) for label, line in lines.items()}
+
+
+def test_models_stay_together_and_each_mark_is_its_tables_number(table_5):
+    figure = paper_and_computed(table_5)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    models = ["clinical", "clinical", "nomogram", "nomogram"]
+    assert [label.split(",")[0] for label in labels] == models
+    found = marks(figure)
+    colour, values = found["computed here, 95 % CI"]
+    assert colour == SOURCE_COLOURS["computed"].lower() and values == [0.7, 0.6, 0.9, 0.8]
+    colour, values = found["the paper's"]
+    assert colour == SOURCE_COLOURS["paper"] and values[0] == 0.75 and values[2:] == [0.95, 0.85]
+    assert smallest_text(figure) > 9
+
+
+def test_a_study_that_the_paper_knows_nothing_of_has_its_own_numbers_alone(table_5):
+    assert list(marks(paper_and_computed(table_5.drop(columns="paper_auc")))) == ["computed here, 95 % CI"]
+    assert list(marks(paper_and_computed(table_5.assign(paper_auc=None)))) == ["computed here, 95 % CI"]
+
+
+@pytest.mark.parametrize("way, said", [("paper", "computed as in the paper"), ("usual", "computed as usual")])
+def test_both_ways_of_computing(way, said):
+    table = pd.DataFrame({"cohort": "training", "model": "radiomics", "quantity": ["AUC", "Brier score"]})
+    table[f"{way}_mode"], table["strict_mode"] = [0.9, 0.1], [0.7, 0.2]
+    found = marks(both_ways(table, way))
+    assert found == {
+        said: (SOURCE_COLOURS["computed"].lower(), [0.9]),
+        "strict": (SOURCE_COLOURS["strict"].lower(), [0.7]),
+    }
