@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Number
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, FunctionLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
+
+from helpers.pages.chinese import blocks
+from helpers.pages.chinese.words import Words
 
 # A backslash makes plain what is markup anywhere, and what is markup only where a block begins.
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#$|~&!^]|^\s*(?:[-+=:%@(]|\d+[.)](?=\s|$))")
 _LINE_ENDS = re.compile(r"[\s\x00-\x1f\x7f]")
+TEMPLATES = Path(__file__).parent / "templates"
+_LOADER = FileSystemLoader(TEMPLATES)
+_IN_CHINESE = ContextVar("in_chinese", default=False)
+_USED: dict[str, Words] = {}
 
 
 def rendered(name: str, **numbers: object) -> str:
@@ -27,8 +38,21 @@ def rendered(name: str, **numbers: object) -> str:
         What the template names: values, rows, dicts. A name that is missing is an error. Every text among
         them is shown as it is, whatever markup it holds: what is markup, the template marks as ``safe``.
     """
-    kind = _HTML if name.endswith(".html") else _MARKDOWN
+    if name.endswith(".html"):
+        kind = _HTML
+    else:
+        kind = _CHINESE if _IN_CHINESE.get() else _MARKDOWN
     return kind.get_template(f"{name}.j2").render(numbers)
+
+
+@contextmanager
+def in_chinese() -> Iterator[None]:
+    """Render templates of pages in Chinese, as far as they are translated (book/zh/templates, data/words.yml)."""
+    before = _IN_CHINESE.set(True)
+    try:
+        yield
+    finally:
+        _IN_CHINESE.reset(before)
 
 
 def plain_text(value: object) -> object:
@@ -36,6 +60,31 @@ def plain_text(value: object) -> object:
     if isinstance(value, Number) or hasattr(value, "__html__"):
         return value
     return Markup(_MARKS.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", _LINE_ENDS.sub(" ", str(value))))
+
+
+@pass_context
+def _chinese_text(context: Context, value: object) -> object:
+    """As `plain_text`, looked up in the table of words, in the section of the template."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        value = _words(context.name).or_english(value)
+    return plain_text(value)
+
+
+def words_used() -> dict[str, Words]:
+    """The words of each template that was rendered in Chinese, by its section of the table."""
+    return _USED
+
+
+def _words(template: str) -> Words:
+    section = template.removesuffix(".md.j2")
+    if section not in _USED:
+        _USED[section] = Words(section)
+    return _USED[section]
+
+
+def _chinese_source(name: str) -> str:
+    source = _LOADER.get_source(_MARKDOWN, name)[0]
+    return blocks.translated(source, blocks.FOLDER / "templates" / name, blocks.template_blocks)
 
 
 def code(value: str) -> Markup:
@@ -73,7 +122,6 @@ def script_data(data: dict) -> Markup:
 
 def _environment(**options: object) -> Environment:
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
@@ -87,5 +135,6 @@ def _environment(**options: object) -> Environment:
     return made
 
 
-_HTML = _environment()
-_MARKDOWN = _environment(finalize=plain_text)
+_HTML = _environment(loader=_LOADER)
+_MARKDOWN = _environment(loader=_LOADER, finalize=plain_text)
+_CHINESE = _environment(loader=FunctionLoader(_chinese_source), finalize=_chinese_text)
