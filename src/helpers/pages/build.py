@@ -26,10 +26,7 @@ JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
 def build_book(run: Run) -> Path:
-    """Render both editions of the run's book, the Chinese one to book/html/zh; returns the English index page.
-
-    As `render`.
-    """
+    """Render both editions of a run's book, as `render`; the Chinese one to book/html/zh."""
     return render(run, {"": stage, places.CHINESE: stage_chinese}, leaks.require_no_leaks)
 
 

@@ -47,7 +47,7 @@ def rendered(name: str, **numbers: object) -> str:
 
 @contextmanager
 def in_chinese() -> Iterator[None]:
-    """Render templates of pages in Chinese, as far as they are translated (book/zh/templates, data/words.yml)."""
+    """Render templates in Chinese, as far as they are translated (book/zh/templates, data/words.yml)."""
     before = _IN_CHINESE.set(True)
     try:
         yield

@@ -32,7 +32,8 @@ from helpers.study.run_folder import Run
 PAGES = (landing, nomogram_page, cutoff_page, model_card, downloads)
 PAPER_PAGES = (real_patients, viewer_page, checklists, benchmarks)
 VIRTUAL_BANNER = (
-    "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real people."
+    "Virtual cohort: simulated patients and simulated CT. "
+    "Only the paper's own numbers{} are about real people."
 )
 _NOT_MADE = "not made by this run"
 NO_ROWS = "<p>This table has no rows here.</p>"

@@ -1,6 +1,6 @@
 """Every page, chapter and template has its current translation, and the translation says nothing else.
 
-While translation is under way book/zh/unfinished.txt names what need not be complete. It is empty when all is done.
+While translation is under way book/zh/unfinished.txt names what need not be complete; at the end it is empty.
 """
 
 import pytest
@@ -30,7 +30,7 @@ def test_every_block_has_a_current_translation(name):
 
 @EVERY
 def test_a_translation_has_the_tokens_of_its_english(name):
-    """Glued numbers, references, anchors, marks, formulas, code: else a page would say something else, or break."""
+    """Glued numbers, references, anchors, marks, formulas, code: else a page would say something else."""
     assert not ORIGINALS[name].differences()
 
 
@@ -43,11 +43,21 @@ def test_no_file_of_the_edition_is_without_an_original():
 def test_each_lost_token_is_told():
     english = Block(
         "cell 1",
-        "(place)=\n## Head\n\n{glue:text}`auc` of 263 {cite}`a2020`, [link](b.md#c), $x$, `code`. <!-- paper -->yes<!-- /paper -->\n"
-        "\n:::{dropdown} Answer\n- one\n:::\n",
+        "(place)=\n## Head\n\n{glue:text}`auc` of 263 {cite}`a2020`, [link](b.md#c), $x$, `code`. "
+        "<!-- paper -->yes<!-- /paper -->\n\n:::{dropdown} Answer\n- one\n:::\n",
     )
     assert not differences(english, english.text.replace("of", "的").replace("Answer", "答案"))
-    for token in ("(place)=\n", "{glue:text}`auc`", "263", "{cite}`a2020`", "(b.md#c)", "$x$", "`code`", "## ", "- "):
+    for token in (
+        "(place)=\n",
+        "{glue:text}`auc`",
+        "263",
+        "{cite}`a2020`",
+        "(b.md#c)",
+        "$x$",
+        "`code`",
+        "## ",
+        "- ",
+    ):
         assert differences(english, english.text.replace(token, "")), token
     assert differences(english, english.text.replace("<!-- paper -->", ""))
     assert differences(english, english.text.replace("{dropdown}", "{note}"))

@@ -1,12 +1,12 @@
 """Translated prose: each block of a chapter, page or template, and its Chinese counterpart in book/zh.
 
-A file of book/zh looks like its original, block by block, and before each block stands what it is a translation of::
+A file of book/zh is made of blocks, and before each stands what it is a translation of::
 
     <!-- cell 3: 3f2a9c0d1e22 -->
 
-The first part is for people. The digits are those of the English block's SHA-256, and the block is found by them
-alone: a block that was moved keeps its translation, one that was changed loses it. Code of the original is not
-repeated: ``<!-- code 1 -->`` stands for the block's first listing.
+The first part is for people. The digits are those of the English block's SHA-256, and the block is found by
+them alone: a block that was moved keeps its translation, one that was changed loses it. Code of the original
+is not repeated: ``<!-- code 1 -->`` stands for the block's first listing.
 """
 
 from __future__ import annotations

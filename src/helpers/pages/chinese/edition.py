@@ -22,7 +22,7 @@ def prose(name: str, text: str) -> str:
 
 
 def chapter(notebook: NotebookNode, name: str, run: Run) -> Words:
-    """Make an executed chapter Chinese: its prose, and what its code showed; returns the words it was done with."""
+    """Make an executed chapter Chinese, its prose and what its code showed; returns the words of its page."""
     blocks.translate_cells(notebook, blocks.FOLDER / "notebooks" / f"{name}.md")
     words = Words(name[:2], _outcome(run.study.outcome))
     shown.translate_outputs(notebook, words, run)
@@ -31,7 +31,9 @@ def chapter(notebook: NotebookNode, name: str, run: Run) -> Words:
 
 def _outcome(outcome: Outcome) -> dict[str, str]:
     """A study's own words for its outcome, as the study file gives them."""
-    named = {getattr(outcome, name): getattr(outcome, f"{name}_zh") for name in ("name", "positive", "negative")}
+    named = {
+        getattr(outcome, name): getattr(outcome, f"{name}_zh") for name in ("name", "positive", "negative")
+    }
     return named | {english[:1].upper() + english[1:]: chinese for english, chinese in named.items()}
 
 
@@ -44,7 +46,7 @@ def contents(toc: dict) -> dict:
 
 
 def beside_english(wanted: dict[str, bytes]) -> dict[str, bytes]:
-    """Sources without the scripts that lie in the English edition, one folder up, and pages that load them there."""
+    """Sources without the scripts of the English edition, and pages that load them there, one folder up."""
     kept = {name: content for name, content in wanted.items() if not name.startswith(_SHARED)}
     pages = [name for name in kept if name.endswith(".md")]
     return kept | {name: _SCRIPT.sub("../", kept[name].decode()).encode() for name in pages}

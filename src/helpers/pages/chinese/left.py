@@ -1,8 +1,8 @@
 """What the Chinese edition of a run still says in English, for whoever translates it.
 
-``python -m helpers.pages.chinese.left runs/quick 07`` lists the prose and the words of chapter 07 that have no
-current translation; with ``--write`` the prose is put into its file of book/zh, to be translated in place. Without a
-name everything is listed. The name is a chapter's number (07), a page's name (choices) or a template's (model_card.j2).
+``python -m helpers.pages.chinese.left runs/quick 07`` lists the prose and the words of chapter 07 that have
+no current translation; with ``--write`` the prose is put into its file of book/zh, to be translated in place.
+A name is a chapter's number (07), a page's name (choices) or a template's (model_card.j2).
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ import nbformat
 
 from helpers.pages import designs, rendering
 from helpers.pages.chinese import blocks, edition, tokens
-from helpers.pages.chinese.words import Words
 from helpers.pages.staging import made_pages
 from helpers.study.places import POOLED, REPOSITORY
 from helpers.study.run_folder import Run, open_run, read_record
-
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?![\w.]|\.\w)")
 
@@ -100,7 +98,7 @@ def _cells(text: str) -> list[blocks.Block]:
 
 
 def words_of_chapters(run: Run, name: str = "") -> dict[str, dict[str, str]]:
-    """What the chapters' code wrote and the table of words does not have, with its label, by section of the table.
+    """What chapters' code wrote and the table of words does not have, with its label, by the table's section.
 
     All chapters, or the one whose number is ``name``.
     """

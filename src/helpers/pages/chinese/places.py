@@ -1,4 +1,4 @@
-"""What Sphinx does differently in a book of two editions: a switch on each page, and the same anchors in both.
+"""What Sphinx does in a book of two editions: a switch on each page, and the same anchors in both.
 
 An extension of Sphinx: both editions load it, the Chinese one is known by its language.
 """
@@ -37,12 +37,16 @@ def _other(app: Sphinx) -> Path:
 def other_page(app: Sphinx, page: str) -> str:
     """Address, from a page, of the same page in the other edition; of its first page where there is none."""
     sources = _other(app) / "source"
-    has_it = page in _MADE_BY_SPHINX or any((sources / f"{page}.{kind}").is_file() for kind in ("md", "ipynb"))
+    has_it = page in _MADE_BY_SPHINX or any(
+        (sources / f"{page}.{kind}").is_file() for kind in ("md", "ipynb")
+    )
     up = "../" * len(PurePosixPath(page).parent.parts)
     return up + ("../" if is_chinese(app) else f"{CHINESE}/") + (page if has_it else "index") + ".html"
 
 
-def _add_switch(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.Node | None) -> None:
+def _add_switch(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.Node | None
+) -> None:
     name, language = _NAMES[is_chinese(app)]
     context["other_edition"] = {"name": name, "language": language, "page": other_page(app, page)}
 
@@ -53,7 +57,7 @@ def _add_header(app: Sphinx, config: Config) -> None:
 
 
 class SameAnchors(SphinxTransform):
-    """Give Chinese headings the names that the English ones have, so that links to them hold in both editions."""
+    """Give Chinese headings the anchors of the English ones, so that links hold in both editions."""
 
     default_priority = 840  # before Sphinx and MyST note what can be linked to
 
@@ -93,7 +97,7 @@ def _english_slugs(app: Sphinx) -> dict[str, dict[str, tuple[int, str, str]]]:
 
 
 class SearchPairs(SearchChinese):
-    """Finds Chinese without a dictionary: words are pairs of neighbouring characters, in pages and in queries."""
+    """Finds Chinese without a dictionary: words are pairs of neighbouring characters."""
 
     js_splitter_code = """
 function splitQuery(query) {

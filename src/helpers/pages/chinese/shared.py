@@ -8,11 +8,12 @@ from filecmp import cmp
 from pathlib import Path
 
 _FOLDERS = ("_static", "_images", "_downloads")
-_ADDRESS = re.compile(r"""(?<=["'(])(?P<up>(?:\.\./)*)(?P<name>(?:_static|_images|_downloads)/[^"'?#<>)]+)""")
+_PATH = rf"(?P<name>(?:{'|'.join(_FOLDERS)})/[^\"'?#<>)]+)"
+_ADDRESS = re.compile(rf"(?<=[\"'(])(?P<up>(?:\.\./)*){_PATH}")
 
 
 def share(english: Path, chinese: Path) -> None:
-    """Remove from the Chinese edition the files that the English one has too, and let its pages load those."""
+    """Remove from the Chinese edition the files that the English one has too; its pages load those."""
     # MyST-NB lays what it made beside each edition's folder: for the Chinese one that is the English book.
     shutil.rmtree(english / "jupyter_execute", ignore_errors=True)
     alike = set()

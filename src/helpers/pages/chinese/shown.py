@@ -18,9 +18,7 @@ _LABEL = re.compile(r'<g id="text_\d+">.*?</g>', re.DOTALL)
 _LINE = re.compile(r"(?P<before><text [^>]*>)(?P<text>[^<]*)(?=</text>)")
 _FAMILY = "font-family: 'DejaVu Sans'"
 # Latin letters and digits stay as they were drawn; Chinese ones come from what the reader's system has.
-_FAMILIES = (
-    "font-family: 'DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC'"
-)
+_FAMILIES = "font-family: 'DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC'"
 
 
 def translate_outputs(notebook: NotebookNode, words: Words, run: Run) -> None:
@@ -70,7 +68,7 @@ def texts_of_html(text: str) -> list[str]:
 
 
 def translate_svg(text: str, words: Words) -> str:
-    """A drawing whose labels are looked up: a line alone, else with those that follow it in the same label."""
+    """A drawing with its labels looked up: a line alone, else with those that follow it in the label."""
 
     def label(drawn: re.Match) -> str:
         said = iter(_lines_in_chinese(lines_of(drawn[0]), words))

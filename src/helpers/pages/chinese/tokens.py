@@ -34,9 +34,9 @@ _NAMED = {
 def differences(block: Block, translation: str) -> list[str]:
     """What the translation of a block lacks or adds, in words; empty when it fits.
 
-    Compared are glued values, references and other roles, links, anchors, formulas, marks of designs, directives and
-    their options, headings, rows and items, listings, code within lines, a template's code, and numbers (which a
-    translation may have more of, and write in words up to twelve).
+    Compared are glued values, references and other roles, links, anchors, formulas, marks of designs,
+    directives and their options, headings, rows and items, listings, code within lines, a template's code,
+    and numbers (which a translation may have more of, and write in words up to twelve).
     """
     english, chinese = _tokens(block.short), _tokens(translation)
     found = []
@@ -45,7 +45,7 @@ def differences(block: Block, translation: str) -> list[str]:
             lacks, adds = wanted - chinese[kind], Counter()
         else:
             lacks, adds = wanted - chinese[kind], chinese[kind] - wanted
-        if kind == "code":  # a column is named as the Chinese table heads it; what is named besides does no harm
+        if kind == "code":  # a column may be named as the Chinese table heads it
             lacks, adds = Counter({name: 1 for name in lacks if not has(name)}), Counter()
         found += [f"{kind}: lacks {list(lacks.elements())}"] * bool(lacks)
         found += [f"{kind}: adds {list(adds.elements())}"] * bool(adds)
@@ -72,7 +72,7 @@ def _tokens(text: str) -> dict[str, Counter[str]]:
 
 
 def _said(text: str) -> list[str]:
-    """A template's expressions without the texts in them; a study's words may be said in their Chinese form."""
+    """A template's expressions without texts; a study's words may be said in their Chinese form."""
     bare = [re.sub(r'"[^"]*"', '""', part).replace("_zh", "") for part in _EXPRESSION.findall(text)]
     return [" ".join(part.split()) for part in bare]
 

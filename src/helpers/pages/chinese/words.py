@@ -43,7 +43,7 @@ class Pattern:
 
 
 class Words:
-    """The words of one page: those of its own section of the table first, then the study's and the common ones.
+    """The words of one page: those of its own section first, then the study's and the common ones.
 
     Attributes
     ----------
@@ -79,7 +79,9 @@ class Words:
         if is_kept(text):
             return text
         for pattern in self._patterns:
-            if (match := pattern.matches.fullmatch(text)) and (made := self._filled(pattern, match)) is not None:
+            if (match := pattern.matches.fullmatch(text)) and (
+                made := self._filled(pattern, match)
+            ) is not None:
                 return made
         return self._in_parts(text)
 
@@ -102,7 +104,7 @@ class Words:
 
 
 def is_kept(text: str) -> bool:
-    """Whether a text holds no word that a Chinese reader would want translated: numbers, names, abbreviations."""
+    """Whether a text holds no word to translate: numbers, names, abbreviations."""
     return not _WORD.search(_kept().sub(" ", text))
 
 
