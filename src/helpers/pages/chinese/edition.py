@@ -60,6 +60,8 @@ def config(english: dict) -> dict:
     if "announcement" in html:
         html["announcement"] = "<br>".join(map(words.or_english, html["announcement"].split("<br>")))
     sphinx["language"] = "zh_CN"
+    sphinx["nb_code_prompt_show"], sphinx["nb_code_prompt_hide"] = "展开", "收起"
+    sphinx["togglebutton_hint"], sphinx["togglebutton_hint_hide"] = "点击展开", "点击收起"
     sphinx["html_search_language"] = "zh"
     sphinx["mathjax_path"] = "../" + sphinx["mathjax_path"]
     del sphinx["html_extra_path"]

@@ -54,6 +54,8 @@ def _add_switch(
 def _add_header(app: Sphinx, config: Config) -> None:
     config.templates_path.append(str(Path(__file__).parent / "theme"))
     config.html_theme_options["article_header_end"] = _HEADER
+    if config.language.startswith(CHINESE):
+        config.html_theme_options["search_bar_text"] = "在本书中搜索"
 
 
 class SameAnchors(SphinxTransform):
