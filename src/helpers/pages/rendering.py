@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Number
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, FileSystemLoader, FunctionLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -23,8 +24,8 @@ _MARKS = re.compile(r"[\\`*_{}\[\]<>#$|~&!^]|^\s*(?:[-+=:%@(]|\d+[.)](?=\s|$))")
 _LINE_ENDS = re.compile(r"[\s\x00-\x1f\x7f]")
 TEMPLATES = Path(__file__).parent / "templates"
 _LOADER = FileSystemLoader(TEMPLATES)
-_IN_CHINESE = ContextVar("in_chinese", default=False)
-_USED: dict[str, Words] = {}
+_CHINESE_WORDS: ContextVar[tuple[dict[str, Words], Mapping[str, str]] | None]
+_CHINESE_WORDS = ContextVar("words of the Chinese edition", default=None)
 
 
 def rendered(name: str, **numbers: object) -> str:
@@ -41,18 +42,30 @@ def rendered(name: str, **numbers: object) -> str:
     if name.endswith(".html"):
         kind = _HTML
     else:
-        kind = _CHINESE if _IN_CHINESE.get() else _MARKDOWN
+        kind = _CHINESE if _CHINESE_WORDS.get() else _MARKDOWN
     return kind.get_template(f"{name}.j2").render(numbers)
 
 
 @contextmanager
-def in_chinese() -> Iterator[None]:
-    """Render templates in Chinese, as far as they are translated (book/zh/templates, data/words.yml)."""
-    before = _IN_CHINESE.set(True)
+def in_chinese(of_study: Mapping[str, str] = MappingProxyType({})) -> Iterator[dict[str, Words]]:
+    """Render templates in Chinese, as far as they are translated (book/zh/templates, data/words.yml).
+
+    ``of_study`` are a study's own words. Gives the words of each template that is rendered meanwhile, by its
+    section of the table.
+    """
+    used: dict[str, Words] = {}
+    before = _CHINESE_WORDS.set((used, of_study))
     try:
-        yield
+        yield used
     finally:
-        _IN_CHINESE.reset(before)
+        _CHINESE_WORDS.reset(before)
+
+
+def _words(section: str) -> Words:
+    used, of_study = _CHINESE_WORDS.get()
+    if section not in used:
+        used[section] = Words(section, of_study)
+    return used[section]
 
 
 def plain_text(value: object) -> object:
@@ -66,20 +79,8 @@ def plain_text(value: object) -> object:
 def _chinese_text(context: Context, value: object) -> object:
     """As `plain_text`, looked up in the table of words, in the section of the template."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
-        value = _words(context.name).or_english(value)
+        value = _words(context.name.removesuffix(".md.j2")).or_english(value)
     return plain_text(value)
-
-
-def words_used() -> dict[str, Words]:
-    """The words of each template that was rendered in Chinese, by its section of the table."""
-    return _USED
-
-
-def _words(template: str) -> Words:
-    section = template.removesuffix(".md.j2")
-    if section not in _USED:
-        _USED[section] = Words(section)
-    return _USED[section]
 
 
 def _chinese_source(name: str) -> str:
@@ -135,6 +136,13 @@ def _environment(**options: object) -> Environment:
     return made
 
 
+def _words_for_scripts() -> Markup:
+    """A script with the words that the scripts of interactive pages say."""
+    return Markup(f"<script>var radbookWords = {script_data(_words('interactive').for_scripts())};</script>")
+
+
 _HTML = _environment(loader=_LOADER)
 _MARKDOWN = _environment(loader=_LOADER, finalize=plain_text)
 _CHINESE = _environment(loader=FunctionLoader(_chinese_source), finalize=_chinese_text)
+_MARKDOWN.globals["words_for_scripts"] = str
+_CHINESE.globals["words_for_scripts"] = _words_for_scripts

@@ -49,7 +49,7 @@ def stage(run: Run, source: Path) -> None:
 
 def stage_chinese(run: Run, source: Path) -> None:
     """Lay out the sources of its Chinese edition: the same pages by the same names."""
-    with in_chinese():
+    with in_chinese(edition.of_study(run.study)):
         wanted = _sources(run, chinese=True)
     lay_out(edition.beside_english(wanted), source)
 

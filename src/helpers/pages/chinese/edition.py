@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from helpers.pages.chinese import blocks, shown
 from helpers.pages.chinese.words import Words
 from helpers.study.run_folder import Run
-from helpers.study.study_file import Outcome
+from helpers.study.study_file import Study
 
 # The English edition has them; this one's pages name them there.
 _SHARED = "extra/"
@@ -24,13 +24,14 @@ def prose(name: str, text: str) -> str:
 def chapter(notebook: NotebookNode, name: str, run: Run) -> Words:
     """Make an executed chapter Chinese, its prose and what its code showed; returns the words of its page."""
     blocks.translate_cells(notebook, blocks.FOLDER / "notebooks" / f"{name}.md")
-    words = Words(name[:2], _outcome(run.study.outcome))
+    words = Words(name[:2], of_study(run.study))
     shown.translate_outputs(notebook, words, run)
     return words
 
 
-def _outcome(outcome: Outcome) -> dict[str, str]:
+def of_study(study: Study) -> dict[str, str]:
     """A study's own words for its outcome, as the study file gives them."""
+    outcome = study.outcome
     named = {
         getattr(outcome, name): getattr(outcome, f"{name}_zh") for name in ("name", "positive", "negative")
     }

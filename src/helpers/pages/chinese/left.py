@@ -17,9 +17,10 @@ from pathlib import Path
 import nbformat
 
 from helpers.pages import designs, rendering
-from helpers.pages.chinese import blocks, edition, tokens
+from helpers.pages.chinese import blocks, edition, places, tokens
+from helpers.pages.chinese.sentences import english_sentences
 from helpers.pages.staging import made_pages
-from helpers.study.places import POOLED, REPOSITORY
+from helpers.study.places import POOLED, REPOSITORY, STEPS
 from helpers.study.run_folder import Run, open_run, read_record
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?![\w.]|\.\w)")
@@ -112,9 +113,9 @@ def words_of_chapters(run: Run, name: str = "") -> dict[str, dict[str, str]]:
 
 def words_of_pages(run: Run) -> dict[str, dict[str, str]]:
     """The same of the pages that templates make, by the template's name."""
-    with rendering.in_chinese():
+    with rendering.in_chinese(edition.of_study(run.study)) as used:
         made_pages(run)
-    return {template: words.missing for template, words in rendering.words_used().items()}
+    return {template: words.missing for template, words in used.items()}
 
 
 def suggestion(text: str) -> str:
@@ -136,9 +137,22 @@ def _main() -> None:
     missing = words_of_chapters(run, asked.name if (asked.name or "").isdigit() else "")
     if not (asked.name or "").isdigit():
         missing |= words_of_pages(run)
+    if asked.name and (page := _page(run, asked.name)).is_file():
+        for sentence in english_sentences(page.read_text(encoding="utf-8")):
+            print(f"on the page as it was last built: {sentence}")
     for section, texts in missing.items():
         if texts and asked.name in (None, section, f"{section}.j2"):
             _tell_words(section, texts)
+
+
+def _page(run: Run, name: str) -> Path:
+    """The page of the built Chinese edition that shows a chapter or a page."""
+    return (
+        run.book
+        / "html"
+        / places.CHINESE
+        / (f"notebooks/{STEPS[name]}.html" if name in STEPS else f"{name}.html")
+    )
 
 
 def _tell_words(section: str, texts: dict[str, str]) -> None:

@@ -73,6 +73,11 @@ class Words:
             self.missing[text] = label or text
         return text if found is None else found
 
+    def for_scripts(self) -> dict[str, object]:
+        """The words as interactive/shared.js reads them: exact texts, and patterns in the order of trial."""
+        patterns = [[one.matches.pattern.replace("(?P<", "(?<"), one.chinese] for one in self._patterns]
+        return {"exact": self._exact, "patterns": patterns}
+
     def _look_up(self, text: str) -> str | None:
         if text in self._exact:
             return self._exact[text]
@@ -105,7 +110,12 @@ class Words:
 
 def is_kept(text: str) -> bool:
     """Whether a text holds no word to translate: numbers, names, abbreviations."""
-    return not _WORD.search(_kept().sub(" ", text))
+    return not _WORD.search(without_kept(text))
+
+
+def without_kept(text: str) -> str:
+    """The text with a full stop in place of what stays as it is."""
+    return _kept().sub("。", text)
 
 
 def has(text: str) -> bool:
