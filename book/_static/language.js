@@ -2,8 +2,8 @@
 document.addEventListener("DOMContentLoaded", () => {
   const links = document.querySelectorAll("a.radbook-language");
   const place = () => {
-    const named = [...document.querySelectorAll("article section[id], article section > span[id]")];
-    const above = named.filter((part) => part.getBoundingClientRect().top < innerHeight / 3);
+    const named = [...document.querySelectorAll("article section[id]")];
+    const above = named.filter((part) => part.getBoundingClientRect().top < 80);
     return scrollY > 0 && above.length ? `#${above.at(-1).id}` : location.hash;
   };
   links.forEach((link) =>

@@ -83,6 +83,14 @@ def _chinese_text(context: Context, value: object) -> object:
     return plain_text(value)
 
 
+@pass_context
+def _said(context: Context, value: str) -> Markup:
+    """The book's own text with its markup, in the language of the page."""
+    if _CHINESE_WORDS.get() is None:
+        return Markup(value)
+    return Markup(_words(context.name.removesuffix(".md.j2")).or_english(value))
+
+
 def _chinese_source(name: str) -> str:
     source = _LOADER.get_source(_MARKDOWN, name)[0]
     return blocks.translated(source, blocks.FOLDER / "templates" / name, blocks.template_blocks)
@@ -131,7 +139,7 @@ def _environment(**options: object) -> Environment:
         **options,
     )
     made.filters |= {"number": number, "shown": shown, "script_data": script_data}
-    made.filters |= {"code": code, "fence": fence}
+    made.filters |= {"code": code, "fence": fence, "said": _said}
     made.tests["known"] = is_known
     return made
 

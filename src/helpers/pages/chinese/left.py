@@ -23,7 +23,7 @@ from helpers.pages.staging import made_pages
 from helpers.study.places import POOLED, REPOSITORY, STEPS
 from helpers.study.run_folder import Run, open_run, read_record
 
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?![\w.]|\.\w)")
+_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?!\w|\.\w)")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _main() -> None:
     missing = words_of_chapters(run, asked.name if (asked.name or "").isdigit() else "")
     if not (asked.name or "").isdigit():
         missing |= words_of_pages(run)
-    if asked.name and (page := _page(run, asked.name)).is_file():
+    is_done = not any(original.missing() for original in originals() if original.name == asked.name)
+    if asked.name and is_done and (page := _page(run, asked.name)).is_file():
         for sentence in english_sentences(page.read_text(encoding="utf-8")):
             print(f"on the page as it was last built: {sentence}")
     for section, texts in missing.items():
