@@ -14,6 +14,7 @@ from shared_once import made_once
 from helpers.commands.run import run_study
 from helpers.pages import designs
 from helpers.pages.build import book_page
+from helpers.pages.chinese import blocks
 from helpers.pages.staging import stage
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -136,7 +137,9 @@ def test_the_papers_studies_read_the_papers_words_and_no_mark():
 def test_every_mark_is_closed_and_known():
     """A slip of the pen in a mark would show the paper's words to everybody, or hide them."""
     notebooks = (REPOSITORY / "notebooks").glob("*.ipynb")
-    prose = {path.name: path.read_text("utf-8") for path in (REPOSITORY / "book").rglob("*.md")}
+    prose = {path.name: path.read_text("utf-8") for path in (REPOSITORY / "book").glob("*.md")}
+    for path in blocks.FOLDER.rglob("*.md"):
+        prose |= {f"{path.name}, in Chinese, {name}": text for name, _, text in blocks.parts(path)}
     for path in notebooks:
         cells = nbformat.read(path, as_version=4).cells
         prose |= {
@@ -147,7 +150,9 @@ def test_every_mark_is_closed_and_known():
     own = study.model_copy(update={"region": "elsewhere", "predictors": []})
     for name, text in prose.items():
         for one in (study, own):
-            assert re.sub("`<!-- [^`]*`", "", designs.words(text, one)).count("<!--") == 0, name
+            assert (
+                re.sub(r"`<!-- [^`]*`|<!-- code \d+ -->", "", designs.words(text, one)).count("<!--") == 0
+            ), name
 
 
 def test_a_page_may_tell_how_marks_are_written():

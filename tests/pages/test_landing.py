@@ -6,33 +6,41 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.pages import landing, staging
+from helpers.pages.rendering import in_chinese
 from helpers.study.study_file import Outcome
 
 
+def both(run):
+    """What the page includes, in English and in Chinese."""
+    english = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    with in_chinese():
+        return english, {name: text.decode() for name, text in landing.staged_files(run).items()}
+
+
 def test_the_landing_pages_tell_whose_data_these_are(run, tmp_path):
-    staging.stage(run, tmp_path / "source")
-    for name, words in {"summary.md": "virtual patients", "zh/summary.md": "虚拟队列"}.items():
-        assert words in (tmp_path / "source" / name).read_text(encoding="utf-8")
+    for stage, words in {staging.stage: "virtual patients", staging.stage_chinese: "虚拟患者"}.items():
+        stage(run, tmp_path / "source")
+        assert words in (tmp_path / "source" / "summary.md").read_text(encoding="utf-8")
 
 
 def test_the_summary_has_the_papers_and_the_runs_auc(run):
     rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"], "paper_auc": [0.9, 0.8]})
     rows = rows.assign(auc=[0.8765, None], ci_low=[0.8123, None], ci_high=[0.9, None])
     run.write_table("table_5", rows)
-    parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    parts, chinese = both(run)
     assert "| nomogram | **0.900** → *0.876* (0.812 to 0.900) | **0.800** → – |  |" in parts["summary.md"]
-    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in parts["zh/summary.md"]
+    assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in chinese["summary.md"]
 
 
 def test_several_external_hospitals_have_a_column_each_and_the_paper_none_of_them(run):
     cohorts = ["training", "internal", "external: Z", "external: B"]
     rows = pd.DataFrame({"model": "nomogram", "cohort": cohorts, "paper_auc": [0.9, 0.8, None, None]})
     run.write_table("table_5", rows.assign(auc=0.7, ci_low=0.6, ci_high=0.8))
-    parts = {name: text.decode() for name, text in landing.staged_files(run).items()}
+    parts, chinese = both(run)
     assert (
         "| External validation: Z | External validation: B |\n|---|---|---|---|---|\n" in parts["summary.md"]
     )
-    assert "| 外部验证集：Z | 外部验证集：B |" in parts["zh/summary.md"]
+    assert "| 外部验证集：Z | 外部验证集：B |" in chinese["summary.md"]
     row = next(line for line in parts["summary.md"].splitlines() if line.startswith("| nomogram"))
     assert row.endswith("| *0.700* (0.600 to 0.800) | *0.700* (0.600 to 0.800) |")
 
@@ -42,8 +50,8 @@ def test_a_question_of_its_own_has_its_words_and_no_printed_value(run):
     own = replace(run, study=run.study.model_copy(update={"outcome": outcome, "region": "the liver"}))
     rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "internal"]})
     own.write_table("table_5", rows.assign(auc=[0.8765, 0.7], ci_low=0.6, ci_high=0.9))
-    parts = {name: text.decode() for name, text in landing.staged_files(own).items()}
-    assert "features of the liver tell **relapse**" in parts["index.md"] and "复发" in parts["zh/index.md"]
+    parts, chinese = both(own)
+    assert "features of the liver tell **relapse**" in parts["index.md"] and "复发" in chinese["index.md"]
     assert "| nomogram | 0.876 (0.600 to 0.900) | 0.700 (0.600 to 0.900) |\n" in parts["summary.md"]
-    assert "| 列线图模型 | 0.876（0.600~0.900） | 0.700（0.600~0.900） |\n" in parts["zh/summary.md"]
-    assert not re.search(r"paper|osteopor|论文", "".join(parts.values()))
+    assert "| 列线图模型 | 0.876 （0.600~0.900） | 0.700 （0.600~0.900） |\n" in chinese["summary.md"]
+    assert not re.search(r"paper|osteopor|论文", "".join([*parts.values(), *chinese.values()]))

@@ -23,16 +23,15 @@ def test_the_contents_list_executed_notebooks_and_all_prose(run, tmp_path):
     staging.stage(run, tmp_path / "source")
     chapters = staged_chapters(tmp_path / "source")
     assert [name for name in chapters if name.startswith("notebooks/")] == ["notebooks/01_cohort"]
-    assert {"new_hospital", "zh/new_hospital", "checklist", "ibsi", "glossary"} <= set(chapters)
+    assert {"new_hospital", "checklist", "ibsi", "glossary"} <= set(chapters)
     missing = [name for name in chapters if not list((tmp_path / "source").glob(f"{name}.*"))]
     assert not missing
 
 
 def test_every_page_of_the_book_folder_stands_in_the_contents():
     toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
-    pages = [path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / "book").rglob("*.md")]
-    landing_pages_of_apply = {"book/applied", "book/zh/applied"}
-    assert not {page.as_posix() for page in pages} - {*toc.split()} - landing_pages_of_apply
+    pages = {f"book/{path.stem}" for path in (REPOSITORY / "book").glob("*.md")}
+    assert not pages - {*toc.split()} - {"book/applied"}  # the landing page of radbook apply
 
 
 def test_times_of_execution_do_not_reach_the_page(run, tmp_path):
@@ -86,19 +85,6 @@ def test_links_to_chapters_that_were_not_executed_become_plain_text(run, tmp_pat
     assert re.findall(r"\(notebooks/(\w+)\.ipynb\)", teaching) == ["01_cohort"]
 
 
-def test_the_chinese_page_shows_the_figures_that_exist(run, tmp_path):
-    """A partial run has a part of the figures, a hospital's share/ has none of single patients."""
-    page = tmp_path / "source" / "zh" / "figures.md"
-    staging.stage(run, tmp_path / "source")
-    assert "{figure}" not in page.read_text(encoding="utf-8")
-    for name in ("ages", "icc"):  # notebook 03 of the second has not been executed
-        run.figure_path(name, "svg", private=False).write_bytes(b"")
-    staging.stage(run, tmp_path / "source")
-    text = page.read_text(encoding="utf-8")
-    assert re.findall(r"\{figure\} (\S+)", text) == ["../share/figures/ages.svg"]
-    assert text.count("\n## ") == 1
-
-
 def test_pages_of_what_a_run_has_not_made_are_left_out_with_the_links_to_them(run, tmp_path):
     """A hospital that applied a model has no nomogram, cut-offs or model card of its own."""
     staging.stage(run, tmp_path / "source")
@@ -136,7 +122,7 @@ def test_what_a_run_has_not_made_is_told_at_the_head_of_every_page(run, tmp_path
     run.enter(run.notebooks / "01_cohort.ipynb")
     staging.stage(run, tmp_path / "source")
     said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
-    assert said == staging.VIRTUAL_BANNER.format("", "")
+    assert said == staging.VIRTUAL_BANNER.format("")
     run.table_path("<b>theirs").write_text("auc\n0.999\n", encoding="utf-8")
     staging.stage(run, tmp_path / "source")
     said = yaml.safe_load((tmp_path / "source" / "_config.yml").read_text("utf-8"))["html"]["announcement"]
@@ -151,10 +137,9 @@ def test_the_notice_of_a_virtual_study_is_true_beside_real_patients(run, tmp_pat
     assert said.startswith(
         "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers and"
     )
-    assert "chapter 15 are about real people" in said and "第 15 章是真实患者" in said
-    for name in ("real_patients.md", "zh/real_patients.md"):
-        page = (tmp_path / "source" / name).read_text(encoding="utf-8")
-        assert ":link: /notebooks/15_real_patients" in page
+    assert "chapter 15 are about real people." in said
+    page = (tmp_path / "source" / "real_patients.md").read_text(encoding="utf-8")
+    assert ":link: /notebooks/15_real_patients" in page
 
 
 def test_without_chapter_15_the_landing_page_has_no_door_to_it(run, tmp_path):

@@ -77,9 +77,9 @@ radbook.start("cutoff-app", (root, data) => {
       net_benefit: netBenefit(of, state.cutoff),
       treat_all: treatAll(of, state.cutoff),
     };
-    answer.textContent =
+    answer.textContent = radbook.say(
       `Cut-off ${text(state.cutoff)}: sensitivity ${text(numbers.sensitivity)}, ` +
-      `specificity ${text(numbers.specificity)}, net benefit ${text(numbers.net_benefit)}`;
+      `specificity ${text(numbers.specificity)}, net benefit ${text(numbers.net_benefit)}`);
     // For whoever reads the page by script: all digits.
     answer.dataset.numbers = JSON.stringify({ ...cell, ...numbers, cutoff: state.cutoff });
     matrix.replaceChildren(...matrixRows(cell));

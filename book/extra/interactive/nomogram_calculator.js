@@ -49,7 +49,8 @@ radbook.start("nomogram-app", (root, data) => {
     const risk = probability();
     answer.dataset.probability = risk;
     answer.dataset.points = total;
-    answer.textContent = `${total.toFixed(1)} points: risk ${risk < 0.001 ? "below 0.001" : risk > 0.999 ? "above 0.999" : risk.toFixed(3)}`;
+    const number = risk < 0.001 ? "below 0.001" : risk > 0.999 ? "above 0.999" : risk.toFixed(3);
+    answer.textContent = radbook.say(`${total.toFixed(1)} points: risk ${number}`);
     const rows = data.predictors.map((predictor, i) => [predictor.title, shown(values[predictor.name]), each[i].toFixed(1)]);
     body.replaceChildren(
       ...[...rows, ["Total", "", total.toFixed(1)]].map(([title, value, sum]) =>

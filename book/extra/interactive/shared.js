@@ -1,7 +1,19 @@
 "use strict";
 
-// What the three interactive pages share: making elements, reading the page's data, starting.
+// What the three interactive pages share: making elements, reading the page's data, starting, words.
 const radbook = {
+  /** A text in the language of the page: looked up in what the page brings along, whole or by pattern. */
+  say(text) {
+    const words = globalThis.radbookWords ?? { exact: {}, patterns: [] };
+    if (Object.hasOwn(words.exact, text)) return words.exact[text];
+    for (const [pattern, chinese] of words.patterns) {
+      const found = text.match(new RegExp(`^(?:${pattern})$`));
+      const said = (name) => (/^(n|name)\d*$/.test(name) ? found.groups[name] : radbook.say(found.groups[name]));
+      if (found) return chinese.replace(/\{(\w+)\}/g, (_, name) => said(name));
+    }
+    return text;
+  },
+
   /** An HTML element; attributes that are functions become event listeners. */
   html(tag, attributes = {}, ...children) {
     return radbook.fill(document.createElement(tag), attributes, children);
@@ -15,9 +27,9 @@ const radbook = {
   fill(element, attributes, children) {
     for (const [name, value] of Object.entries(attributes)) {
       if (typeof value === "function") element.addEventListener(name, value);
-      else element.setAttribute(name, value);
+      else element.setAttribute(name, name === "aria-label" ? radbook.say(value) : value);
     }
-    element.append(...children);
+    element.append(...children.map((child) => (typeof child === "string" ? radbook.say(child) : child)));
     return element;
   },
 

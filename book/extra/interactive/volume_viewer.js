@@ -89,7 +89,7 @@ radbook.start("volume-app", async (root, data) => {
     place.forEach((value, axis) => { vox[axis] = value; along[axis].show(value); });
     const [hu, label] = values.map(({ value }) => Math.round(value));
     const region = data.labels.find(({ value }) => value === label);
-    answer.textContent = `${hu} HU, ${region ? region.name : "outside the regions"}`;
+    answer.textContent = radbook.say(`${hu} HU, ${region ? region.name : "outside the regions"}`);
     answer.dataset.hu = hu;
     answer.dataset.label = label;
   }

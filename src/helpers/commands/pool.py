@@ -9,7 +9,7 @@ from papermill import PapermillExecutionError
 from helpers.commands.run import drop_messages, run_notebook
 from helpers.errors import StudyError
 from helpers.pages import leaks
-from helpers.pages.build import build_book
+from helpers.pages.build import render
 from helpers.pages.pooled_book import stage_pooled
 from helpers.pooling import registry
 from helpers.pooling.contract import SITE_FILE
@@ -35,7 +35,7 @@ def pool_sites(folders: list[Path], out: Path) -> Path:
     """
     pooled = registry.pool(folders, out)
     execute_chapter(pooled)
-    return build_book(pooled, stage_pooled, search=_nothing_private)
+    return render(pooled, {"": stage_pooled}, search=_nothing_private)
 
 
 def execute_chapter(pooled: registry.Pooled) -> Path:

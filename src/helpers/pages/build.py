@@ -14,7 +14,8 @@ from typing import Any
 
 from helpers.errors import StudyError
 from helpers.pages import leaks
-from helpers.pages.staging import stage
+from helpers.pages.chinese import places, shared
+from helpers.pages.staging import stage, stage_chinese
 from helpers.study.places import unwritable
 from helpers.study.run_folder import BookFolder, Run
 
@@ -24,22 +25,23 @@ _LITTLE_ROOM = 1_000_000  # bytes
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
-def build_book(
-    run: BookFolder,
-    stage: Callable[[Any, Path], None] = stage,
-    search: Callable[[Any], None] = leaks.require_no_leaks,
-) -> Path:
-    """Render the run's book to book/html and return its index page; unchanged pages are not made again.
+def build_book(run: Run) -> Path:
+    """Render both editions of a run's book, as `render`; the Chinese one to book/html/zh."""
+    return render(run, {"": stage, places.CHINESE: stage_chinese}, leaks.require_no_leaks)
+
+
+def render(book: BookFolder, editions: dict[str, Callable[[Any, Path], None]], search: Callable) -> Path:
+    """Render a book to book/html and return its index page; unchanged pages are not made again.
 
     When the last build did not come to its end (killed, disk full, a warning), all pages are made anew:
     Sphinx may have left half-written ones, and would trust them.
 
     Parameters
     ----------
-    run : BookFolder
+    book : BookFolder
         Whose book it is: a run, or a pooled folder.
-    stage : callable
-        Lays out the sources; of a run's book where nothing is said.
+    editions : dict of str to callable
+        What lays out the sources of each edition, by its folder in html: "" is the English one.
     search : callable
         Refuses what must not stand in the book: a run's identifiers.
 
@@ -49,17 +51,22 @@ def build_book(
         When Sphinx warns or fails, with the lines that say where; when raw patient identifiers stand outside
         private/ (`helpers.pages.leaks.find_leaks`): then there is no book.
     """
-    printed_book(run).unlink(missing_ok=True)  # of the book as it was
-    source, html = run.book / "source", run.book / "html"
-    if _mark(run).exists():
-        _remove_pages(run)
-    stage(run, source)
-    with _to_its_end(run):
-        _python("-c", JUPYTER_BOOK, "config", "sphinx", str(source))
-        _sphinx(run, "html", html)
-        _tidy(html)
-        search(run)
-    return book_page(run)
+    printed_book(book).unlink(missing_ok=True)  # of the book as it was
+    if _mark(book).exists():
+        _remove_pages(book)
+    for folder, lay_out in editions.items():
+        lay_out(book, book.book / folder / "source")
+    html = book.book / "html"
+    with _to_its_end(book):
+        for folder in editions:
+            _python("-c", JUPYTER_BOOK, "config", "sphinx", str(book.book / folder / "source"))
+            _sphinx(book.book / folder, "html", html / folder)
+        for folder in editions:
+            _tidy(html / folder)
+        if places.CHINESE in editions:
+            shared.share(html, html / places.CHINESE)
+        search(book)
+    return book_page(book)
 
 
 @contextmanager
@@ -84,7 +91,7 @@ def _mark(run: BookFolder) -> Path:
 
 def _remove_pages(run: BookFolder) -> None:
     """Remove the rendered pages, what they were made of, and Sphinx's memory of them."""
-    for name in ("html", "doctrees", "source"):
+    for name in ("html", "doctrees", "source", places.CHINESE):
         shutil.rmtree(run.book / name, ignore_errors=True)
 
 
@@ -108,14 +115,14 @@ def build_single_page(run: Run, folder: Path) -> Path:
         When Sphinx warns or fails.
     """
     with _to_its_end(run):
-        _sphinx(run, "singlehtml", folder)
+        _sphinx(run.book, "singlehtml", folder)
     return folder / "index.html"
 
 
-def _sphinx(run: BookFolder, builder: str, target: Path) -> None:
+def _sphinx(book: Path, builder: str, target: Path) -> None:
     """Write the staged book: unknown targets warn (-n), warnings are errors (-W)."""
-    places = [str(run.book / "doctrees"), str(run.book / "source"), str(target)]
-    _python("-m", "sphinx", "-b", builder, "-q", "-n", "-W", "--keep-going", "-d", *places)
+    options = ["-b", builder, "-q", "-n", "-W", "--keep-going", "-d", str(book / "doctrees")]
+    _python("-m", "sphinx", *options, str(book / "source"), str(target))
 
 
 def _python(*arguments: str) -> None:

@@ -28,7 +28,7 @@ def banner(run: Run) -> str:
     chapter = found[0].chapter
     return (
         f"Not all of this is the run's own, or up to date: {html.escape(_files(found))}. Repeat from chapter "
-        f"{chapter}. 部分内容并非本次运行的结果或已过时，请从第 {chapter} 章起重新运行。"
+        f"{chapter}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the landing pages show of a run, in English and Chinese: whose data, and the models' AUCs."""
+"""What the landing pages show of a run: whose data, and the models' AUCs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from helpers.pages.rendering import rendered
 from helpers.study.cohorts import PAPER, cohort_title, is_one_of_several, ordered_cohorts
 from helpers.study.run_folder import Run
 
-PARTS = {"summary.md": "summary.md", "zh/summary.md": "summary_zh.md", "zh/origin.md": "origin_zh.md"}
+PARTS = {"summary.md": "summary.md"}
 # A study of another design has landing pages about its own question.
-OWN_PARTS = {
-    "index.md": "own_index.md",
-    "summary.md": "own_summary.md",
-    "zh/index.md": "own_index_zh.md",
-    "zh/summary.md": "own_summary_zh.md",
-}
+OWN_PARTS = {"index.md": "own_index.md", "summary.md": "own_summary.md"}
 
 
 def staged_files(run: Run) -> dict[str, bytes]:

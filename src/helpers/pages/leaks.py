@@ -24,8 +24,8 @@ from helpers.study.run_folder import Run
 # The theme's and libraries' own files, the same in every book.
 _NOT_OURS = {"_static", "vendor"}
 # What Sphinx keeps for itself has the paths of this machine in it.
-_WORKSHOP = ("book/doctrees/", "book/source/conf.py")
-_RENDERED = ("book/html/", "book/doctrees/")
+_WORKSHOP = ("book/doctrees/", "book/source/conf.py", "book/zh/doctrees/", "book/zh/source/conf.py")
+_RENDERED = ("book/html/", "book/doctrees/", "book/zh/doctrees/")
 # The day in the name of RDF, which every SVG file quotes.
 _RDF = datetime.date(1999, 2, 22)
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)

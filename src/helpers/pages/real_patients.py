@@ -1,4 +1,4 @@
-"""The landing pages' door to the real patients (chapter 15), where the run has met them."""
+"""The landing page's door to the real patients (chapter 15), where the run has met them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from helpers.study.run_folder import Run
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
-    """The parts that the landing pages include, English and Chinese; empty without chapter 15."""
-    met = has_real_patients(run)
-    parts = {"real_patients.md": "real_patients.md", "zh/real_patients.md": "real_patients_zh.md"}
-    return {name: rendered(template, met=met).encode() for name, template in parts.items()}
+    """The part that the landing page includes; empty without chapter 15."""
+    return {"real_patients.md": rendered("real_patients.md", met=has_real_patients(run)).encode()}
 
 
 def has_real_patients(run: Run) -> bool:

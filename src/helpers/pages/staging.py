@@ -26,38 +26,64 @@ from helpers.pages import (
     tour,
     viewer_page,
 )
+from helpers.pages.chinese import edition, places
+from helpers.pages.chinese.words import Words
+from helpers.pages.rendering import in_chinese
 from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
 PAGES = (landing, tour, nomogram_page, cutoff_page, model_card, downloads)
 PAPER_PAGES = (real_patients, viewer_page, checklists, benchmarks)
 VIRTUAL_BANNER = (
-    "Virtual cohort: simulated patients and simulated CT. Only the paper's own numbers{} are about real "
-    "people. 虚拟队列：模拟的患者和模拟的 CT{}。"
+    "Virtual cohort: simulated patients and simulated CT. "
+    "Only the paper's own numbers{} are about real people."
 )
+_NOT_MADE = "not made by this run"
 NO_ROWS = "<p>This table has no rows here.</p>"
 _EMPTY_TABLE = re.compile(r"<table(?:(?!</table>).)*<tbody>\s*</tbody>\s*</table>", re.DOTALL)
-REAL_PATIENTS = " and chapter 15", "（第 15 章是真实患者）"
-SIMULATED_BANNER = "Simulated patients: nothing here is about real people. 模拟的患者。"
+REAL_PATIENTS = " and chapter 15"
+SIMULATED_BANNER = "Simulated patients: nothing here is about real people."
 
 
 def stage(run: Run, source: Path) -> None:
     """Lay out the sources of this run's book."""
-    book, share = REPOSITORY / "book", run.folder / "share"
+    lay_out(_sources(run, chinese=False), source)
+
+
+def stage_chinese(run: Run, source: Path) -> None:
+    """Lay out the sources of its Chinese edition: the same pages by the same names."""
+    with in_chinese(edition.of_study(run.study)):
+        wanted = _sources(run, chinese=True)
+    lay_out(edition.beside_english(wanted), source)
+
+
+def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
+    share = run.folder / "share"
     # The pages of book/ lie at the top, so that the landing page is html/index.html.
-    wanted = files_in(book, book) | _notebooks(run) | files_in(share, run.folder) | made_pages(run)
+    wanted = _prose(chinese) | _notebooks(run, chinese) | files_in(share, run.folder) | made_pages(run)
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
-        wanted |= {"index.md": wanted["applied.md"], "zh/index.md": wanted["zh/applied.md"]}
-    wanted["zh/figures.md"] = _with_made_figures(wanted["zh/figures.md"].decode(), wanted).encode()
+        wanted |= {"index.md": wanted["applied.md"]}
     prose = [name for name in wanted if name.endswith(".md")]
     wanted |= {name: designs.words(wanted[name].decode(), run.study).encode() for name in prose}
     unmade = _unmade(wanted) | _of_another_design(wanted, run)
     wanted = {name: content for name, content in wanted.items() if name not in unmade}
     pages = [name for name in wanted if name.endswith((".md", ".ipynb"))]
-    wanted |= {name: _without_dead_links(wanted[name], wanted, unmade) for name in pages}
-    wanted["_toc.yml"] = _toc(wanted, run)
-    wanted["_config.yml"] = _config(run)
-    lay_out(wanted, source)
+    words = Words("pages") if chinese else None
+    wanted |= {name: _without_dead_links(wanted[name], wanted, unmade, words) for name in pages}
+    toc = _toc(wanted, run)
+    wanted["_toc.yml"] = _yaml(edition.contents(toc) if chinese else toc)
+    wanted["_config.yml"] = _yaml(edition.config(_config(run)) if chinese else _config(run))
+    return wanted
+
+
+def _prose(chinese: bool) -> dict[str, bytes]:
+    """Pages of book/ and what they need, in one language."""
+    book = REPOSITORY / "book"
+    found = {name: content for name, content in files_in(book, book).items() if not name.startswith("zh/")}
+    if not chinese:
+        return found
+    pages = [name for name in found if name.endswith(".md")]
+    return found | {name: edition.prose(name, found[name].decode()).encode() for name in pages}
 
 
 def lay_out(wanted: dict[str, bytes], source: Path) -> None:
@@ -86,13 +112,16 @@ def files_in(folder: Path, top: Path) -> dict[str, bytes]:
     return {path.relative_to(top).as_posix(): path.read_bytes() for path in visible_files(folder)}
 
 
-def _notebooks(run: Run) -> dict[str, bytes]:
-    return {f"notebooks/{path.name}": _page(path, run) for path in sorted(run.notebooks.glob("*.ipynb"))}
+def _notebooks(run: Run, chinese: bool) -> dict[str, bytes]:
+    paths = sorted(run.notebooks.glob("*.ipynb"))
+    return {f"notebooks/{path.name}": _page(path, run, chinese) for path in paths}
 
 
-def _page(path: Path, run: Run) -> bytes:
+def _page(path: Path, run: Run, chinese: bool) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = _executed(path)
+    if chinese:
+        edition.chapter(notebook, path.stem, run)
     designs.fit(notebook, run.study)
     figures.put_inline(notebook, run)
     drop_times(notebook)
@@ -148,7 +177,7 @@ def _of_another_design(staged: dict[str, bytes], run: Run) -> dict[str, str]:
         return {}
     listed = {chapter["file"] for part in _contents(run)["parts"] for chapter in part["chapters"]}
     made = {name for name in staged if name.startswith(("reporting/", "interactive/"))}
-    kept = made | {"index.md", "summary.md", "zh/summary.md"}
+    kept = made | {"index.md", "summary.md"}
     pages = {name for name in staged if name.endswith((".md", ".ipynb"))} - kept
     gone = {name for name in pages if name.rsplit(".", 1)[0] not in listed}
     return {name: _title(staged[name].decode()) for name in gone}
@@ -165,7 +194,9 @@ def _title(page: str) -> str:
     return found[1] if found else ""
 
 
-def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str, str]) -> bytes:
+def _without_dead_links(
+    page: bytes, staged: dict[str, bytes], unmade: dict[str, str], words: Words | None
+) -> bytes:
     """The page with plain text in place of links to what this run has not executed or made."""
 
     def kept(link: re.Match) -> str:
@@ -176,14 +207,15 @@ def _without_dead_links(page: bytes, staged: dict[str, bytes], unmade: dict[str,
     text = page.decode()
     for pattern in (links, cards):
         text = re.sub(pattern, kept, text)
-    return (_without_unmade(text, unmade) if unmade else text).encode()
+    told = words.or_english(_NOT_MADE) if words else _NOT_MADE
+    return (_without_unmade(text, unmade, told) if unmade else text).encode()
 
 
-def _without_unmade(text: str, unmade: dict[str, str]) -> str:
+def _without_unmade(text: str, unmade: dict[str, str], told: str) -> str:
     """The text with titles in place of links to pages that are left out."""
 
     def named(link: re.Match) -> str:
-        return link.groupdict().get("text") or f"{unmade[link['page'] + '.md']} (not made by this run)"
+        return link.groupdict().get("text") or f"{unmade[link['page'] + '.md']} ({told})"
 
     names = "|".join(name.removesuffix(".md") for name in unmade)
     target = rf"(?:\.\./|/)?(?P<page>{names})"
@@ -192,7 +224,7 @@ def _without_unmade(text: str, unmade: dict[str, str]) -> str:
     return re.sub(rf"\{{doc\}}`{target}`", named, text)
 
 
-def _toc(staged: dict[str, bytes], run: Run) -> bytes:
+def _toc(staged: dict[str, bytes], run: Run) -> dict:
     """The table of contents without what this run has not executed or made."""
     toc = _contents(run)
     for part in toc["parts"]:
@@ -202,19 +234,11 @@ def _toc(staged: dict[str, bytes], run: Run) -> bytes:
             if {f"{chapter['file']}.md", f"{chapter['file']}.ipynb"} & set(staged)
         ]
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
-    return yaml.safe_dump(toc, allow_unicode=True, sort_keys=False).encode()
+    return toc
 
 
-def _with_made_figures(page: str, staged: dict[str, bytes]) -> str:
-    """The page without figures that this run has not made or may not share, and without empty sections."""
-
-    def kept(block: re.Match) -> str:
-        chapter = re.search(r"\{doc\}`\.\./(notebooks/\w+)`", block[0])[1]
-        return block[0] if {block[1], f"{chapter}.ipynb"} <= set(staged) else ""
-
-    page = re.sub(r"```\{figure\} \.\./(\S+)\n.*?\n```\n+", kept, page + "\n", flags=re.DOTALL)
-    sections = re.split(r"^(?=## )", page, flags=re.MULTILINE)
-    return "".join([sections[0], *(section for section in sections[1:] if "{figure}" in section)])
+def _yaml(content: dict) -> bytes:
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
 
 
 def own_config() -> dict:
@@ -222,11 +246,11 @@ def own_config() -> dict:
     return yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
 
 
-def _config(run: Run) -> bytes:
+def _config(run: Run) -> dict:
     config = own_config()
+    config["sphinx"]["config"]["extensions"].append(places.EXTENSION)
     if run.study.is_of_paper_design:
-        but = REAL_PATIENTS if real_patients.has_real_patients(run) else ("", "")
-        made_up = VIRTUAL_BANNER.format(*but)
+        made_up = VIRTUAL_BANNER.format(REAL_PATIENTS if real_patients.has_real_patients(run) else "")
     else:
         config["title"], made_up = run.study.title, SIMULATED_BANNER
     banners = [made_up] if run.study.is_virtual else []
@@ -234,4 +258,4 @@ def _config(run: Run) -> bytes:
         banners.append(doubtful)
     if banners:
         config["html"]["announcement"] = "<br>".join(banners)
-    return yaml.safe_dump(config, allow_unicode=True, sort_keys=False).encode()
+    return config

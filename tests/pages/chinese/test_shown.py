@@ -1,0 +1,83 @@
+"""Figures, tables and glued words of an executed chapter in Chinese: the texts change, and nothing else."""
+
+import re
+from copy import deepcopy
+
+import nbformat
+import pytest
+from matplotlib.figure import Figure
+
+from helpers.pages.chinese import shown, words
+from helpers.pages.chinese.words import Words
+from helpers.plots.style import STYLE
+
+TABLE = {
+    "kept": ["AUC"],
+    "common": {
+        "Age": "年龄",
+        "metabolic bone disease or drugs acting on bone: {n}": "代谢性骨病或服用影响骨的药物：{n}",
+        "Training": "训练集",
+        "a < b": "甲 < 乙",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch):
+    monkeypatch.setattr(words, "_table", lambda: TABLE)
+    words._kept.cache_clear()
+    yield
+    words._kept.cache_clear()
+
+
+def drawn(tmp_path, text):
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(STYLE):
+        figure = Figure()
+        figure.text(0.5, 0.5, text)
+        figure.savefig(tmp_path / "a.svg", metadata={"Date": None})
+    return (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_a_broken_label_is_looked_up_whole_and_breaks_into_as_many_lines(tmp_path):
+    svg = drawn(tmp_path, "Training\nmetabolic bone disease or drugs acting\n   on bone: 1\nunknown\nAge")
+    asked = Words("01")
+    lines = shown.labels_of_svg(shown.translate_svg(svg, asked))[0]
+    assert lines[0] == "训练集" and lines[-2:] == ["unknown", "年龄"] and len(lines) == 5
+    assert "".join(lines[1:3]) == "代谢性骨病或服用影响骨的药物：1"
+    assert [*asked.missing] == ["unknown"]
+
+
+def test_a_drawing_keeps_everything_but_its_words(tmp_path):
+    svg = drawn(tmp_path, "a < b")
+    made = shown.translate_svg(svg, Words("01"))
+    assert "甲 &lt; 乙" in made and "Noto Sans CJK SC" in made
+    bare = [re.sub(r">[^<]*</text>|font-family:[^;\"]*", "", text) for text in (svg, made)]
+    assert bare[0] == bare[1]
+
+
+def test_texts_of_a_table_are_translated_between_tags_only():
+    html = '<style>.Age {color: red}</style><table class="Age"><th>Age</th><td> a &lt; b </td><td>3.5</td>'
+    made = shown.translate_html(html, Words("01"))
+    assert made == html.replace(">Age<", ">年龄<").replace("a &lt; b", "甲 &lt; 乙")
+    assert shown.texts_of_html(html) == ["Age", "a < b", "3.5"]
+
+
+def test_outputs_of_a_chapter(run, tmp_path):
+    """The drawing that the cell saved stands in for its picture; what was not saved stays a picture."""
+    run.figure_path("ages", "svg").write_text(drawn(tmp_path, "Age"), encoding="utf-8")
+    picture = nbformat.v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "<Figure>"})
+    said = nbformat.v4.new_output("display_data", {shown.GLUED: "'Training'"})
+    message = nbformat.v4.new_output("stream", text="Training\nother\n")
+    cells = [
+        nbformat.v4.new_code_cell('save_figure(run, "ages", figure)', outputs=[picture, said]),
+        nbformat.v4.new_code_cell("show(other)", outputs=[deepcopy(picture), message]),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    shown.translate_outputs(notebook, Words("01"), run)
+    (first, second) = notebook.cells
+    assert "年龄" in first.outputs[0]["data"]["image/svg+xml"] and "image/png" not in first.outputs[0]["data"]
+    assert first.outputs[1]["data"][shown.GLUED] == "'训练集'"
+    assert second.outputs[0]["data"]["image/png"] == "AAAA"
+    assert second.outputs[1]["text"] == "训练集\nother\n"
