@@ -227,7 +227,7 @@ def written_pages(html):
 
 
 def judged_pages(html):
-    """Pages that axe-core looks at; of the Chinese edition, which is built alike, one page and one chapter."""
+    """Pages that axe-core looks at; of the Chinese edition, built alike, one page and one chapter."""
     chinese = {html / "zh" / name for name in ("index.html", "notebooks/07_delong.html")}
     return [path for path in written_pages(html) if html / "zh" not in path.parents or path in chinese]
 
