@@ -121,8 +121,8 @@ def test_the_switch_keeps_the_place(chromium, html, start):
     page.locator("article section[id]").nth(3).evaluate("(part) => part.scrollIntoView()")
     place = page.locator("article section[id]").nth(3).get_attribute("id")
     box = page.locator("a.radbook-language").bounding_box()
-    page.mouse.click(box["x"] + 5, box["y"] + 5)  # a click by locator would scroll the page first
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.mouse.click(box["x"] + 5, box["y"] + 5)  # a click by locator would scroll the page first
     other = start.removeprefix("zh/") if start.startswith("zh/") else f"zh/{start}"
     address, anchor = page.url.split("#")
     assert Path(unquote(address.removeprefix("file://"))) == html / f"{other}.html"
