@@ -470,7 +470,7 @@ def luminance(colour):
 
 
 FOLDED = "[...document.querySelectorAll('div.cell details.hide, .admonition.dropdown')]"
-OPEN = f"{FOLDED}.filter((box) => box.open || box.matches('.admonition:not(.toggle-hidden)')).length"
+OPEN = f"{FOLDED}.filter((box) => box.open ?? !box.classList.contains('toggle-hidden')).length"
 
 
 def test_to_teach_code_and_objectives_are_open_on_every_page_and_it_is_remembered(chromium, html):
@@ -484,7 +484,7 @@ def test_to_teach_code_and_objectives_are_open_on_every_page_and_it_is_remembere
     switch.click()
     assert page.evaluate(OPEN) == boxes and switch.get_attribute("aria-pressed") == "true"
     load(page, html / "notebooks" / "07_delong.html")
-    page.wait_for_selector("html[data-radbook-mode=teaching]")
+    page.wait_for_selector("html[data-radbook-mode=teaching]", state="attached")
     assert page.evaluate(OPEN) == page.evaluate(f"{FOLDED}.length") > 10
     page.locator("button.radbook-mode").click()
     assert page.evaluate(OPEN) == 0
