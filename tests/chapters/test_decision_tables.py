@@ -62,12 +62,12 @@ def test_the_rival_is_a_regression_on_mean_hu_of_training_patients():
     people = pd.DataFrame({"patient_id": [f"P{i:02d}" for i in range(60)], "outcome": rng.integers(0, 2, 60)})
     people["cohort"] = ["training"] * 40 + ["external"] * 20
     hu = 150 - 30 * people["outcome"] + rng.normal(0, 30, 60)
-    ages = pd.DataFrame({"patient_id": people["patient_id"], "age": rng.normal(60, 8, 60)})
+    ages = pd.DataFrame({"patient_id": people["patient_id"], "age": rng.normal(60, 8, 60), "sex": "female"})
 
     class Stored:
         """A run, as far as this function reads one."""
 
-        study = SimpleNamespace(predictors=["age"], has_features=False)
+        study = SimpleNamespace(predictors=["age", "sex"], has_features=False)
 
         def read(self, name):
             return ages if name == "cohort" else people[["patient_id"]].assign(trabecular_hu=hu)

@@ -16,7 +16,7 @@ from helpers.evaluation.decision_curves import (
     moved_risks,
 )
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
-from helpers.learning.logistic import fit_logistic
+from helpers.learning.logistic import fit_logistic, varying_predictors
 from helpers.study.cohorts import DEVELOPED, cohort_title
 from helpers.study.run_folder import Run
 
@@ -34,8 +34,9 @@ def with_hu_model(predictions: pd.DataFrame, run: Run) -> pd.DataFrame:
     table = with_mean_hu(people.join(cohort), run)
     if "trabecular_hu" not in table:
         return predictions
-    used = ["trabecular_hu", *run.study.predictors]
-    model = fit_logistic(table[table["cohort"] == "training"], "outcome", used)
+    training = table[table["cohort"] == "training"]
+    used = ["trabecular_hu", *varying_predictors(training, run.study.predictors)]
+    model = fit_logistic(training, "outcome", used)
     risks = table[["cohort", "outcome"]].assign(model=HU_MODEL, probability=model.probability(table))
     return pd.concat([predictions, risks.reset_index()], ignore_index=True)
 
