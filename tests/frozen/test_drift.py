@@ -94,5 +94,5 @@ def test_the_summary_is_json_without_extremes_of_single_patients():
 def test_ready_features_have_no_scanner_and_the_figure_names_every_feature():
     summary = training_summary(FEATURES, PEOPLE, None, min_cell=0)
     assert scanner_drift(summary, None, min_cell=0).empty
-    figure = plot_drift(feature_drift(summary, FEATURES + 1))
+    figure = plot_drift(feature_drift(summary, FEATURES + 1), "20 new patients")
     assert len(figure.axes[0].get_yticklabels()) == 2

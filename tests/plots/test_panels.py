@@ -86,5 +86,5 @@ def test_the_file_says_where_its_panels_are(figure, tmp_path):
 
 def test_long_names_are_broken():
     assert wrapped_names(["GLRLM Run Length Non Uniformity, LoG 3 mm"], 24) == [
-        "GLRLM Run Length Non\nUniformity, LoG 3 mm"
+        "GLRLM Run Length Non\nUniformity, LoG 3\u00a0mm"
     ]

@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.panels import NARROW, wrapped_names
-from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS, font_families, tell
-from helpers.study.cohorts import cohort_title
+from helpers.plots.panels import NARROW
+from helpers.plots.style import SOURCE_COLOURS, SOURCE_MARKERS, font_families, short_title, tell
 
 
 def plot_sources(aucs: pd.DataFrame, titles: dict[str, str]) -> Figure:
@@ -33,8 +32,8 @@ def plot_sources(aucs: pd.DataFrame, titles: dict[str, str]) -> Figure:
     axis.hlines(places, shown.min(axis=1), shown.max(axis=1), color="#cccccc", linewidth=3, zorder=1)
     for source, title in titles.items():
         _draw_source(axis, rows, places, source, title)
-    labels = [f"{row.model}, {cohort_title(row.cohort).lower()}" for row in rows.itertuples()]
-    axis.set_yticks(places, wrapped_names(labels, 30), fontfamily=font_families("".join(labels)))
+    labels = [f"{row.model}, {short_title(row.cohort)}" for row in rows.itertuples()]
+    axis.set_yticks(places, labels, fontfamily=font_families("".join(labels)))
     axis.set(xlabel="AUC", ylim=(places[-1] + 0.7, -0.7))
     axis.axvline(0.5, color="#999999", linewidth=0.8, zorder=0)
     figure.legend(loc="outside upper center", ncols=len(titles))

@@ -14,7 +14,7 @@ from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc, p_matrix, p_text
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, tell
-from helpers.study.cohorts import cohort_title
+from helpers.study.cohorts import cohort_title, is_one_of_several
 
 
 def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
@@ -28,7 +28,8 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
         Models in the order of the legend.
     """
     cohorts = present_cohorts(predictions)
-    figure, axes = cohort_panels(cohorts, 4.0 + 0.19 * len(models))
+    long_titles = 0.5 if any(map(is_one_of_several, cohorts)) else 0
+    figure, axes = cohort_panels(cohorts, 4.0 + 0.19 * len(models) + long_titles)
     found = []
     for letter, axis, cohort in zip(ascii_lowercase, axes, cohorts, strict=False):
         wide = probabilities_wide(predictions, cohort, models)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.frozen.drift import feature_titles
 from helpers.plots.panels import NARROW, wrapped_names
+from helpers.plots.style import tell
 
 
-def plot_drift(table: pd.DataFrame) -> Figure:
+def plot_drift(table: pd.DataFrame, whose: str) -> Figure:
     """Mean and SD of each feature at the new site, in units of the training patients' SD.
 
     Parameters
     ----------
     table : DataFrame
         As `feature_drift` gives it; rows that drifted are drawn filled and in colour.
+    whose : str
+        Who was measured, as the title.
     """
     figure, axis = plt.subplots(figsize=(NARROW, 1.4 + 0.36 * len(table)))
     axis.axvspan(-1, 1, color="#0072B2", alpha=0.12, linewidth=0, label="training, mean ± SD")
@@ -29,6 +34,8 @@ def plot_drift(table: pd.DataFrame) -> Figure:
         )  # fmt: skip
     axis.set_yticks(range(len(table)), wrapped_names(feature_titles(table["feature"])))
     axis.set_ylim(len(table) - 0.4, -0.6)
-    axis.set_xlabel("Training SDs from the training mean")
+    axis.set(xlabel="Training SDs from the training mean", title=textwrap.fill(whose, 50))
+    drifted, furthest = table["drifted"].sum(), table["shift"].abs().max()
+    tell(figure, f"{drifted} of {len(table)} drifted, the furthest by {furthest:.1f} training SDs.")
     figure.legend(loc="outside lower center", ncols=2)
     return figure

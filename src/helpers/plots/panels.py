@@ -77,4 +77,5 @@ def _panels(figure: Figure, renderer: RendererBase) -> list[tuple[str, Bbox]]:
 
 def wrapped_names(names: Iterable[str], width: int = 24) -> list[str]:
     """Long names in two lines or more, so that a narrow axis has room beside them."""
-    return [textwrap.fill(name, width) for name in names]
+    # A number stays with its unit.
+    return [textwrap.fill(name.replace(" mm", "\u00a0mm"), width) for name in names]

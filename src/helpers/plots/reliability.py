@@ -23,8 +23,8 @@ def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
         ax.set_title(f"{name}\n{(values > threshold).mean():.0%} above", fontsize=9)
     for ax in axes.flat[len(classes) :]:
         ax.set_axis_off()
-    figure.supxlabel("ICC(2,1); values below 0 drawn at 0")
-    figure.supylabel("Features")
+    figure.supxlabel("ICC(2,1); values below 0 drawn at 0", fontsize=9)
+    figure.supylabel("Features", fontsize=9)
     above = table["icc"].gt(threshold)
     tell(figure, f"{above.sum()} of {len(table)} features have an ICC above {threshold:.2f}.")
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,12 +16,11 @@ from helpers.features.names import readable_name
 from helpers.learning.lasso import LassoCv, LassoPath
 from helpers.learning.selection import Selection
 from helpers.plots.panels import WIDE, wrapped_names
-from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of, tell
+from helpers.plots.style import OUTCOME_COLOURS, font_families, fonts_of, short_title, tell
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 
 KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
-OPAQUE = {"frameon": True, "framealpha": 0.9, "edgecolor": "none", "fontsize": 7.5}
 # As many features as the paper's panel d shows.
 MOST_FREQUENT = 25
 PANELS = ("loss", "paths", "coefficients", "frequency")
@@ -73,7 +71,8 @@ def plot_cross_validation(axis: Axes, cv: LassoCv, taken: int) -> None:
     if taken not in (cv.index_min, cv.index_1se):
         axis.axvline(x[taken], color=RAISES, linewidth=1, label=f"taken: λ = {cv.path.lambdas[taken]:.4f}")
     axis.set(xlabel="ln(λ)", ylabel=cv.loss)
-    axis.legend(loc="best", **OPAQUE)
+    # Below: inside it would lie on the points.
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7.5)
     ticks = np.linspace(0, len(x) - 1, 9).astype(int)
     top = axis.secondary_xaxis("top")
     top.set_xticks(x[ticks], [str(count) for count in cv.path.nonzero[ticks]])
@@ -137,10 +136,11 @@ def plot_rad_score(scores: pd.DataFrame, groups: dict[int, str]) -> Figure:
     with _same_jitter():
         sns.stripplot(**common, size=2.2, alpha=0.6, jitter=0.25, legend=False)
     sns.boxplot(**common, width=0.75, fill=False, showfliers=False, linewidth=1.2)
-    titles = [cohort_title(name) for name in cohorts]
-    if len(cohorts) > 2:
-        titles = [textwrap.fill(title, 48 // len(cohorts)) for title in titles]
-    axis.set_xticks(range(len(cohorts)), titles, fontfamily=font_families("".join(titles)))
+    titles = [cohort_title(name).replace(" ", "\n") for name in cohorts]
+    turned = {}
+    if len(cohorts) > 3:
+        titles, turned = [short_title(name) for name in cohorts], {"rotation": 45, "ha": "right"}
+    axis.set_xticks(range(len(cohorts)), titles, fontfamily=font_families("".join(titles)), **turned)
     axis.set(xlabel="", ylabel="Rad-score")
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(

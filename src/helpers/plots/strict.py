@@ -25,6 +25,7 @@ from helpers.plots.style import (
     cohort_colours,
     cohort_panels,
     head_panel,
+    legend_beside,
     panel_grid,
     stacked_panels,
     tell,
@@ -38,7 +39,7 @@ def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
     top = frequency.head(shown)[::-1]
     figure, axis = plt.subplots(figsize=(NARROW, 0.7 + 0.36 * len(top)))
     axis.barh(wrapped_names(map(readable_name, top.index), 30), 100 * top, color=SOURCE_COLOURS["strict"])
-    axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100))
+    axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100), ylim=(-0.7, len(top) - 0.3))
     often = (frequency > 0.5).sum()
     tell(figure, f"{often} features are chosen in more than half of the resamples.")
     return figure
@@ -94,7 +95,7 @@ def plot_bands(
         head_panel(top, cohort, after=f", n = {len(y)}")
         top.set_ylabel("Observed frequency")
         bottom.set_ylabel("Net benefit")
-        bottom.legend(loc="upper right")
+    legend_beside(figure, *axes[1, 0].get_legend_handles_labels(), axes.shape[1])
     return figure
 
 

@@ -123,6 +123,15 @@ def head_panel(axis: Axes, cohort: str, before: str = "", after: str = "", **sty
     axis.set_title(f"{before}{text}{after}", fontfamily=font_families(text), **style)
 
 
+def short_title(cohort: str, width: int = 22) -> str:
+    """A cohort in a line of a figure: of several external hospitals the hospital's own name, cut if long."""
+    title = cohort_title(cohort)
+    if not is_one_of_several(cohort):
+        return title.lower()
+    name = title.split(": ", 1)[1]
+    return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
+
+
 def cohort_colours(cohorts: list[str]) -> dict[str, str]:
     """Each cohort's colour, the same throughout the book."""
     several = [name for name in cohorts if is_one_of_several(name)]
