@@ -35,6 +35,8 @@ def test_the_studies_of_the_repository_keep_them(study):
         ("04.icc_threshold", 1.0, "a number from 0 to below 1, or null"),
         ("04.spearman_threshold", 0, "a number above 0, 1 at most"),
         ("08.shown_thresholds", [0.1, 2], "a list of numbers above 0 and below 1"),
+        ("08.band", [0.3, 0.1], "two numbers above 0 and below 1, the smaller first"),
+        ("08.prevalences", [], "a list of numbers above 0 and below 1"),
         ("11.bundle", "nowhere", "the path of something that exists"),
     ],
 )

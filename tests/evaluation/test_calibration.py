@@ -15,6 +15,8 @@ from helpers.evaluation.calibration import (
     calibration_summary,
     calibration_table,
     hosmer_lemeshow,
+    printed_calibration,
+    slopes_in_words,
     validate,
 )
 from helpers.learning.draws import bootstrap_resamples
@@ -182,3 +184,15 @@ def test_few_patients_that_nearly_separate_warn_of_nothing(seed):
     rows = rng.integers(0, 12, (60, 12))
     table = validate(x, y, rows)
     assert table.loc["brier", "resamples"] < len(rows)  # separated ones are left out
+
+
+def test_printed_calibration_has_intervals_and_says_what_is_not_estimable():
+    rows = {"model": "LR", "cohort": ["internal", "external"], "n": 40, "events": 9, "brier": 0.2}
+    rows |= {"slope": [0.9, np.nan], "slope_low": [0.5, np.nan], "slope_high": [1.3, np.nan]}
+    rows |= {"in_the_large": 0.1, "in_the_large_low": -0.2, "in_the_large_high": 0.4}
+    table = pd.DataFrame(rows | {"hosmer_lemeshow_p": [1e-12, 0.4567]})
+    first, second = printed_calibration(table).to_dict("records")
+    assert first["slope (95 % CI)"] == "0.90 (0.50 to\xa01.30)" and first["Hosmer-Lemeshow P"] == "<0.001"
+    assert second["slope (95 % CI)"] == "not estimable" and second["Hosmer-Lemeshow P"] == "0.457"
+    said = slopes_in_words(table)
+    assert said == "Internal validation 0.90 (0.50 to\xa01.30); External validation not estimable"

@@ -37,7 +37,7 @@ MODEL_COLOURS = {
     "clinical": "#999999",
     "radiomics": "#0072B2",
     "nomogram": "#D55E00",
-    "HU and clinical": "#009E73",
+    "HU and clinical": "#CC79A7",
 }
 # Where a number comes from, wherever sources stand side by side; book.css has the same colours.
 SOURCE_COLOURS = {"paper": "#444444", "computed": "#0072B2", "strict": "#009E73", "real": "#AA3377"}
