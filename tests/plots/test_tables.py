@@ -76,6 +76,10 @@ def test_headers_are_words_with_units_and_sets_and_flags_are_read():
     assert read["set"].tolist() == ["Internal validation", "External validation: B"]
     assert read["longest run"].tolist() == ["yes", "no"]
     assert raw.columns.tolist() == ["cohort", "t_score", "longest"]  # as it was
+    own = pd.DataFrame(columns=["no_word", "External validation: my_site", "smd_external: my_site"])
+    assert tables.shown(own).columns.tolist()[1:] == [
+        "External validation: my_site", "SMD, external: my_site",
+    ]  # fmt: skip
 
 
 def test_tests_are_shown_with_p_values_as_the_paper_prints_them():

@@ -92,9 +92,13 @@ def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
 
 
 def _header(name: str, headers: Mapping[str, str]) -> str:
-    if str(name).startswith("smd_"):
-        return f"SMD, {name.removeprefix('smd_')}"
-    return headers.get(name) or HEADERS.get(name) or str(name).replace("_", " ")
+    if known := headers.get(name) or HEADERS.get(name):
+        return known
+    text = str(name)
+    if text.startswith("smd_"):
+        return f"SMD, {text.removeprefix('smd_')}"
+    # A hospital's own words stay as they are.
+    return text.replace("_", " ") if text.isidentifier() else text
 
 
 def escape_styled_tables() -> None:
