@@ -91,3 +91,12 @@ def test_printed_odds_ratios_leave_a_dash_where_the_paper_prints_nothing():
     shown = printed_odds_ratios(table).iloc[0]
     assert shown["Wald 95 % CI"] == "0.800 to 1.010"
     assert shown["paper 95 % CI"] == "-"
+
+
+def test_printed_terms_have_their_unit_and_a_level_its_own_words():
+    row = {"analysis": "univariable", "odds_ratio": 0.9, "p_value": 1e-9}
+    row |= dict.fromkeys(["wald_low", "profile_low", "wald_high", "profile_high"], 1.0)
+    table = pd.DataFrame([row | {"term": term} for term in ("age", "sex=male", "place=a=b")])
+    shown = printed_odds_ratios(table)
+    assert shown["term"].tolist() == ["age (per year)", "sex: male", "place: a=b"]
+    assert shown["P"].tolist() == ["<0.001"] * 3

@@ -93,7 +93,7 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "analysis": table["analysis"],
-            "term": table["term"].str.replace("=", ": ", n=1, regex=False),
+            "term": table["term"].replace("age", "age (per year)").str.replace("=", ": ", n=1, regex=False),
             "odds ratio": text("odds_ratio"),
             "Wald 95 % CI": text("wald_low", "wald_high"),
             "profile 95 % CI": text("profile_low", "profile_high"),
