@@ -110,8 +110,8 @@ def template_blocks(text: str) -> list[Block]:
 
 
 def _has_words(part: str) -> bool:
-    bare = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]+>|`[^`]*`", " ", part, flags=re.DOTALL)
-    bare = re.sub(r"^ *(?::[\w-]+:|[:`]{3}).*$", " ", bare, flags=re.MULTILINE)
+    bare = re.sub(r"^ *(?::[\w-]+:|[:`]{3}).*$", " ", part, flags=re.MULTILINE)
+    bare = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]+>|`[^`]*`", " ", bare, flags=re.DOTALL)
     return bool(re.search(r"[A-Za-z]{2,}", bare))
 
 
