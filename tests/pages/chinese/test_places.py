@@ -1,4 +1,4 @@
-"""The Sphinx extension: where the switch leads, which anchors Chinese headings get, how Chinese is searched."""
+"""The Sphinx extension: where the switch leads, anchors of Chinese headings, search in Chinese."""
 
 import pickle
 import subprocess

@@ -16,7 +16,8 @@ def test_pages_name_the_english_files_and_keep_their_own(tmp_path):
     write(english / "_images" / "b.png", "English")
     write(chinese / "_images" / "b.png", "中文")
     write(english / "jupyter_execute" / "c.ipynb", "{}")
-    page = '<script src="{0}_static/a.js?v=1"></script><img src="{0}_images/b.png"><a href="{0}_downloads/0f/t.csv">'
+    page = '<script src="{0}_static/a.js?v=1"></script><img src="{0}_images/b.png">'
+    page += '<a href="{0}_downloads/0f/t.csv">'
     write(chinese / "index.html", page.format(""))
     write(chinese / "notebooks" / "01.html", page.format("../"))
     expected = '<script src="{0}../_static/a.js?v=1"></script><img src="{0}_images/b.png">'
