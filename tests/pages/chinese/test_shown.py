@@ -30,12 +30,12 @@ def table(monkeypatch):
     words._kept.cache_clear()
 
 
-def drawn(tmp_path, text):
+def drawn(tmp_path, text, **style):
     import matplotlib.pyplot as plt
 
     with plt.style.context(STYLE):
         figure = Figure()
-        figure.text(0.5, 0.5, text)
+        figure.text(0.5, 0.5, text, **style)
         figure.savefig(tmp_path / "a.svg", metadata={"Date": None})
     return (tmp_path / "a.svg").read_text(encoding="utf-8")
 
@@ -47,6 +47,19 @@ def test_a_broken_label_is_looked_up_whole_and_breaks_into_as_many_lines(tmp_pat
     assert lines[0] == "训练集" and lines[-2:] == ["unknown", "年龄"] and len(lines) == 5
     assert "".join(lines[1:3]) == "代谢性骨病或服用影响骨的药物：1"
     assert [*asked.missing] == ["unknown"]
+
+
+@pytest.mark.parametrize(("aligned", "share"), [("left", 0), ("center", 0.5), ("right", 1)])
+def test_lines_of_a_label_stay_aligned(tmp_path, aligned, share):
+    """Measured by the widths of their characters: one em each in Chinese."""
+    svg = drawn(
+        tmp_path, "Training\nAge\nmetabolic bone disease or drugs acting on bone: 1", multialignment=aligned
+    )
+    made = shown.translate_svg(svg, Words("01"))
+    lines = re.findall(r"<text [^>]*translate\(([\d.]+) [^>]*>([^<]*)</text>", made)
+    widths = [10 * sum(1 if letter > "\u2e80" else 0.636 for letter in text) for _, text in lines]
+    ends = [float(left) + share * width for (left, _), width in zip(lines, widths, strict=True)]
+    assert len(ends) == 3 and max(ends) - min(ends) < 0.5
 
 
 def test_a_drawing_keeps_everything_but_its_words(tmp_path):

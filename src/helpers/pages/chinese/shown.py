@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from nbformat import NotebookNode
 
+from helpers.pages.chinese import alignment
 from helpers.pages.chinese.words import Words
 from helpers.study.run_folder import Run
 
@@ -16,6 +17,7 @@ GLUED = "application/papermill.record/text/plain"
 _MARKUP = re.compile(r"(<style.*?</style>|<script.*?</script>|<[^>]+>)", re.DOTALL)
 _LABEL = re.compile(r'<g id="text_\d+">.*?</g>', re.DOTALL)
 _LINE = re.compile(r"(?P<before><text [^>]*>)(?P<text>[^<]*)(?=</text>)")
+_PIECE = re.compile(r"[A-Za-z0-9.,%+−-]+[，。；：）]?|.[，。；：）]?")
 _FAMILY = "font-family: 'DejaVu Sans'"
 # Latin letters and digits stay as they were drawn; Chinese ones come from what the reader's system has.
 _FAMILIES = "font-family: 'DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC'"
@@ -71,8 +73,11 @@ def translate_svg(text: str, words: Words) -> str:
     """A drawing with its labels looked up: a line alone, else with those that follow it in the label."""
 
     def label(drawn: re.Match) -> str:
-        said = iter(_lines_in_chinese(lines_of(drawn[0]), words))
-        return _LINE.sub(lambda line: line["before"] + html.escape(next(said), quote=False), drawn[0])
+        english = lines_of(drawn[0])
+        chinese = _lines_in_chinese(english, words)
+        moves = iter(alignment.moves([line["before"] for line in _LINE.finditer(drawn[0])], english, chinese))
+        said = iter(chinese)
+        return _LINE.sub(lambda line: next(moves) + html.escape(next(said), quote=False), drawn[0])
 
     return _LABEL.sub(label, text).replace(_FAMILY, _FAMILIES)
 
@@ -103,9 +108,13 @@ def _lines_in_chinese(lines: list[str], words: Words) -> list[str]:
 
 
 def broken(text: str, count: int) -> list[str]:
-    """A text in so many lines of about the same length."""
-    length = -(-len(text) // count)
-    return [text[start * length : (start + 1) * length] for start in range(count)]
+    """A text in so many lines of about the same length; words and numbers in Latin letters stay whole."""
+    lines, length = [""], -(-len(text) // count)
+    for piece in _PIECE.findall(text):
+        if len(lines[-1]) + len(piece) > length and lines[-1] and len(lines) < count:
+            lines.append("")
+        lines[-1] += piece
+    return lines + [""] * (count - len(lines))
 
 
 def by_lines(text: str, words: Words) -> str:
