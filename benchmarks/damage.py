@@ -453,7 +453,7 @@ def by_kind(table: pd.DataFrame, sd: float) -> pd.DataFrame:
 def draw(summary: pd.DataFrame) -> None:
     """Share noticed against the shift of the Rad-score, a point a damage."""
     use_style()
-    figure, axes = plt.subplots(figsize=(6.4, 3.8))
+    figure, axes = plt.subplots(figsize=(4.2, 3.6))
     damaged = summary[summary["kind"] != "none"]
     for name, colour, marker in (("virtual", "#0072B2", "o"), ("real", "#D55E00", "^")):
         part = damaged[damaged["origin"] == name]
@@ -462,7 +462,7 @@ def draw(summary: pd.DataFrame) -> None:
         )
     axes.axvline(1, color="#777777", ls="--", lw=1)
     axes.set(xscale="symlog", xlim=(0, None), ylim=(-4, 104))
-    axes.set(xlabel="Median shift of the Rad-score (SDs of the training patients)", ylabel="Noticed (%)")
+    axes.set(xlabel="Median shift of the Rad-score (SDs of training patients)", ylabel="Noticed (%)")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.legend(loc="lower right")
     with replacing(FIGURE) as path:

@@ -102,7 +102,7 @@ def draw() -> None:
     """Time and memory against the number of patients, both axes logarithmic."""
     table = pd.read_csv(RESULTS).query("kind == 'virtual patients'")
     use_style()
-    figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    figure, (time_axes, memory_axes) = plt.subplots(2, 1, figsize=(4.2, 5.2))
     ends = np.array([table["patients"].min() / 2, table["patients"].max() * 2])
     pace = (table["seconds"] / table["patients"]).median() / 60
     time_axes.loglog(ends, ends * pace, "--", color="#777777", label="in proportion")
