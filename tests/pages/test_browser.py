@@ -439,6 +439,30 @@ def test_on_paper_a_picture_stands_in(opened, name):
     assert page.locator("img.radbook-static").is_visible()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_pointer_reads_net_benefit_at_a_threshold(chromium, html, finished, width):
+    """On the whole figure and on a phone's panel: the heights of all curves, to what a pixel is worth."""
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.goto((html / "notebooks" / "08_decision_curves.html").as_uri())
+    figure = page.locator(".radbook-figure[data-axes]").first
+    figure.scroll_into_view_if_needed()
+    place = figure.evaluate("""(figure) => {
+        const [left, top, width, height, low, high] = JSON.parse(figure.dataset.axes)[0];
+        const seen = [...figure.querySelectorAll("svg")].find((one) => one.getBoundingClientRect().width > 1);
+        const at = new DOMPoint(left + width * (0.2 - low) / (high - low), top + height / 2);
+        const { x, y } = at.matrixTransform(seen.getScreenCTM());
+        return [x, y];
+    }""")
+    page.mouse.move(*place)
+    threshold, *told = [float(line) for line in figure.locator(".radbook-values div").all_inner_texts()]
+    page.close()
+    curves = finished.read_table("decision_curves")
+    rows = curves[(curves["cohort"] == "training") & np.isclose(curves["threshold"], 0.2)]
+    assert threshold == pytest.approx(0.2, abs=0.01)
+    shown = [benefit for benefit in rows["net_benefit"] if benefit > -0.05]
+    assert sorted(told) == pytest.approx(sorted(shown), abs=0.03)
+
+
 def test_formulas_are_set_without_the_network(opened):
     page = opened("cutoff_explorer")
     page.wait_for_selector("mjx-container svg", timeout=30_000)

@@ -7,7 +7,16 @@ import matplotlib.pyplot as plt
 import pytest
 from screens import PHONE, smallest_text
 
-from helpers.plots.panels import LEGEND, NARROW, PANEL, REMARK, panel_boxes, wrapped_names
+from helpers.plots.panels import (
+    LEGEND,
+    NARROW,
+    PANEL,
+    REMARK,
+    let_read,
+    panel_boxes,
+    readable_axes,
+    wrapped_names,
+)
 from helpers.plots.style import legend_beside, panel_grid, remark, use_style, write_svg
 
 POINTS = 72
@@ -82,6 +91,20 @@ def test_the_file_says_where_its_panels_are(figure, tmp_path):
     assert [name for name, *_ in told] == ["a", "b", "c", LEGEND, REMARK]
     for _, left, top, wide, tall in told:
         assert left >= 0 and top >= 0 and left + wide <= width + 0.1 and top + tall <= height + 0.1
+
+
+def test_axes_that_can_be_read_say_what_their_places_mean(figure, tmp_path):
+    axis = figure.axes[1]
+    let_read(axis)
+    figure.canvas.draw()
+    ((left, top, width, height, *limits),) = readable_axes(figure)
+    assert limits == [*axis.get_xlim(), *axis.get_ylim()]
+    x, y = axis.transData.transform((0.25, 0.75)) * POINTS / figure.dpi
+    assert left + width * (0.25 - limits[0]) / (limits[1] - limits[0]) == pytest.approx(x, abs=0.02)
+    tall = figure.get_size_inches()[1] * POINTS
+    assert top + height * (limits[3] - 0.75) / (limits[3] - limits[2]) == pytest.approx(tall - y, abs=0.02)
+    write_svg(figure, tmp_path / "a.svg")
+    assert "data-axes" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
 
 def test_long_names_are_broken():

@@ -13,10 +13,12 @@ import re
 
 from nbformat import NotebookNode
 
+from helpers.plots.panels import CURVE
 from helpers.study.run_folder import BookFolder
 
 _ROOT = re.compile(r"<svg\b[^>]*>")
 _VIEW_BOX = re.compile(r'viewBox="([^"]+)"')
+_AXES = re.compile(r' data-axes="[^"]*"')
 _PANELS = re.compile(r'data-panels="([^"]*)"')
 # What matplotlib says of the file, and a rule for every line of the page: that one stands in book.css.
 _NOT_DRAWN = re.compile(r"<metadata>.*?</metadata>|<style\b.*?</style>", re.DOTALL)
@@ -59,7 +61,7 @@ def inline(drawing: str, told: str, name: str) -> str:
     kinds = "radbook-figure radbook-in-panels" if panels else "radbook-figure"
     whole = f'<g id="figure-{name}">{_drawn(drawing)}</g>'
     windows = "".join(_svg("radbook-panel", place, f'<use href="#figure-{name}"/>') for _, place in panels)
-    return _framed(kinds, told, _svg("radbook-whole", box, whole) + windows)
+    return _framed(drawing, kinds, told, _svg("radbook-whole", box, whole) + windows)
 
 
 def one_panel(drawing: str, panel: str, told: str) -> str:
@@ -84,6 +86,7 @@ def _drawn(drawing: str) -> str:
     """What stands in the SVG, without identifiers that nothing refers to: other figures have the same."""
     start = _ROOT.search(drawing).end()
     drawn = _NOT_DRAWN.sub("", drawing[start : drawing.rindex("</svg>")])
+    drawn = drawn.replace(f'id="{CURVE}"', f'class="{CURVE}"')
     used = set(_USED.findall(drawn))
     return _ID.sub(lambda name: name[0] if name[1] in used else "", drawn)
 
@@ -96,7 +99,9 @@ def _svg(kind: str, box: tuple[float, ...], drawn: str) -> str:
     )
 
 
-def _framed(kinds: str, told: str, drawn: str) -> str:
+def _framed(drawing: str, kinds: str, told: str, drawn: str) -> str:
+    axes = _AXES.search(_ROOT.search(drawing)[0])
     # Neither a blank line nor a fence may end the block in which Markdown finds it.
     lines = "\n".join(line for line in drawn.splitlines() if line.strip()).replace("`", "&#96;")
-    return f'<div class="{kinds}" role="img" aria-label="{html.escape(told)}">{lines}</div>'
+    readable = axes[0] if axes else ""
+    return f'<div class="{kinds}"{readable} role="img" aria-label="{html.escape(told)}">{lines}</div>'

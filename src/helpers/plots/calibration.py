@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from helpers.evaluation.calibration import calibration_curve, calibration_summary, risk_groups
 from helpers.evaluation.cutoffs import proportion
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.plots.panels import let_read
 from helpers.plots.style import (
     MODEL_COLOURS,
     OUTCOME_COLOURS,
@@ -46,6 +47,7 @@ def plot_calibration_panels(
         _draw_groups(top, outcome, risk, main)
         _draw_counts(bottom, outcome, risk, groups)
         found.append(f"{cohort_title(cohort)}, {main}: {_summary_text(outcome, risk)}.")
+        let_read(top)
         below = f", n = {len(wide)}\n{_summary_text(outcome, risk)}"
         head_panel(top, cohort, f"({letter}) ", below, fontsize=9)
         top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

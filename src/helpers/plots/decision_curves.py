@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.decision_curves import TREAT_ALL, TREAT_NONE, best_ranges
 from helpers.evaluation.predictions import present_cohorts
+from helpers.plots.panels import let_read
 from helpers.plots.style import MODEL_COLOURS, cohort_panels, head_panel, legend_beside, tell
 from helpers.study.cohorts import cohort_title
 
@@ -38,6 +39,7 @@ def plot_decision_curves(curves: pd.DataFrame, models: list[str], main: str) -> 
         for run in ranges[ranges["cohort"] == cohort].itertuples():
             low, high = run.low - half_step, run.high + half_step
             axis.axvspan(low, high, color=MODEL_COLOURS[main], alpha=0.08, linewidth=0)
+        let_read(axis)
         head_panel(axis, cohort, f"({letter}) ")
         axis.set(xlabel="Threshold probability", ylabel="Net benefit", xlim=(0, 1))
     top = curves.groupby("cohort")["net_benefit"].max().max()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from helpers.evaluation.cutoffs import roc_points
 from helpers.evaluation.delong import delong_auc, p_matrix, p_text
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.plots.panels import let_read
 from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, tell
 from helpers.study.cohorts import cohort_title, is_one_of_several
 
@@ -43,6 +44,7 @@ def plot_roc_panels(predictions: pd.DataFrame, models: list[str]) -> Figure:
             x, y = 1 - points["specificity"], points["sensitivity"]
             axis.plot(x, y, color=MODEL_COLOURS[model], label=label)
         axis.set(xlabel="1 - specificity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        let_read(axis)
         head_panel(axis, cohort, f"({letter}) ", f", n = {len(wide)}")
         # Below the axes: a legend inside would hide the low curves.
         axis.legend(title="AUC (95 % CI)", loc="upper center", bbox_to_anchor=(0.5, -0.17), title_fontsize=9)

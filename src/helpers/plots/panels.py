@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -21,12 +22,13 @@ from matplotlib.transforms import Bbox
 # Inches. On a phone a figure without panels shrinks to 0.83 of its size: 8.5 points are then 9.4 px.
 WIDE, PANEL, NARROW = 7.16, 3.58, 4.5
 LEGEND, REMARK = "legend", "remark"
+CURVE, _READABLE = "radbook-curve", "radbook-readable"
 _POINTS = 72  # an inch
 _ROOM = 3  # points around a panel
 
 
 def mark_panels(drawing: Path, figure: Figure) -> None:
-    """Write into a saved SVG where its panels are: ``data-panels``, as JSON of `panel_boxes`.
+    """Write into a saved SVG where its panels are, and the axes whose values can be read, as JSON.
 
     Parameters
     ----------
@@ -36,9 +38,34 @@ def mark_panels(drawing: Path, figure: Figure) -> None:
         What it shows.
     """
     boxes = [[name, *(round(number, 1) for number in box)] for name, box in panel_boxes(figure)]
-    told = html.escape(json.dumps(boxes, ensure_ascii=False))
-    marked = drawing.read_text(encoding="utf-8").replace("<svg ", f'<svg data-panels="{told}" ', 1)
+    told = {"data-panels": boxes}
+    if readable := readable_axes(figure):
+        told["data-axes"] = readable
+    marks = "".join(
+        f'{name}="{html.escape(json.dumps(of, ensure_ascii=False))}" ' for name, of in told.items()
+    )
+    marked = drawing.read_text(encoding="utf-8").replace("<svg ", f"<svg {marks}", 1)
     drawing.write_text(marked, encoding="utf-8")
+
+
+def let_read(axis: Axes) -> None:
+    """Let a page tell the values of this axes' labelled lines (book/_static/values.js)."""
+    axis.set_gid(_READABLE)
+    for line in axis.lines:
+        if not line.get_label().startswith("_"):
+            line.set_gid(CURVE)
+
+
+def readable_axes(figure: Figure) -> list[list[float]]:
+    """Left, top, width and height (points) and the limits (x, y) of each axes whose values a page tells."""
+    renderer, height = figure.canvas.get_renderer(), figure.get_size_inches()[1] * _POINTS
+    found = []
+    for axis in figure.axes:
+        if axis.get_gid() == _READABLE:
+            (x0, y0), (x1, y1) = axis.get_window_extent(renderer).get_points() * _POINTS / figure.dpi
+            place = [round(float(number), 2) for number in (x0, height - y1, x1 - x0, y1 - y0)]
+            found.append([*place, *(float(end) for end in (*axis.get_xlim(), *axis.get_ylim()))])
+    return found
 
 
 def panel_boxes(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]:
