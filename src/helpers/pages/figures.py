@@ -68,7 +68,10 @@ def one_panel(drawing: str, panel: str, told: str) -> str:
     """HTML of one panel of a figure alone; of the whole figure where it has no panel of that name."""
     places = dict(panels_of(drawing))
     return _framed(
-        "radbook-figure", told, _svg("radbook-whole", places.get(panel, _box(drawing)), _drawn(drawing))
+        drawing,
+        "radbook-figure",
+        told,
+        _svg("radbook-whole", places.get(panel, _box(drawing)), _drawn(drawing)),
     )
 
 
