@@ -78,12 +78,13 @@ def opened(chromium, html):
 
 @dataclass
 class Visit:
-    """What one page showed: errors and requests, its width on a phone, faults of access, words too small."""
+    """What a page showed: errors, its width on a phone, faults of access, small words, tables cut off."""
 
     problems: list[str]
     width: int
     faults: set[str]
     small: set[str]
+    beyond: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -93,17 +94,18 @@ def visits(chromium, html, tmp_path_factory):
     pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
     watched, visited = Watched(chromium), {}
     for path in pages:
-        watched.problems, small = [], set()
+        watched.problems, small, beyond = [], set(), []
         for width, height in WIDTHS.items():
             watched.page.set_viewport_size({"width": width, "height": height})
             if width == max(WIDTHS):
                 load(watched.page, path)
+                beyond = watched.page.evaluate(TABLES_BEYOND)
             watched.page.screenshot(path=folder / f"{path.stem}_{width}.png")
             small |= {f"{width}: {word}" for word in watched.page.evaluate(SMALL_WORDS, LEAST)}
         wide, problems = watched.page.evaluate("document.documentElement.scrollWidth"), watched.problems[:]
         watched.page.set_viewport_size({"width": max(WIDTHS), "height": WIDTHS[max(WIDTHS)]})
         faults = faults_of_access(watched.page) if Axe and path in judged_pages(html) else set()
-        visited[path.relative_to(html).as_posix()] = Visit(problems, wide, faults, small)
+        visited[path.relative_to(html).as_posix()] = Visit(problems, wide, faults, small, beyond)
     watched.page.close()
     return visited
 
@@ -117,6 +119,13 @@ SMALL_WORDS = """(least) => [...document.querySelectorAll("article .radbook-figu
     return [...figure.querySelectorAll("text")]
         .filter((word) => parseFloat(getComputedStyle(word).fontSize) * scale < least)
         .map((word) => word.textContent);
+})"""
+
+# Tables that are cut off beside the contents; boxes that the notebook itself made to scroll are no fault.
+TABLES_BEYOND = """() => [...document.querySelectorAll("article table")].flatMap((table) => {
+    const box = table.closest(".output, .pst-scrollable-table-container, [style*=overflow]") ?? document.body;
+    const beyond = table.getBoundingClientRect().right - box.getBoundingClientRect().right;
+    return beyond > 1 && !box.matches("[style*=overflow]") ? [table.textContent.trim().slice(0, 60)] : [];
 })"""
 
 
@@ -139,6 +148,12 @@ def test_no_word_of_a_figure_is_too_small_on_a_page_or_a_phone(visits, html):
     figures = [path.read_text(encoding="utf-8").count("radbook-whole") for path in written_pages(html)]
     assert sum(figures) > 60
     assert not {name: visit.small for name, visit in visits.items() if visit.small}
+
+
+def test_no_table_of_a_chapter_is_cut_off_on_a_wide_page(visits):
+    chapters = {name: visit.beyond for name, visit in visits.items() if name.startswith("notebooks/")}
+    assert len(chapters) > 10
+    assert not {name: tables for name, tables in chapters.items() if tables}
 
 
 @pytest.mark.skipif(Axe is None, reason="axe-core is not installed")

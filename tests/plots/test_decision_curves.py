@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from reference_values import data, expected
 
-from helpers.evaluation.decision_curves import decision_curves
+from helpers.evaluation.decision_curves import best_ranges, decision_curves
 from helpers.plots.decision_curves import plot_decision_curves
 
 R = expected("decision_curve")
@@ -25,4 +25,11 @@ def curves():
 def test_figure_has_one_panel_a_set(curves):
     figure = plot_decision_curves(curves, ["clinical", "nomogram"], "nomogram")
     assert len(figure.axes) == 1
+    plt.close(figure)
+
+
+def test_the_alternative_text_tells_where_the_model_is_best(curves):
+    figure = plot_decision_curves(curves, ["clinical", "nomogram"], "nomogram")
+    longest = best_ranges(curves, "nomogram").query("longest").iloc[0]
+    assert f"Internal validation: {longest['low']:.2f} to {longest['high']:.2f}." in figure.get_label()
     plt.close(figure)
