@@ -34,7 +34,7 @@ def put_inline(notebook: NotebookNode, book: BookFolder) -> None:
         for output in cell.get("outputs", []):
             saved = output.get("metadata", {}).get("radbook", {})
             if saved and (drawing := drawing_of(book, saved["figure"])):
-                words = f"{saved['finding']} {told}".strip()
+                words = f"{saved.get('finding', '')} {told}".strip()
                 output["data"] = {"text/html": inline(drawing, words, saved["figure"])}
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from helpers.learning.nomogram import Nomogram
 from helpers.pages.nomogram_page import nomogram_data
 
-_LEFT, _WIDTH, _STEP, _TOP = 12, 336, 58, 26
+_BOX, _LEFT, _WIDTH, _STEP, _TOP = 360, 12, 336, 58, 26
 ANSWER = "{points} points: risk {risk}"
 _LETTER = 7  # px of a letter of a label, with room
 
@@ -40,7 +40,7 @@ def small_nomogram(chart: Nomogram, outcome: str, patient: Mapping[str, float | 
     words = (
         f'<text class="radbook-answer-in" x="{_LEFT + _WIDTH}" y="{_y(len(rows) - 1) - 14}">{answer}</text>'
     )
-    box = f'viewBox="0 0 360 {height}" style="width: 360px"'
+    box = f'viewBox="0 0 {_BOX} {height}" style="width: {_BOX}px"'
     svg = f'<svg class="radbook-whole radbook-small" {box} aria-hidden="true">{"".join(drawn)}{words}</svg>'
     return Markup(f'<div class="radbook-figure" role="img" aria-label="{html.escape(told)}">{svg}</div>')
 
@@ -74,13 +74,16 @@ def _axis(row: int, title: str, ticks: list, widest: float, place: float) -> str
     ends = [_x(tick[1], widest) for tick in (ordered[0], ordered[-1])] if ordered else [_LEFT, _LEFT]
     parts = [f'<text class="radbook-title" x="{_LEFT - 8}" y="{y - 14}">{html.escape(title)}</text>']
     parts.append(f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{y}" y2="{y}"/>')
-    reached = -1e9
+    reached = -1.0
     for label, at in ordered:
         x, half = _x(at, widest), _LETTER * len(label) / 2
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 5}"/>')
-        if x - half > reached:
-            parts.append(f'<text class="radbook-tick" x="{x:.1f}" y="{y + 17}">{html.escape(label)}</text>')
-            reached = x + half
+        middle = min(max(x, half), _BOX - half)  # no label is cut at the edge
+        if middle - half > reached:
+            parts.append(
+                f'<text class="radbook-tick" x="{middle:.1f}" y="{y + 17}">{html.escape(label)}</text>'
+            )
+            reached = middle + half
     parts.append(f'<circle class="radbook-marker" cx="{_x(place, widest):.1f}" cy="{y}" r="6"/>')
     return "".join(parts)
 
