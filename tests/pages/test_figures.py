@@ -99,3 +99,12 @@ def test_a_chapters_saved_figures_become_drawings(drawings, chapter, run, privat
 def test_a_picture_whose_drawing_is_gone_stays(chapter, run):
     figures.put_inline(chapter, run)
     assert list(chapter.cells[0].outputs[0].data) == ["image/png"]
+
+
+def test_a_drawing_in_another_language_keeps_its_words(drawings, chapter, run):
+    run.figure_path("two", "svg").write_text(drawings["two"], encoding="utf-8")
+    translated = drawings["two"].replace("panel a", "图 a")
+    chapter.cells[0].outputs[0].data = {"image/svg+xml": translated}
+    figures.put_inline(chapter, run)
+    shown = chapter.cells[0].outputs[0].data["text/html"]
+    assert "图 a" in shown and 'aria-label="what is seen"' in shown

@@ -33,8 +33,10 @@ def put_inline(notebook: NotebookNode, book: BookFolder) -> None:
         told = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         for output in cell.get("outputs", []):
             saved = output.get("metadata", {}).get("radbook", {})
-            if saved and (drawing := drawing_of(book, saved["figure"])):
-                words = f"{saved.get('finding', '')} {told}".strip()
+            # A drawing that stands there already is in another language: its finding is not.
+            other = output.get("data", {}).get("image/svg+xml", "")
+            if saved and (drawing := other or drawing_of(book, saved["figure"])):
+                words = told if other else f"{saved.get('finding', '')} {told}".strip()
                 output["data"] = {"text/html": inline(drawing, words, saved["figure"])}
 
 
