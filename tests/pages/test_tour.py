@@ -78,3 +78,11 @@ def test_a_question_of_its_own_is_told_without_bones(finished):
     said = sentences(tour.staged_files(own)["tour.md"].decode())
     assert not re.search(r"bone|densit|T12|CT\b|osteop", said)
     assert f"goes from {table['auc'].iloc[6]:.2f}" in said or "nomogram's AUC" in said
+
+
+def test_a_set_of_one_class_has_no_auc_to_tell(run):
+    rows = pd.DataFrame({"model": "nomogram", "cohort": ["training", "external"], "auc": [0.9, None]})
+    run.write_table("table_5", rows)
+    assert story.aucs_of(run) == {}
+    run.write_table("table_5", rows.assign(auc=[0.9, 0.8]))
+    assert [row["auc"] for row in story.aucs_of(run).values()] == [0.9, 0.8]

@@ -12,6 +12,7 @@ from helpers.features.rules import typical_patient
 from helpers.frozen.bundle import MANIFEST, own_bundle
 from helpers.learning.nomogram import Nomogram
 from helpers.pages import figures
+from helpers.pages.rendering import is_known
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
 from helpers.study.run_folder import Run
 
@@ -84,10 +85,13 @@ def farthest(table: pd.DataFrame) -> str:
 
 
 def aucs_of(run: Run) -> dict[str, dict]:
-    """The nomogram's row of table_5 in training and in the farthest set; {} before chapter 06."""
+    """The nomogram's row of table_5 in training and in the farthest set; {} where an AUC is not known."""
     table = rows_of(run, "table_5")
     if table is None:
         return {}
     own = table[table["model"] == "nomogram"].set_index("cohort")
     found = {"training": "training", "external": farthest(table)}
+    known = own.index[[is_known(value) for value in own["auc"]]]
+    if not set(found.values()) <= set(known):
+        return {}
     return {name: own.loc[cohort].to_dict() | {"cohort": cohort} for name, cohort in found.items()}
