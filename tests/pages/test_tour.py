@@ -86,3 +86,12 @@ def test_a_set_of_one_class_has_no_auc_to_tell(run):
     assert story.aucs_of(run) == {}
     run.write_table("table_5", rows.assign(auc=[0.9, 0.8]))
     assert [row["auc"] for row in story.aucs_of(run).values()] == [0.9, 0.8]
+
+
+def test_the_book_of_a_question_of_its_own_has_a_tour(run, tmp_path):
+    drawing = '<svg viewBox="0 0 9 9"><g id="figure_1"></g></svg>'
+    run.figure_path("figure_5", "svg").write_text(drawing, encoding="utf-8")
+    outcome = Outcome(name="relapse", positive="came back", negative="stayed well")
+    own = replace(run, study=run.study.model_copy(update={"outcome": outcome, "region": "the liver"}))
+    staging.stage(own, tmp_path / "source")
+    assert (tmp_path / "source" / "tour.md").is_file() and (tmp_path / "source" / "ten_minutes.md").is_file()

@@ -177,7 +177,7 @@ def _of_another_design(staged: dict[str, bytes], run: Run) -> dict[str, str]:
         return {}
     listed = {chapter["file"] for part in _contents(run)["parts"] for chapter in part["chapters"]}
     made = {name for name in staged if name.startswith(("reporting/", "interactive/"))}
-    kept = made | {"index.md", "summary.md"}
+    kept = made | {"index.md", "summary.md", "tour.md"}
     pages = {name for name in staged if name.endswith((".md", ".ipynb"))} - kept
     gone = {name for name in pages if name.rsplit(".", 1)[0] not in listed}
     return {name: _title(staged[name].decode()) for name in gone}
