@@ -1,6 +1,7 @@
 """Whatever leaves private/ is searched for numbers and names of patients, without crying wolf."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from synthetic_scan import synthetic_scan
 from helpers.commands.run import execute, run_study
 from helpers.errors import StudyError
 from helpers.pages import build, leaks
+from helpers.pages.readable import readable
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -329,3 +331,12 @@ def test_a_failed_notebook_does_not_show_the_path_that_a_library_quoted(finished
         assert "[patient]" in shown
         assert "王伟" not in shown
         assert "0003.nii.gz" not in shown
+
+
+def test_numbers_of_pages_in_the_search_index_are_no_part_of_its_words():
+    """A hospital's name on page 7 is not its patient number 7; numbers among the words are read."""
+    index = b'Search.setIndex({"terms": {"home": 7, "away": [3, 11], "12345678": 2, "home-9": 4}})'
+    text = readable(index, "book/html/searchindex.js")
+    assert not re.search(r"home\W+7|away\W+3", text)
+    assert "12345678" in text and "home-9" in text
+    assert re.search(r"home\W+7", readable(index, "book/html/page.js"))

@@ -27,6 +27,8 @@ from PIL import ExifTags, Image
 from helpers.pages import readable_pdf
 
 _DEEPEST = 4
+# Sphinx's list of words with the numbers of their pages: "home": 7 is no home-7.
+_INDEX, _PLACES = "searchindex.js", re.compile(r":\s*(?:\d+|\[[\d,\s]*\])")
 _LARGEST = 300_000_000  # bytes of one unpacked file
 _EMBEDDED_FILE = re.compile(r"base64,([A-Za-z0-9+/=\\\s]+)")
 # A library's code, which a page brings along so that it needs no network.
@@ -180,6 +182,7 @@ def _marked_up(text: str, name: str, depth: int) -> str:
         text, files = _printed(json.loads(text))
     else:
         text = _LIBRARY.sub("", text)
+        text = _PLACES.sub(":", text) if name.endswith(_INDEX) else text
         files = _EMBEDDED_FILE.findall(text)
     text = html.unescape(_EMBEDDED_FILE.sub("", text))
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
