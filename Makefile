@@ -6,10 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: book test test-quick lint lock clean
+.PHONY: book course test test-quick lint lock clean
 
 book: $(READY)
 	$(BIN)/radbook run $(STUDY) $(if $(WORKERS),--workers $(WORKERS))
+
+# A participant's laptop: the quick study, its exercises as notebooks, and a check that they run here.
+course: $(READY)
+	$(BIN)/radbook run data/studies/quick.yml --no-preview $(if $(WORKERS),--workers $(WORKERS))
+	$(BIN)/radbook course runs/quick
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

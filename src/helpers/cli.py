@@ -1,4 +1,4 @@
-"""The command `radbook`: begin, check, run and build a study, pool hospitals, export virtual patients."""
+"""The command `radbook`: begin, check, run and build a study, pool hospitals, teach, export virtual patients."""
 
 from __future__ import annotations
 
@@ -231,6 +231,19 @@ def pool(
 
     with _readable_errors():
         typer.echo(f"The book: {pool_sites(folders or [], out)}")
+
+
+@app.command()
+def course(
+    run_dir: Annotated[Path, typer.Argument(help="Run folder of a finished run, for example runs/quick.")],
+) -> None:
+    """Write a run's exercises as notebooks, solutions apart, and check that this computer is ready for a course."""
+    from helpers.commands.course import prepare_course
+
+    with _readable_errors(), locked((finished := _finished(run_dir)).folder):
+        for line in prepare_course(finished):
+            typer.echo(f"ok  {line}")
+        typer.echo("Ready.")
 
 
 @app.command()

@@ -244,22 +244,21 @@ def enough_in_words(sizes: pd.DataFrame, cohorts: pd.Series) -> str:
         Each patient's cohort.
     """
     needed = sizes.groupby("purpose", sort=False)["patients"].max()
-    there = cohorts.value_counts()
-    made = needed.drop(VALIDATION, errors="ignore")
-    said = [
-        f"{purpose}: {number:.0f}, {_against(there['training'], number)}" for purpose, number in made.items()
-    ]
+    there, made = cohorts.value_counts(), needed.drop(VALIDATION, errors="ignore").sort_values()
+    said = []
+    if len(made):
+        span = f"{made.iloc[0]:.0f} ({made.index[0]}) to {made.iloc[-1]:.0f} ({made.index[-1]})"
+        said.append(f"{span} patients are asked for and {_there(there['training'], made.iloc[0])}")
     if VALIDATION in needed:
+        number = needed[VALIDATION]
         sets = present_cohorts(cohorts.to_frame("cohort"))[1:]
-        judged = [f"{name} {_against(there[name], needed[VALIDATION])}" for name in sets]
-        said.append(f"{VALIDATION}: {needed[VALIDATION]:.0f}, {', '.join(judged)}")
-    if not said:
-        return "how many patients it would take cannot be said, as it is no better than chance."
-    return f"patients asked for and there, {'; '.join(said)}."
+        judged = ", ".join(f"{name} {_there(there[name], number)}" for name in sets)
+        said.append(f"{number:.0f} to judge it ({VALIDATION}), {judged}")
+    return f"{'; '.join(said)}." if said else "no better than chance, so that no number of patients follows."
 
 
-def _against(there: int, needed: float) -> str:
-    return f"{there} {'enough' if there >= needed else 'too few'}"
+def _there(there: int, needed: float) -> str:
+    return f"{there} there, {'enough' if there >= needed else 'too few'}"
 
 
 def subgroups_of(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:

@@ -1,19 +1,25 @@
-"""A Sphinx extension: the list of references is labelled by author and year, as the text cites."""
+"""References by author and year: a Sphinx extension for their list, and citations outside of the book."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
+from pybtex.database import parse_file
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style
 from pybtex.style.labels import BaseLabelStyle
+
+from helpers.study.places import REPOSITORY
 
 if TYPE_CHECKING:
     from pybtex.database import Entry, Person
     from sphinx.application import Sphinx
 
 NAME = "cited"
+_CITED = re.compile(r"\{cite(?P<kind>:\w)?\}`(?P<keys>[^`]+)`")
 
 
 class AuthorYear(BaseLabelStyle):
@@ -42,3 +48,22 @@ def setup(app: Sphinx) -> dict[str, bool]:
     register_plugin("pybtex.style.labels", NAME, AuthorYear)
     register_plugin("pybtex.style.formatting", NAME, Cited)
     return {"parallel_read_safe": True}
+
+
+@cache
+def _labels() -> dict[str, str]:
+    """Label of each reference, by its key."""
+    entries = parse_file(str(REPOSITORY / "book" / "references.bib")).entries
+    return dict(zip(entries, AuthorYear().format_labels(list(entries.values())), strict=True))
+
+
+def cited(text: str) -> str:
+    """The text with its citations in words, as the book shows them."""
+
+    def named(role: re.Match) -> str:
+        labels = [_labels().get(key.strip(), key.strip()) for key in role["keys"].split(",")]
+        if role["kind"] == ":t":
+            return " and ".join(label.rpartition(", ")[0] for label in labels)
+        return f"({'; '.join(labels)})"
+
+    return _CITED.sub(named, text)

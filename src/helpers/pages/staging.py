@@ -23,6 +23,7 @@ from helpers.pages import (
     nomogram_page,
     reading,
     real_patients,
+    slides,
     tour,
     viewer_page,
 )
@@ -61,6 +62,7 @@ def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
     share = run.folder / "share"
     # The pages of book/ lie at the top, so that the landing page is html/index.html.
     wanted = _prose(chinese) | _notebooks(run, chinese) | files_in(share, run.folder) | made_pages(run)
+    wanted |= slides.staged_slides(wanted)
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"]}
     prose = [name for name in wanted if name.endswith(".md")]
