@@ -1,4 +1,4 @@
-"""The command `radbook`: begin, check, run and build a study, pool hospitals, teach, export virtual patients."""
+"""The command `radbook`: begin, check, run and build a study, pool hospitals, teach, export patients."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def pool(
 def course(
     run_dir: Annotated[Path, typer.Argument(help="Run folder of a finished run, for example runs/quick.")],
 ) -> None:
-    """Write a run's exercises as notebooks, solutions apart, and check that this computer is ready for a course."""
+    """Write a run's exercises as notebooks, and check that this computer is ready for a course."""
     from helpers.commands.course import prepare_course
 
     with _readable_errors(), locked((finished := _finished(run_dir)).folder):

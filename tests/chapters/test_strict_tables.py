@@ -52,12 +52,25 @@ def test_a_model_no_better_than_chance_needs_no_size():
     assert table.empty and table.columns.tolist() == ["purpose", "criterion", "patients", "events"]
 
 
+def test_each_set_is_held_against_the_patients_that_it_needs():
+    purposes = ["development, 1688 parameters"] * 2 + ["development, 6 parameters", "external validation"]
+    sizes = pd.DataFrame({"purpose": purposes, "patients": [10, 28000, 400, 419]})
+    cohorts = pd.Series(["training"] * 420 + ["internal"] * 180 + ["external"] * 263)
+    assert strict_tables.enough_in_words(sizes, cohorts) == (
+        "400 (development, 6 parameters) to 28000 (development, 1688 parameters) patients are asked for and "
+        "420 there, enough; 419 to judge it (external validation), internal 180 there, too few, "
+        "external 263 there, too few."
+    )
+    assert "no better than chance" in strict_tables.enough_in_words(sizes[:0], cohorts)
+
+
 def test_scanners_are_known_from_training_patients_only():
     patients = pd.DataFrame({"cohort": ["training", "training", "external", "external"]}, index=list("abcd"))
     patients["scanner"] = ["S1", None, "S1", "S2"]
     scanners = strict_tables.scanners_of(patients)
     assert scanners["b"] == "not stated"
     table = strict_tables.scanners_in_training(patients, scanners).set_index("cohort")
+    assert table.index.tolist() == ["training", "external"]
     assert table.loc["external", "scanner in training"] == 1
     assert table.loc["external", "scanner not in training"] == 1
     assert table.loc["training", "scanner not in training"] == 0

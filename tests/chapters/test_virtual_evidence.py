@@ -83,9 +83,23 @@ def test_order_of_reliability():
 
 
 def test_what_is_outside_is_named():
-    table = pd.DataFrame({"quantity": ["HU", "noise"], "within": [True, False]})
-    assert virtual_evidence.evidence_in_words(table) == "2 quantities, 1 outside the published range: noise."
-    assert virtual_evidence.evidence_in_words(table[:1]) == "1 quantities, 0 outside the published range."
+    judged = [virtual_evidence.BY_VALUE, virtual_evidence.BY_VALUE, "only a direction"]
+    table = pd.DataFrame(
+        {"quantity": ["HU", "noise", "slope"], "within": [True, False, True], "judged": judged}
+    )
+    said = "Of 2 quantities 1 lie outside the published range (noise)"
+    assert virtual_evidence.evidence_in_words(table[:2]) == f"{said}."
+    assert virtual_evidence.evidence_in_words(table).startswith(f"{said}; 1 more are shown without a verdict")
+
+
+def test_a_range_that_could_hardly_fail_gives_no_verdict():
+    """A sign, a number that the protocol sets, or one that was calibrated, agrees whatever is true."""
+    table = virtual_evidence.evidence_table(
+        {"hu_t_r": 0.4, "dice": 0.99, "sex_slope": -1.0, "slice_development": 0.5, "with_texture_r": 0.75}
+    )
+    shown = virtual_evidence.printed_evidence(table).set_index("quantity")["verdict"].str.split(":").str[0]
+    assert shown["r of L1 HU and T-score"] == "within" and shown["Dice of two readers"] == "outside"
+    assert (shown == "none").sum() == 3
 
 
 @pytest.mark.slow
@@ -105,7 +119,7 @@ def test_table_says_what_is_within_and_leaves_out_what_is_missing():
     table = virtual_evidence.evidence_table(
         {"hu_t_r": 0.4, "dice": 0.99, "sex_slope": -1.0, "icc_filters": np.nan}
     )
-    columns = ["quantity", "simulated", "published_low", "published_high", "source", "within"]
+    columns = ["quantity", "simulated", "published_low", "published_high", "source", "within", "judged"]
     assert table.columns.tolist() == columns
     assert dict(zip(table["simulated"], table["within"], strict=True)) == {-1.0: True, 0.4: True, 0.99: False}
 

@@ -118,6 +118,14 @@ def test_standard_errors_of_the_tables_lie_where_they_were_found():
     assert ratio.agg(["min", "max"]).round(2).tolist() == [0.62, 1.09]
 
 
+def test_the_doubtful_clinical_auc_is_said_in_a_sentence():
+    paper = publication.read_publication(REPORTED_VALUES, DESIGN)
+    simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(7), 200)
+    said = clinical.clinical_in_words(paper, simulated)
+    assert "0.765 in the external set is unlikely to follow" in said and "training" not in said
+    assert clinical.clinical_in_words(paper, simulated[:0]) == ""
+
+
 def test_simulated_clinical_aucs_are_those_found_before():
     paper = publication.read_publication(REPORTED_VALUES, DESIGN)
     simulated = clinical.simulate_clinical_aucs(paper, np.random.default_rng(1), 200)

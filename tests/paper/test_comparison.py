@@ -1,5 +1,6 @@
 """Every printed number stands beside the computed one, and its status follows from the stated rule."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -18,6 +19,7 @@ from helpers.paper.comparison import (
     Judge,
 )
 from helpers.paper.reported import REPORTED_VALUES
+from helpers.plots.comparison import plot_aucs_beside
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study
@@ -58,6 +60,7 @@ RANGE = ("Text 3.4", "internal", "nomogram", "dca_highest_net_benefit_range")  #
     ("key", "found", "expected"),
     [
         (AUC, Computed(0.8493), ROUNDED),
+        (AUC, Computed(0.8503), ROUNDED),  # the next printed digit: "rounding" in the audit
         (AUC, Computed(0.80), INSIDE),
         (AUC, Computed(0.79), DIFFERS),
         (SENSITIVITY, Computed(52 / 58), ROUNDED),
@@ -161,6 +164,18 @@ def test_values_come_from_the_shared_tables(run, paper):
     row = table.loc[("Table 4", "external", "LR vs KNN", "delong_p")]
     assert (row["computed"], row["status"]) == ("<0.001", DIFFERS)
     assert table.loc[("Text 3.2", "training", "LASSO", "ln_lambda"), "status"] == ROUNDED
+
+
+def test_the_papers_aucs_stand_beside_the_computed_ones(run, paper):
+    row = {"cohort": "internal", "model": "nomogram", "auc": 0.9, "ci_low": 0.8, "ci_high": 0.95}
+    run.write_table("table_5", pd.DataFrame([row | dict.fromkeys(PROPORTIONS, 0.5)]))
+    table = comparison.aucs_beside(run, paper).set_index(["cohort", "model"])
+    assert len(table) == 9
+    assert table.loc[("internal", "nomogram")].tolist() == [0.849, 0.794, 0.903, 0.9, 0.8, 0.95]
+    assert table.loc[("external", "clinical"), "computed":].isna().all()
+    (axis,) = plot_aucs_beside(table.reset_index()).axes
+    assert [label.get_text() for label in axis.get_yticklabels()][-1] == "External validation: nomogram"
+    plt.close("all")
 
 
 def test_counts_add_up(run, paper):

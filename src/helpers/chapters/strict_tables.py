@@ -163,7 +163,8 @@ def scanners_in_training(patients: pd.DataFrame, scanners: pd.Series) -> pd.Data
     """Patients of each set whose scanner training patients had too, and those whose scanner they had not."""
     seen = scanners[patients["cohort"] == "training"].unique()
     reach = {True: "scanner in training", False: "scanner not in training"}
-    return pd.crosstab(patients["cohort"], scanners.isin(seen).map(reach)).reset_index()
+    counts = pd.crosstab(patients["cohort"], scanners.isin(seen).map(reach))
+    return counts.loc[present_cohorts(patients)].rename_axis("cohort").reset_index()
 
 
 def smote_effect(ways: dict[str, tuple[Nested, Fitted]], patients: pd.DataFrame) -> pd.DataFrame:

@@ -102,7 +102,8 @@ def _try(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     place = {"metadata": {"path": str(path.parent)}}
     try:
-        NotebookClient(notebook, timeout=_LONGEST, kernel_name="python3", resources=place).execute()
+        options = {"kernel_name": "python3", "extra_arguments": ["--log-level=50"], "resources": place}
+        NotebookClient(notebook, timeout=_LONGEST, **options).execute()
     except CellExecutionError as error:
         raise StudyError(
             f"The solutions in {path.name} do not run here: {error.ename}: {error.evalue}. Was the run made "

@@ -74,7 +74,7 @@ def lesson_of(notebook: NotebookNode) -> Lesson | None:
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     said = {key: str(value) for key, value in glued(notebook).items()}
     texts = [plain(text, said) for text in texts]
-    sections = re.split(r"^## (.+)\n", texts[-1], flags=re.MULTILINE)
+    sections = re.split(r"^## (.+)\n", texts[-1] if texts else "", flags=re.MULTILINE)
     if len(sections) < 5:
         return None
     boxes = [match for text in texts for match in _ADMONITION.finditer(text)]
