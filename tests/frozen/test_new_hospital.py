@@ -219,7 +219,8 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
         assert row["auc"] == pytest.approx(delong_auc(y, scores[model]).auc, rel=1e-12)
     shown = judged.printed_performance(table.reset_index(), "0 of 60")
     assert re.fullmatch(r"0\.\d\d \(0\.\d\d to [01]\.\d\d\)", shown.loc["auc", "nomogram"])
-    assert judged.auc_in_words(table.reset_index()) == f"The nomogram's AUC is {shown.loc['auc', 'nomogram']}."
+    auc = shown.loc["auc", "nomogram"]
+    assert judged.auc_in_words(table.reset_index()) == f"The nomogram's AUC is {auc}."
     protected = judged.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60)
     assert protected["sensitivity_low"].isna().all() and protected["auc"].notna().all()
 
