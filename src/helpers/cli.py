@@ -271,20 +271,29 @@ def export_virtual(
         bool,
         typer.Option("--as-pacs", help="As an archive exports them, without a study file: for radbook init."),
     ] = False,
+    sites: Annotated[
+        int, typer.Option(min=0, help="So many hospitals that differ, each with so many patients.")
+    ] = 0,
 ) -> None:
     """Write virtual patients as a hospital would hand them over: DICOM, ITK-SNAP masks, a DXA table."""
-    from helpers.commands import pacs_export
+    from helpers.commands import hospitals_export, pacs_export
     from helpers.virtual import VirtualSite
-    from helpers.virtual.export import export_virtual
+    from helpers.virtual.export import CHINESE_GBK, PLAIN, export_virtual
 
     protocol = REPOSITORY / "data" / "virtual" / "protocol.yml"
     with _readable_errors():
+        if sites:
+            if chinese or as_pacs or role != "development":
+                raise StudyError("With --sites the hospitals' roles and tables are their own: say no other.")
+            for study in hospitals_export.export_hospitals(out, sites, patients, seed):
+                typer.echo(f"{patients} virtual patients. Now: radbook apply BUNDLE {study}")
+            return
         site = VirtualSite(protocol, role, patients, seed)
         if as_pacs:
             pacs_export.export_as_pacs(site, out, patients)
             typer.echo(f"{patients} virtual patients: {out}. Now: radbook init {out}")
             return
-        export_virtual(site, out, patients, chinese)
+        export_virtual(site, out, patients, CHINESE_GBK if chinese else PLAIN)
         use = "radbook run" if role == "development" else "radbook apply BUNDLE"
         typer.echo(f"{patients} virtual patients: {out}. Now: {use} {out / 'study.yml'}")
 

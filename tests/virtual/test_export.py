@@ -14,7 +14,7 @@ from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
 from helpers.study.study_file import load_study
 from helpers.virtual import VirtualSite
-from helpers.virtual.export import chinese_table, export_virtual
+from helpers.virtual.export import CHINESE_GBK, chinese_table, export_virtual
 
 SITE = VirtualSite(REPOSITORY / "data" / "virtual" / "protocol.yml", "development", 12, 3)
 
@@ -113,7 +113,7 @@ def test_a_small_export_asks_for_fewer_folds_and_says_that_it_is_simulated(expor
 @pytest.fixture(scope="module")
 def chinese(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("export") / "hospital"
-    export_virtual(VirtualSite(SITE.protocol, "external", 12, 3), out, 1, chinese=True)
+    export_virtual(VirtualSite(SITE.protocol, "external", 12, 3), out, 1, CHINESE_GBK)
     return out
 
 

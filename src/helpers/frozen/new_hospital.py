@@ -26,7 +26,7 @@ from helpers.study.places import resolve
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Split, Study, load_study
 from helpers.virtual import VirtualSite
-from helpers.virtual.export import export_virtual
+from helpers.virtual.export import CHINESE_GBK, export_virtual
 
 NOT_STATED = "not stated"
 VIRTUAL_ON_REAL = (
@@ -81,7 +81,7 @@ def _exported(run: Run, bundle: Bundle, patients: int) -> Path:
     if not folder.is_dir():
         shutil.rmtree(run.handed_over, ignore_errors=True)  # of an earlier simulator, or unfinished
         unfinished = folder.with_suffix(".part")
-        export_virtual(hospital, unfinished, patients, chinese=True)
+        export_virtual(hospital, unfinished, patients, CHINESE_GBK)
         shutil.copyfile(bundle.extraction, unfinished / "extraction.yml")
         unfinished.rename(folder)
     return folder / "study.yml"

@@ -6,6 +6,8 @@ The folder also holds a study file, so that ``radbook run OUT/study.yml`` takes 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tqdm import tqdm
 
 from helpers.errors import StudyError
 from helpers.study.places import REPOSITORY
+from helpers.study.spreadsheets import write_excel
 from helpers.virtual import VirtualSite
 
 _INTERCEPT = -1024  # stored value 0 is air, as most scanners have it
@@ -43,11 +46,51 @@ _ABOVE_LOWEST = 2.0  # how far, at most, T-scores of the same patient lie above 
 _HIP_UNMEASURED = 0.1  # share of patients, as with hip prostheses (assumption)
 
 
-def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) -> None:
+@dataclass(frozen=True)
+class Coding:
+    """How a hospital writes its table.
+
+    Attributes
+    ----------
+    file : str
+        Its name: ``.csv``, ``.csv.gz`` or ``.xlsx``.
+    chinese : bool
+        As a Chinese hospital's: Chinese headers (`CHINESE`), a T-score for each site that DXA measured, and
+        dates instead of days.
+    encoding, separator, decimal : str
+        Of a CSV file.
+    sexes : mapping of str to (str or int)
+        The hospital's codes of "female" and "male", where it has its own; of a table that is not Chinese.
+    """
+
+    file: str = "dxa.csv"
+    chinese: bool = False
+    encoding: str = "utf-8"
+    separator: str = ","
+    decimal: str = "."
+    sexes: Mapping[str, str | int] = field(default_factory=dict)
+
+
+PLAIN = Coding()
+CHINESE_GBK = Coding(chinese=True, encoding="gbk")
+
+
+@dataclass(frozen=True)
+class Called:
+    """What an exported hospital is called, and from how many patients on it tells of any (``min_cell``)."""
+
+    study: str = "virtual_export"
+    hospital: str = "Exported virtual hospital"
+    min_cell: int = 0
+
+
+def export_virtual(
+    site: VirtualSite, out: Path, n: int, coding: Coding = PLAIN, called: Called | None = None
+) -> None:
     """Write the first ``n`` included patients of a virtual hospital, and everyone screened before them.
 
-    Makes ``out/ct/<id>/*.dcm``, ``out/masks/<id>.nii.gz``, ``out/masks_reader2/<id>.nii.gz``,
-    ``out/dxa.csv``, ``out/extraction.yml`` and ``out/study.yml``.
+    Makes ``out/ct/<id>/*.dcm``, ``out/masks/<id>.nii.gz``, ``out/masks_reader2/<id>.nii.gz``, the table
+    (``out/dxa.csv``, or as ``coding`` calls it), ``out/extraction.yml`` and ``out/study.yml``.
 
     Parameters
     ----------
@@ -56,9 +99,8 @@ def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) 
         A folder that is not there yet, or empty.
     n : int
         How many included patients, at most ``site.patients``.
-    chinese : bool
-        The table as a Chinese hospital's: GBK, Chinese headers (`CHINESE`), a T-score for each site that
-        DXA measured, and dates instead of days.
+    coding : Coding
+    called : Called, optional
 
     Raises
     ------
@@ -69,12 +111,8 @@ def export_virtual(site: VirtualSite, out: Path, n: int, chinese: bool = False) 
     for patient_id in tqdm(included, desc="export", unit="patient", disable=None):
         _write_patient(site, out, patient_id, table)
     table = table if site.role == "development" else table.drop(columns="allocation")
-    if chinese:
-        foreign = chinese_table(table, site.seed)
-        foreign.to_csv(out / "dxa.csv", index=False, lineterminator="\n", encoding="gbk")
-    else:
-        table.to_csv(out / "dxa.csv", index=False, lineterminator="\n")
-    _write_study(site, out, table, chinese)
+    _write_table(out / coding.file, table, coding, site.seed)
+    _write_study(site, out, table, coding, called or Called())
 
 
 def first_patients(site: VirtualSite, out: Path, n: int) -> tuple[pd.DataFrame, list[str]]:
@@ -119,27 +157,43 @@ def _write_patient(site: VirtualSite, out: Path, patient_id: str, table: pd.Data
         sitk.WriteImage(drawn, str(out / folder / f"{patient_id}.nii.gz"), useCompression=True)
 
 
-def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame, chinese: bool) -> None:
+def _write_table(path: Path, table: pd.DataFrame, coding: Coding, seed: int) -> None:
+    if coding.chinese:
+        table = chinese_table(table, seed)
+    elif coding.sexes:
+        table = table.assign(sex=table["sex"].map(dict(coding.sexes)))
+    if path.suffix == ".xlsx":
+        write_excel(path, table)
+        return
+    ways = {"sep": coding.separator, "decimal": coding.decimal, "encoding": coding.encoding}
+    packed = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None  # the same bytes each time
+    table.to_csv(path, index=False, lineterminator="\n", compression=packed, **ways)
+
+
+def _write_study(site: VirtualSite, out: Path, table: pd.DataFrame, coding: Coding, called: Called) -> None:
     """A study file with this one hospital: to develop a model on, or for a model made elsewhere."""
     shutil.copy(REPOSITORY / "data" / "extraction" / "paper.yml", out / "extraction.yml")
     training = int((table["allocation"] == "training").sum()) if "allocation" in table else len(table) // 2
+    source = {"path": coding.file} | ({"columns": _columns(table)} if coding.chinese else {})
+    if own := {code: sex for sex, code in coding.sexes.items() if isinstance(code, int)}:
+        source["sexes"] = own  # letters explain themselves
     hospital = {
-        "name": "Exported virtual hospital",
+        "name": called.hospital,
         "role": site.role,
-        "table": {"path": "dxa.csv"} | ({"columns": _columns(table)} if chinese else {}),
+        "table": source,
         "images": "ct/{patient_id}",
         "masks": "masks/{patient_id}.nii.gz",
         "second_reader": "masks_reader2/{patient_id}.nii.gz",
     }
     study = {
-        "name": "virtual_export",
+        "name": called.study,
         "title": "Exported virtual patients, as a hospital would hand them over (simulated)",
         "simulated": True,
         "seed": site.seed,
         "extraction": "extraction.yml",
         "second_reader_cases": max(4, min(_SECOND_READER_CASES, training)),
-        "sites": [hospital],
     }
+    study |= ({"min_cell": called.min_cell} if called.min_cell else {}) | {"sites": [hospital]}
     if site.role == "development":
         study |= _fewer_folds(table)
     text = yaml.safe_dump(study, sort_keys=False, width=100, allow_unicode=True)
