@@ -34,7 +34,7 @@ def make_bundle(folder, extraction):
     run.write("features", values)
     rows = quality.set_index("patient_id").loc[np.repeat(eight["patient_id"], LIKENESSES)]
     run.write("preprocessing", rows.reset_index(drop=True).assign(patient_id=people["patient_id"]))
-    _fit(run, people, values.set_index("patient_id"))
+    freeze(run, people, values.set_index("patient_id"))
     return run
 
 
@@ -53,7 +53,8 @@ def _likenesses(eight, features, rng):
     return people.drop(columns=["exclusion", "allocation"], errors="ignore"), values
 
 
-def _fit(run, people, values):
+def freeze(run, people, values):
+    """Select, fit and freeze, on everybody of ``people`` who is of the training set."""
     settings = selection.SelectionSettings(icc_threshold=None, folds=3, mrmr_features=8, smote="none")
     chosen = selection.select_features(values, people["outcome"].to_numpy(), {}, settings, 1).as_dict()
     run.write_json("selection", chosen)

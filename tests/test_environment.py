@@ -8,7 +8,7 @@ import tomllib
 import pytest
 import yaml
 
-from helpers.study.places import POOLED, REPOSITORY
+from helpers.study.places import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = {name.lower() for name in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]}
@@ -60,9 +60,6 @@ def test_every_notebook_has_one_parameter_cell(path):
     tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
     source = "".join(tagged[0]["source"])
-    if path.stem == POOLED:  # about many runs
-        assert source == 'pooled = "pooled"'
-        return
     assert 'study = "data/studies/virtual.yml"' in source
     assert 'run_dir = "runs/virtual"' in source
 

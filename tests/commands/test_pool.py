@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from helpers import cli
 from helpers.commands.pool import check_share
 from helpers.errors import StudyError
-from helpers.study.places import POOLED, REPOSITORY, STEPS
+from helpers.study.places import POOLED
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import open_run
 
@@ -39,6 +39,7 @@ def test_the_book_of_four_hospitals_of_which_one_comes_later(tmp_path):
     page = (out / "book" / "html" / "notebooks" / f"{POOLED}.html").read_text(encoding="utf-8")
     assert "Simulated patients: nothing here is about real people" in page
     assert "prediction interval" in page and "Traceback" not in page and str(tmp_path) not in page
+    assert "No hospital sent these files" not in page and "Exercise 1" not in page
     index = (out / "book" / "html" / "index.html").read_text(encoding="utf-8")
     assert all(f"Hospital {n} *" in index for n in range(4))  # and no emphasis
     pools = json.loads((out / "registry.json").read_text(encoding="utf-8"))["pools"]
@@ -46,11 +47,6 @@ def test_the_book_of_four_hospitals_of_which_one_comes_later(tmp_path):
     tables = [pd.read_csv(path) for path in (out / "share" / "tables").glob("*.csv")]
     assert all((table["pool"] == pools[-1]["id"]).all() for table in tables)
     assert re.search(pools[-1]["id"], page)
-
-
-def test_chapter_16_is_part_of_no_run():
-    assert POOLED not in STEPS.values()
-    assert (REPOSITORY / "notebooks" / f"{POOLED}.ipynb").is_file()
 
 
 def test_a_share_folder_is_searched_again_before_it_leaves(tmp_path):

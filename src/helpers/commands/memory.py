@@ -27,7 +27,7 @@ PER_CASE_STEPS = ("01", "02", "03")
 # Where the results lie, and who computes, changes none.
 _NOT_IN_RESULTS = {"study", "run_dir", "workers"}
 # Study files of others, who may change their tables; the book's own real patients lie in data/real.
-_OTHERS = {"new_study", "real_study"}
+_OTHERS = {"new_study", "real_study", "pooled"}
 REAL_STEP = "15"
 # What a chapter shows; what it no longer shows must go.
 _SHOWN = ("share/", "private/tables/", "private/figures/")

@@ -91,6 +91,8 @@ RULES: dict[str, Rule] = {
     "combat": _YES_NO,
     "accept_differences": _YES_NO,
     "patients": _SOME,
+    "16.patients": _whole(8),
+    "hospitals": _SOME,
     "patients_1": _SOME,
     "patients_2": _SOME,
     "rescanned": _SOME,
@@ -98,7 +100,7 @@ RULES: dict[str, Rule] = {
     "draws": _SOME,
     "features_every": _SOME,
     **dict.fromkeys(("study", "run_dir"), Rule(lambda value: isinstance(value, str), "a path")),
-    **dict.fromkeys(("bundle", "new_study", "real_study", "numbers", "design"), _PLACE),
+    **dict.fromkeys(("bundle", "new_study", "real_study", "pooled", "numbers", "design"), _PLACE),
 }
 
 

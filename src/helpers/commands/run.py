@@ -27,14 +27,14 @@ from helpers.patients.table import check_tables
 from helpers.study import pseudonyms
 from helpers.study.lock import locked
 from helpers.study.parallel import BARS_VARIABLE
-from helpers.study.places import FULL, REPOSITORY, STEPS, replacing, shown_path, unwritable
+from helpers.study.places import FULL, POOLED, REPOSITORY, STEPS, replacing, shown_path, unwritable
 from helpers.study.run_folder import Run, open_run, read_record
 from helpers.study.study_file import Study, load_study
 
 NO_DEVELOPMENT = "No site has the role 'development': name one, or apply a frozen model (radbook apply)."
 IMAGE_STEPS = ("02", "03")
 PAPER_STEPS = ("09", "13", "14")
-APPLY_STEP, EVIDENCE_STEP = "11", "12"
+APPLY_STEP, EVIDENCE_STEP, POOLED_STEP = "11", "12", POOLED[:2]
 NOT_NEEDED, AS_BEFORE = "not needed", "as before"
 PREVIEWED = ("03", "06", "10")  # after these a reader may look at the book so far
 
@@ -209,7 +209,7 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
     Ready features need no images (02, 03). A new hospital (11) is one that the parameters name, or a third
     virtual one. The evidence for the virtual cohort (12) is about the two virtual hospitals. What is about
     the paper, or shown on its question (09, 13, 14), is for studies of its design; real patients (15) stand
-    beside virtual ones of its design.
+    beside virtual ones of its design, and small virtual hospitals (16) meet its model.
     """
     virtual = {site.role for site in study.sites if site.virtual}
     if step in IMAGE_STEPS:
@@ -218,7 +218,7 @@ def is_needed(study: Study, step: str, parameters: dict[str, Any]) -> bool:
         return study.is_of_paper_design
     if step == APPLY_STEP:
         return bool(parameters.get("new_study") or virtual)
-    if step == memory.REAL_STEP:
+    if step in (memory.REAL_STEP, POOLED_STEP):
         return study.is_virtual and study.is_of_paper_design
     return step != EVIDENCE_STEP or virtual == {"development", "external"}
 

@@ -17,6 +17,7 @@ from helpers.study.places import POOLED, REPOSITORY
 CHAPTER = f"notebooks/{POOLED}"
 _BIBLIOGRAPHY = "# Bibliography\n\n```{bibliography}\n```\n"
 _FOLDERS = ("_static/", "extra/")
+_EXERCISES = "## Exercises"
 
 
 def stage_pooled(pooled: Pooled, source: Path) -> None:
@@ -67,6 +68,7 @@ def _page(pooled: Pooled) -> bytes:
         tags = cell.metadata.get("tags", [])
         if {"injected-parameters", "parameters"} & set(tags):
             cell.metadata["tags"] = [*tags, "remove-cell"]
+        cell.source = cell.source.partition(_EXERCISES)[0]  # which read the tables of a run
     fold_code(notebook)
     return nbformat.writes(notebook).encode()
 

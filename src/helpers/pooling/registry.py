@@ -26,7 +26,7 @@ from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
 from helpers.pooling.folders import read_folder, require_together
 from helpers.study.content_hash import content_hash
 from helpers.study.places import made_folder, replacing, shown_path
-from helpers.study.run_folder import BookFolder
+from helpers.study.run_folder import BookFolder, Run
 from helpers.study.sites import Strict
 from helpers.study.spreadsheets import to_plain_csv
 
@@ -66,10 +66,13 @@ class Pooled(BookFolder):
     folder : Path
     sites : list of SiteFile
         In the order of their first hospitals' labels.
+    run : Run, optional
+        Whose chapter 16 this is: tables and figures are the run's then.
     """
 
     folder: Path
     sites: list[SiteFile]
+    run: Run | None = None
 
     @property
     def id(self) -> str:
@@ -98,8 +101,11 @@ class Pooled(BookFolder):
     def write_table(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
         """Write share/tables/<name>.csv; its first columns say whose data it is, and which pool made it."""
         labelled = frame.copy()
+        labelled.insert(0, "pool", self.id)
+        if self.run:
+            self.run.write_table(name, labelled)
+            return frame
         labelled.insert(0, "data", self.data)
-        labelled.insert(1, "pool", self.id)
         with replacing(self.table_path(name)) as path:
             to_plain_csv(labelled, path)
         return frame
@@ -107,7 +113,9 @@ class Pooled(BookFolder):
     @contextmanager
     def writing_figure(self, name: str, suffix: str) -> Iterator[Path]:
         """Give a path to write the figure share/figures/<name> to, as svg or png."""
-        with replacing(made_folder(self.folder / "share" / "figures") / f"{name}.{suffix}") as path:
+        own = self.run.writing(self.run.figure_path(name, suffix)) if self.run else None
+        folder = self.folder / "share" / "figures"
+        with own or replacing(made_folder(folder) / f"{name}.{suffix}") as path:
             yield path
 
 

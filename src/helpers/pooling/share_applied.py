@@ -1,13 +1,14 @@
-"""What a hospital shares of the patients whom chapter 11 has just met."""
+"""What a hospital shares of the patients whom a frozen model has just met."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from helpers.frozen import new_hospital, verdicts
 from helpers.frozen.bundle import Bundle
 from helpers.frozen.judged import predictions_of
 from helpers.frozen.new_hospital import Measured
-from helpers.frozen.told import Told
+from helpers.frozen.told import Told, tell
 from helpers.frozen.verdicts import OUTSIDE, Met
 from helpers.pooling.contract import SiteFile
 from helpers.pooling.share import described_hospital, label_of, write_site
@@ -56,3 +57,24 @@ def share_applied(
         is_number_told=told.total(OUTSIDE) != HIDDEN,
     )
     return write_site(new, bundle, "apply", [hospital], new.read_table("new_hospital_flow"))
+
+
+def share_new(new: Run, bundle: Bundle, workers: int) -> SiteFile:
+    """Meet a hospital's patients with a frozen model and write its site.json, as chapter 11 does, unseen.
+
+    Parameters
+    ----------
+    new : Run
+        The hospital's, all of whose sites are external.
+    bundle : Bundle
+    workers : int
+        Processes; 0 means one a core.
+    """
+    screened = new_hospital.new_patients(new)
+    people = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    measured = new_hospital.measure(new, people, bundle.features, workers)
+    met = verdicts.meet(bundle, screened, measured)
+    verdicts.give_results(new, bundle, met, people)
+    told = tell(met, new.study.min_cell, people)
+    new.write_table("new_hospital_flow", told.flow())
+    return share_applied(new, new, bundle, people, told, met, measured)

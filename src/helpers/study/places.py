@@ -13,10 +13,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # What the disk or the system refuses to write, and not a mistake of the program.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-# About many runs, and no part of any: radbook pool executes it.
+# About many runs: radbook pool executes it, and a virtual study's run on small virtual hospitals.
 POOLED = "16_pooled"
 _CHAPTERS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-STEPS = {path.name[:2]: path.stem for path in _CHAPTERS if path.stem != POOLED}
+STEPS = {path.name[:2]: path.stem for path in _CHAPTERS}
 
 
 def shown_path(path: Path | str) -> str:

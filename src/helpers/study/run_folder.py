@@ -114,6 +114,11 @@ class Run(BookFolder):
         return self.private / "new_hospital"
 
     @property
+    def hospitals(self) -> Path:
+        """Run folders of the small virtual hospitals that chapter 16 pools, and their pooled folder."""
+        return self.private / "hospitals"
+
+    @property
     def real_patients(self) -> Path:
         """Run folder of the real patients beside whom a virtual study is set: their pseudonyms and tables."""
         return self.private / "real_patients"
