@@ -25,7 +25,11 @@ MODEL = {
     },
     "radiomics": {"intercept": 0.0, "coefficients": [1.0]},
     "clinical": {"coefficients": {"Intercept": -4.5, "age": 0.0625}},
-    "nomogram": {"coefficients": {"Intercept": -4.0, "age": 0.0475, "rad_score": 1.25}},
+    "nomogram": {
+        "coefficients": {"Intercept": -4.0, "age": 0.0475, "rad_score": 1.25},
+        "levels": {},
+        "method": "maximum likelihood",
+    },
     "cutoffs": {"rule": CUTOFF_RULE, "clinical": 0.25, "radiomics": 0.375, "nomogram": 0.4375},
     "training": {"patients": 412},
     "domain": {

@@ -247,6 +247,39 @@ def course(
 
 
 @app.command()
+def update(
+    pooled: Annotated[Path, typer.Option("--from", help="The pooled folder.")],
+    bundle: Annotated[Path, typer.Option("--bundle", help="The frozen model that the hospitals judged.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Hospitals' share folders with their answers to a round.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="A hospital that drops out; the others begin anew.")
+    ] = None,
+) -> None:
+    """Recalibrate and refit the nomogram for all hospitals of a pooled folder, in rounds of files."""
+    from helpers.commands.update import update_from
+
+    with _readable_errors():
+        for line in update_from(pooled, bundle, folders or [], without or []):
+            typer.echo(line)
+
+
+@app.command()
+def answer(
+    run_dir: Annotated[Path, typer.Argument(help="The hospital's run folder, for example runs/x.")],
+    request: Annotated[Path, typer.Argument(help="The centre's file of this round, round_NN.json.")],
+) -> None:
+    """Answer a round of an update: add this hospital's sums to its share folder, where these may be told."""
+    from helpers.pooling.answering import answer as answered
+    from helpers.pooling.round_files import file_of
+
+    with _readable_errors(), locked((run := _finished(run_dir)).folder):
+        told = answered(run, request)
+        typer.echo(f"Send this file back: {shown_path(run.folder / 'share' / file_of(told.round))}")
+
+
+@app.command()
 def share_check(
     folder: Annotated[Path, typer.Argument(help="A run's share folder, for example runs/x/share.")],
 ) -> None:

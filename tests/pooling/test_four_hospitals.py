@@ -5,7 +5,6 @@ A small piece of the real study: every twentieth feature, three folds.
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
 from small_bundle import freeze

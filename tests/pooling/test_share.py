@@ -16,6 +16,7 @@ from helpers.frozen.told import tell
 from helpers.pooling.contract import SiteFile
 from helpers.pooling.folders import read_folder
 from helpers.pooling.readme import fields
+from helpers.pooling.round_files import Answer
 from helpers.pooling.share import share_run
 from helpers.pooling.share_applied import share_applied
 from helpers.study.content_hash import content_hash
@@ -56,6 +57,8 @@ def made_run(tmp_path, **keys):
     )
     people["patient_id"] = [f"P{number:05d}" for number in range(len(people))]
     run.write("cohort", people[["patient_id", "site", "cohort", "outcome", "age", "sex", "second_reader"]])
+    scores = people[["patient_id", "cohort", "outcome"]].assign(rad_score=people["hu"].to_numpy())
+    run.write("rad_score", scores)
     run.write("features", people[["patient_id"]].assign(**{FEATURE: people["hu"] * 30 + 128}))
     keys = ["patient_id", "cohort", "outcome"]
     run.write("predictions", people.melt(keys, ["clinical", "nomogram"], "model", "probability"))
@@ -136,7 +139,7 @@ def test_the_readme_explains_every_field_that_the_file_has_in_both_languages(run
     free = {"clinical", "nomogram", "mean HU", FEATURE, "age", "sex", "kvp", "spacing_z", "female", "male"}
     free |= {"other", "1", *told["engine"]}
     assert names(told) - free <= named
-    for _, name, words, words_zh in fields(SiteFile):
+    for _, name, words, words_zh in [*fields(SiteFile), *fields(Answer)]:
         assert f"{name}: {words}\n" in english and f"{name}: {words_zh}\n" in chinese
         assert any("\u4e00" <= letter <= "\u9fff" for letter in words_zh) and words.isascii()
 

@@ -10,7 +10,7 @@ from helpers.commands.run import drop_messages, run_notebook
 from helpers.errors import StudyError
 from helpers.pages import leaks
 from helpers.pages.build import render
-from helpers.pages.pooled_book import stage_pooled
+from helpers.pages.pooled_book import nothing_private, stage_pooled
 from helpers.pooling import registry
 from helpers.pooling.contract import SITE_FILE
 from helpers.pooling.folders import read_folder
@@ -35,7 +35,7 @@ def pool_sites(folders: list[Path], out: Path) -> Path:
     """
     pooled = registry.pool(folders, out)
     execute_chapter(pooled)
-    return render(pooled, {"": stage_pooled}, search=_nothing_private)
+    return render(pooled, {"": stage_pooled}, search=nothing_private)
 
 
 def execute_chapter(pooled: registry.Pooled) -> Path:
@@ -50,10 +50,6 @@ def execute_chapter(pooled: registry.Pooled) -> Path:
         ) from None
     drop_messages(output)
     return output
-
-
-def _nothing_private(pooled: registry.Pooled) -> None:
-    """Nothing to search for: what came was searched where it was made, and has no identifiers to compare."""
 
 
 def check_share(folder: Path) -> list[str]:

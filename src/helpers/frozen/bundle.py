@@ -8,12 +8,14 @@ sums and reads JSON: no code comes from a bundle.
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from helpers.errors import StudyError
 from helpers.evaluation.cutoffs import youden_cutoff
@@ -22,7 +24,7 @@ from helpers.frozen.domain import domain_summary, voltages
 from helpers.frozen.drawing import drawing_summary
 from helpers.frozen.drift import RAD_SCORE, training_summary
 from helpers.learning.classifiers import logistic_probability
-from helpers.learning.logistic import LogisticModel
+from helpers.learning.logistic import LogisticModel, encode
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.content_hash import content_hash
@@ -101,6 +103,20 @@ class Bundle:
         scores = self.rad_score(features).to_numpy()
         probability = self._logistic("nomogram").probability(patients.assign(rad_score=scores))
         return pd.Series(probability, patients.index, name="nomogram")
+
+    def nomogram_columns(self, patients: pd.DataFrame) -> pd.DataFrame:
+        """The nomogram's columns of each patient (predictors and rad_score) as it codes them."""
+        model = self._logistic("nomogram")
+        return encode(patients, model.predictors, model.levels)
+
+    def nomogram_slopes(self, columns: Iterable[str]) -> NDArray[np.float64]:
+        """The nomogram's coefficients of its columns."""
+        return np.array([self.model["nomogram"]["coefficients"][name] for name in columns])
+
+    @property
+    def nomogram_intercept(self) -> float:
+        """The nomogram's intercept."""
+        return self.model["nomogram"]["coefficients"]["Intercept"]
 
     def _logistic(self, name: str) -> LogisticModel:
         model = self.model[name]

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from helpers.pages import figures
+from helpers.pages import figures, pooled_update
 from helpers.pages.reading import fold_code
 from helpers.pages.rendering import rendered
 from helpers.pages.staging import SIMULATED_BANNER, drop_times, files_in, lay_out, own_config
@@ -32,19 +32,28 @@ def stage_pooled(pooled: Pooled, source: Path) -> None:
     wanted["index.md"] = _landing(pooled).encode()
     wanted["bibliography.md"] = _BIBLIOGRAPHY.encode()
     wanted[f"{CHAPTER}.ipynb"] = _page(pooled)
-    wanted["_toc.yml"] = yaml.safe_dump(_CONTENTS, sort_keys=False).encode()
+    updated = pooled_update.page(pooled)
+    if updated:
+        wanted[f"{pooled_update.PAGE}.md"] = updated.encode()
+    wanted["_toc.yml"] = yaml.safe_dump(_contents(bool(updated)), sort_keys=False).encode()
     wanted["_config.yml"] = _config(pooled)
     lay_out(wanted, source)
 
 
-_CONTENTS = {
-    "format": "jb-book",
-    "root": "index",
-    "parts": [
-        {"caption": "Many hospitals", "chapters": [{"file": CHAPTER}]},
-        {"caption": "Look things up", "chapters": [{"file": "bibliography"}]},
-    ],
-}
+def nothing_private(pooled: Pooled) -> None:
+    """Nothing to search for: what came was searched where it was made, and has no identifiers to compare."""
+
+
+def _contents(is_updated: bool) -> dict:
+    pages = [CHAPTER, *([pooled_update.PAGE] if is_updated else [])]
+    return {
+        "format": "jb-book",
+        "root": "index",
+        "parts": [
+            {"caption": "Many hospitals", "chapters": [{"file": page} for page in pages]},
+            {"caption": "Look things up", "chapters": [{"file": "bibliography"}]},
+        ],
+    }
 
 
 def _landing(pooled: Pooled) -> str:

@@ -8,6 +8,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 from helpers.pooling.contract import SITE_FILE, SiteFile
+from helpers.pooling.round_files import Answer
 
 _HEAD = """{file}: what is inside, field by field
 ===========================================
@@ -48,6 +49,21 @@ _HEAD_ZH = """
 
 字段
 """
+_ROUNDS = (
+    """
+
+round_NN.json, only where the hospital takes part in an update of the model (radbook answer writes it):
+sums over its judged patients. It is not written where fewer than {least} of them stand behind a number, or
+where fewer than {least} have, or have not, the outcome or a category.
+
+""",
+    """
+
+round_NN.json（仅在医院参加模型更新时由 radbook answer 写出）：对本院被评价患者的求和结果。任一数字背后不足
+{least} 名患者，或有结局、无结局、某一类别不足 {least} 名时，不写出。
+
+""",
+)
 _SMALL = {
     True: (
         "Counts of 1 to {most} patients are not told (min_cell: {least}).",
@@ -72,9 +88,14 @@ def readme(site: SiteFile) -> str:
     small = [text.format(least=least, most=least - 1) for text in _SMALL[least > 1]]
     parts = []
     for language, head in enumerate((_HEAD, _HEAD_ZH)):
-        lines = [f"{'  ' * depth}{name}: {words[language]}" for depth, name, *words in fields(SiteFile)]
-        parts.append(head.format(file=SITE_FILE, small=small[language], least=least) + "\n".join(lines))
+        parts.append(head.format(file=SITE_FILE, small=small[language], least=least))
+        parts += [_listed(SiteFile, language), _ROUNDS[language].format(least=max(least, 1))]
+        parts.append(_listed(Answer, language))
     return "".join(parts) + "\n"
+
+
+def _listed(model: type[BaseModel], language: int) -> str:
+    return "\n".join(f"{'  ' * depth}{name}: {words[language]}" for depth, name, *words in fields(model))
 
 
 def fields(model: type[BaseModel], depth: int = 0) -> Iterator[tuple[int, str, str, str]]:

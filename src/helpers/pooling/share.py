@@ -23,6 +23,7 @@ from helpers.pooling.contract import (
     SiteFile,
     checksum,
 )
+from helpers.pooling.judged import write_judged
 from helpers.pooling.measures import HU, LEVELS, is_small, measures_of, told_events
 from helpers.pooling.readme import readme
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
@@ -41,7 +42,11 @@ def share_run(run: Run) -> SiteFile:
     """
     bundle = own_bundle(run)
     flow = run.read_table("flow_chart")
-    hospitals = [_of_cohort(run, bundle, name) for name in _judged_cohorts(run)]
+    cohorts = _judged_cohorts(run)
+    hospitals = [_of_cohort(run, bundle, name) for name in cohorts]
+    people = run.read("cohort").query("cohort in @cohorts")
+    scores = run.read("rad_score")[["patient_id", "rad_score"]]
+    write_judged(run, bundle, people.merge(scores, on="patient_id"))
     return write_site(run, bundle, "run", hospitals, flow)
 
 

@@ -11,6 +11,7 @@ from helpers.frozen.new_hospital import Measured
 from helpers.frozen.told import Told, tell
 from helpers.frozen.verdicts import OUTSIDE, Met
 from helpers.pooling.contract import SiteFile
+from helpers.pooling.judged import write_judged
 from helpers.pooling.share import described_hospital, label_of, write_site
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import HIDDEN
@@ -56,6 +57,8 @@ def share_applied(
         role="external",
         is_number_told=told.total(OUTSIDE) != HIDDEN,
     )
+    told_of = known[known["outcome"].notna()].astype({"outcome": int})
+    write_judged(new, bundle, told_of.merge(met.given()[["patient_id", "rad_score"]], on="patient_id"))
     return write_site(new, bundle, "apply", [hospital], new.read_table("new_hospital_flow"))
 
 

@@ -98,6 +98,14 @@ CONTRACTS = {
         },
         unique=["patient_id", "model"],
     ),
+    # Those on whom the nomogram was judged, with its columns as it codes them.
+    "judged": pa.DataFrameSchema(
+        {
+            **_patient,
+            "outcome": _outcome["outcome"],
+            "log_odds": pa.Column(float),
+        },
+    ),
     # New patients as a frozen model sees them.
     "scores": pa.DataFrameSchema(
         {
@@ -120,6 +128,7 @@ WRITTEN_BY = {
     "rad_score": "04_selection",
     "predictions": "05_models and 06_nomogram",
     "scores": "11_new_hospital",
+    "judged": "06_nomogram or 11_new_hospital",
 }
 
 

@@ -1,0 +1,59 @@
+"""Update the nomogram for all hospitals of a pooled folder, round by round; and a hospital's answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers.frozen.bundle import load_bundle
+from helpers.pages.build import build_book
+from helpers.pages.pooled_book import nothing_private, stage_pooled
+from helpers.pooling import registry, update_tables
+from helpers.pooling.round_files import file_of
+from helpers.pooling.updating import State, Update
+from helpers.study.places import resolve, shown_path
+
+
+def update_from(pooled: Path, bundle: Path, folders: list[Path], without: list[str]) -> list[str]:
+    """Take in answers and make the next step; what is to be done now, a line each.
+
+    Parameters
+    ----------
+    pooled : Path
+        The pooled folder.
+    bundle : Path
+        The frozen model that its hospitals have judged.
+    folders : list of Path
+        Hospitals' share folders with their answers; none at the start.
+    without : list of str
+        Labels of hospitals that drop out.
+
+    Raises
+    ------
+    StudyError
+        As `helpers.pooling.updating.Update`.
+    """
+    update = Update(registry.open_pooled(pooled), load_bundle(resolve(bundle)), without)
+    state = update.step(folders)
+    if not state.is_done:
+        return _to_do(update, state)
+    write_tables(update, state)
+    page = build_book(update.pooled, stage_pooled, search=nothing_private)
+    return [f"Done after {state.request.round} rounds.", f"The book: {page}"]
+
+
+def _to_do(update: Update, state: State) -> list[str]:
+    number, file = state.request.round, shown_path(update.folder / file_of(state.request.round))
+    lines = [
+        f"Round {number}: send {file} to {', '.join(state.waiting)}.",
+        "Each hospital gives it to radbook answer, and sends its share folder back.",
+    ]
+    gone = "' --without '".join(state.waiting)
+    return [*lines, f"Go on without those who do not answer: --without '{gone}' (the others begin anew)."]
+
+
+def write_tables(update: Update, state: State) -> None:
+    """Write the tables of a finished update to the pooled folder."""
+    parts = update_tables.parts(update, state).assign(rounds=state.request.round)
+    update.pooled.write_table(update_tables.PARTS, parts)
+    update.pooled.write_table(update_tables.COEFFICIENTS, update_tables.coefficients(update, state))
+    update.pooled.write_table(update_tables.RECALIBRATIONS, update_tables.recalibrations(update, state))

@@ -1,0 +1,36 @@
+"""The page of an update: what it found, who took part, and what the hospitals' sums could reveal."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.learning.newton import MOST_ROUNDS
+from helpers.pages.rendering import rendered
+from helpers.pooling.registry import Pooled
+from helpers.pooling.update_tables import COEFFICIENTS, PARTS, RECALIBRATIONS
+
+PAGE = "update"
+
+
+def page(pooled: Pooled) -> str | None:
+    """The page in MyST; None where these very hospitals' files have no finished update."""
+    tables = [_table(pooled, name) for name in (RECALIBRATIONS, COEFFICIENTS, PARTS)]
+    if any(table is None for table in tables):
+        return None
+    recalibrations, coefficients, parts = (table.to_dict("records") for table in tables)
+    return rendered(
+        "pooled_update.md",
+        pool=pooled.id,
+        rounds=max((row["rounds"] for row in parts), default=0),
+        most=2 * MOST_ROUNDS,
+        recalibrations=recalibrations,
+        coefficients=coefficients,
+        parts=parts,
+    )
+
+
+def _table(pooled: Pooled, name: str) -> pd.DataFrame | None:
+    path = pooled.folder / "share" / "tables" / f"{name}.csv"
+    table = pd.read_csv(path, dtype={"pool": str}) if path.is_file() else None
+    fits = table is not None and (table["pool"] == pooled.id).all()
+    return table if fits else None
