@@ -79,3 +79,16 @@ def test_a_foreign_hospital_that_comes_later_is_refused(tmp_path, three):
     with pytest.raises(StudyError, match="another frozen model"):
         registry.pool(three[2:], tmp_path / "pooled")
     assert json.loads((tmp_path / "pooled" / "registry.json").read_text())["pools"][0]["members"]
+
+
+def test_two_processes_do_not_pool_in_one_folder(tmp_path, three):
+    """The second is told whose the folder is; one that nobody used is not left behind."""
+    with registry.working_in(tmp_path / "pooled"):
+        registry.pool(three[:2], tmp_path / "pooled")
+        with pytest.raises(StudyError, match="works in .*pooled: .* or name another pooled folder"):
+            with registry.working_in(tmp_path / "pooled"):
+                pass
+    assert not (tmp_path / "pooled" / "lock.json").exists()
+    with pytest.raises(StudyError, match="no such folder"), registry.working_in(tmp_path / "new"):
+        registry.pool([tmp_path / "none"], tmp_path / "new")
+    assert not (tmp_path / "new").exists()

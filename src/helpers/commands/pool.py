@@ -31,11 +31,13 @@ def pool_sites(folders: list[Path], out: Path) -> Path:
     Raises
     ------
     StudyError
-        For a folder that is refused, before anything is written; when the chapter fails, or Sphinx warns.
+        For a folder that is refused, before anything is written; when another process works in the pooled
+        folder; when the chapter fails, or Sphinx warns.
     """
-    pooled = registry.pool(folders, out)
-    execute_chapter(pooled)
-    return render(pooled, {"": stage_pooled}, search=nothing_private)
+    with registry.working_in(out):
+        pooled = registry.pool(folders, out)
+        execute_chapter(pooled)
+        return render(pooled, {"": stage_pooled}, search=nothing_private)
 
 
 def execute_chapter(pooled: registry.Pooled) -> Path:

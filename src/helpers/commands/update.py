@@ -32,12 +32,14 @@ def update_from(pooled: Path, bundle: Path, folders: list[Path], without: list[s
     StudyError
         As `helpers.pooling.updating.Update`.
     """
-    update = Update(registry.open_pooled(pooled), load_bundle(resolve(bundle)), without)
-    state = update.step(folders)
-    if not state.is_done:
-        return _to_do(update, state)
-    write_tables(update, state)
-    page = build_book(update.pooled, stage_pooled, search=nothing_private)
+    opened, frozen = registry.open_pooled(pooled), load_bundle(resolve(bundle))
+    with registry.working_in(pooled):
+        update = Update(opened, frozen, without)
+        state = update.step(folders)
+        if not state.is_done:
+            return _to_do(update, state)
+        write_tables(update, state)
+        page = build_book(update.pooled, stage_pooled, search=nothing_private)
     return [f"Done after {state.request.round} rounds.", f"The book: {page}"]
 
 

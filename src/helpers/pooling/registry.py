@@ -25,6 +25,7 @@ from helpers.errors import StudyError
 from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
 from helpers.pooling.folders import read_folder, require_together
 from helpers.study.content_hash import content_hash
+from helpers.study.lock import locked
 from helpers.study.places import made_folder, replacing, shown_path
 from helpers.study.run_folder import BookFolder, Run
 from helpers.study.sites import Strict
@@ -117,6 +118,20 @@ class Pooled(BookFolder):
         folder = self.folder / "share" / "figures"
         with own or replacing(made_folder(folder) / f"{name}.{suffix}") as path:
             yield path
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep a pooled folder for this process; StudyError when another has it.
+
+    Of a new folder in which nothing came about nothing is left.
+    """
+    try:
+        with locked(folder, inside="", instead="name another pooled folder"):
+            yield
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def pool(folders: list[Path], out: Path) -> Pooled:
