@@ -241,7 +241,7 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
     run = hospital(wide())
     _, results = run_study(run.folder.parent / "study.yml", run.folder)
     skipped = [result.name for result in results if result.status == "not needed"]
-    assert skipped == [STEPS[step] for step in ("02", "03", "11", "12", "15")]
+    assert skipped == [STEPS[step] for step in ("02", "03", "11", "12", "15", "16")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
     assert re.search(r"02_preprocessing +not needed", record.summary(results))
 

@@ -46,6 +46,16 @@ def test_two_small_counts_that_are_few_together_take_a_third_with_them():
     assert small_counts.protect("scanners", table, 10)["patients"].tolist() == ["<10", "<10", 50]
 
 
+@pytest.mark.parametrize("pair", [(9, 9), (1, 10), (2, 9)])
+def test_a_bound_beside_a_known_sum_tells_no_count(pair):
+    """ "<10" twice of 18 are nine each; "<10" beside what is no small count, of 11, is one."""
+    table = pd.DataFrame({"cohort": "training", "scanner": list("ABC"), "patients": [*pair, 50]})
+    shown = small_counts.protect("scanners", table, 10)["patients"].tolist()
+    assert (shown[2] == "hidden") == (pair != (2, 9))
+    shown = small_counts.protect("scanners", table.iloc[:2], 10)["patients"].tolist()
+    assert shown == (["<10", "<10"] if pair == (2, 9) else ["hidden", "hidden"])
+
+
 def test_status_of_the_images_hides_along_rows_and_columns():
     quality = pd.DataFrame(
         {

@@ -119,7 +119,12 @@ def _counts(table: pd.DataFrame, shape: Counts, min_cell: int) -> pd.DataFrame:
     useful.loc[counts[across].gt(0).sum(axis=1) == 1, across] &= small
     for rows, names in _sums(table, counts, shape) * 3:  # what one sum hides, a crossing one may give away
         _hide_more(counts, hidden, useful, rows, names, min_cell)
-    shown = counts.astype("Int64").astype(object).where(~hidden, HIDDEN).mask(small, f"<{min_cell}")
+    bounded = small.copy()
+    for rows, names in _sums(table, counts, shape):  # a bound beside a known sum may tell the number
+        cells = counts.loc[rows, names].stack()[hidden.loc[rows, names].stack()]
+        if len(cells) and not _leaves_open(cells, min_cell):
+            bounded.loc[rows, names] = False
+    shown = counts.astype("Int64").astype(object).where(~hidden, HIDDEN).mask(bounded, f"<{min_cell}")
     shown = shown.where(counts.notna(), table[counts.columns])  # what the table itself hides
     return table.assign(**shown)
 
@@ -148,11 +153,27 @@ def _hide_more(
     choice = useful.loc[rows, names].stack().reindex(cells.index, fill_value=False)
     while True:
         covered = hidden.loc[rows, names].stack().reindex(cells.index) & choice
-        enough = covered.sum() > 1 and cells[covered].sum() >= min_cell
+        total = cells[covered].sum()
+        enough = covered.sum() > 1 and total >= min_cell and _leaves_open(cells[covered], min_cell)
         shown = cells[choice & ~covered]
         if not covered.any() or enough or shown.empty:
             return
         hidden.loc[shown.idxmin()] = True
+
+
+def _leaves_open(cells: pd.Series, min_cell: int) -> bool:
+    """Whether hidden cells of a known sum could be others, also to who knows which of them are small.
+
+    Two small counts of 9 that are 18 together are told by that, and so is a 1 beside a 10. A small sum is not
+    told itself.
+    """
+    small = int(_is_small(cells, min_cell).sum())
+    large, total = len(cells) - small, cells.sum()
+    if total < min_cell or not small:
+        return True
+    if large:
+        return total >= small + 1 + large * min_cell
+    return small < total < small * (min_cell - 1)
 
 
 def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.DataFrame:
@@ -235,9 +256,21 @@ def _table_1(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     unsaid = (small & counts).groupby(block).transform("any")
     untested = unsaid | (moments & of_few).groupby(block).transform("any")
     table.loc[counts & unsaid, "value"] = HIDDEN
-    table.loc[(counts | (table["metric"] == "n")) & small, "value"] = f"<{min_cell}"
+    told = _told_by_bounds(table.assign(value=values)[counts & unsaid], min_cell)
+    bounded = (counts | (table["metric"] == "n")) & ~table.index.isin(told)
+    table.loc[bounded & small, "value"] = f"<{min_cell}"
     table.loc[(tests & untested) | (moments & of_few), "value"] = np.nan
     return table
+
+
+def _told_by_bounds(hidden: pd.DataFrame, min_cell: int) -> pd.Index:
+    """Rows of Table 1's blocks in which a bound beside a known sum would tell the hidden counts."""
+    lines = [["cohort", "characteristic", "metric"], ["cohort", "characteristic", "subject"]]
+    block = [hidden["cohort"], hidden["characteristic"]]
+    tells = pd.Series(False, hidden.index)
+    for line in lines:
+        tells |= ~hidden.groupby(line)["value"].transform(_leaves_open, min_cell).astype(bool)
+    return hidden.index[tells.groupby(block).transform("any")]
 
 
 def _table_1_cohorts(table: pd.DataFrame, min_cell: int) -> pd.DataFrame:
