@@ -30,7 +30,7 @@ def page(pooled: Pooled) -> str | None:
 
 
 def _table(pooled: Pooled, name: str) -> pd.DataFrame | None:
-    path = pooled.folder / "share" / "tables" / f"{name}.csv"
+    path = pooled.table_path(name)
     table = pd.read_csv(path, dtype={"pool": str}) if path.is_file() else None
     fits = table is not None and (table["pool"] == pooled.id).all()
     return table if fits else None
