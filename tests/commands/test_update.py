@@ -46,6 +46,8 @@ def test_two_hospitals_from_the_first_file_to_the_page(tmp_path, monkeypatch, ho
             status, told = asked("answer", run.folder, request)
             assert status == 0 and f"share/round_{int(found[1]):02d}.json" in told
         status, told = asked(*centre, *shares)
+    checked = asked("share-check", shares[0])[1]
+    assert checked.count("keeps to its contract") == 1 + len(list(shares[0].glob("round_*.json")))
     assert told.startswith("Done after") and "its page" in told
     page = pooled_update.page(pooled)
     assert f"| {plain_text('North *')} |" in page and "all that take part" in page

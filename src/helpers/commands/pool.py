@@ -14,6 +14,7 @@ from helpers.pages.pooled_book import nothing_private, stage_pooled
 from helpers.pooling import registry
 from helpers.pooling.contract import SITE_FILE
 from helpers.pooling.folders import read_folder
+from helpers.pooling.round_files import Answer, read_round
 from helpers.study.places import POOLED, REPOSITORY, shown_path
 from helpers.study.run_folder import open_run, read_record
 
@@ -73,6 +74,9 @@ def check_share(folder: Path) -> list[str]:
         if site.min_cell > 1
         else "CAUTION: min_cell is not set in the study file, so that small counts are told.",
     ]
+    for path in sorted(folder.glob("round_*.json")):
+        read_round(path, Answer)
+        done.append(f"{path.name} keeps to its contract and is as it was written: sums over judged patients.")
     record = read_record(folder.resolve().parent)
     if not record:
         return [*done, "Not searched for identifiers: the folder does not lie in its run folder."]
