@@ -16,6 +16,7 @@ from helpers.pooling.answering import answer
 from helpers.pooling.judged import write_judged
 from helpers.pooling.round_files import NOMOGRAM, RECALIBRATION, file_of
 from helpers.pooling.updating import Update
+from helpers.pooling.virtual_hospitals import virtual_hospitals
 
 SIZES = {"North": (240, 1, 0.0), "South": (200, 2, 0.5), "West": (320, 3, -0.3)}
 
@@ -82,6 +83,31 @@ def test_the_fit_is_that_of_all_patients_together(bundle, people, runs, pooled):
     )
     one = json.loads((runs["North"].folder / "share" / "site.json").read_text())["hospitals"][0]
     assert recalibrated.loc["North", "slope"] == one["models"]["nomogram"]["calibration"]["slope"]
+
+
+def test_virtual_hospitals_that_differ_are_fitted_as_one(tmp_path, bundle):
+    """Ages, prevalence and sexes of the simulator; the score is made up from the T-score."""
+    people, rng = {}, np.random.default_rng(3)
+    for hospital in virtual_hospitals(3, 400, 5, tmp_path / "protocols"):
+        table = hospital.site.screened().query("allocation != ''").reset_index(drop=True)
+        score = -0.5 * (table["t_score"] + 2) + rng.normal(0, 1, len(table))
+        ill = (table["t_score"] <= -2.5).astype(int)
+        table = table[["patient_id", "age", "sex"]].assign(outcome=ill, rad_score=score)
+        people[hospital.name] = table.assign(age=table["age"].astype(float))
+    runs = {
+        label: hospital_run(tmp_path / f"v{seed}", label, seed, bundle, table)
+        for seed, (label, table) in enumerate(people.items(), start=5)
+    }
+    pooled = registry.pool([run.folder / "share" for run in runs.values()], tmp_path / "virtual")
+    update = Update(pooled, bundle)
+    state = finished(update, runs)
+    assert state.refused == {RECALIBRATION: {}, NOMOGRAM: {}}
+    outcome, design, log_odds = of_all(people)
+    expected = sm.Logit(outcome, design).fit(disp=False, tol=1e-14, maxiter=100)
+    table = update_tables.coefficients(update, state)
+    np.testing.assert_allclose(table["updated"], expected.params, rtol=0, atol=1e-7)
+    both = sm.Logit(outcome, sm.add_constant(log_odds)).fit(disp=False, tol=1e-14, maxiter=100)
+    np.testing.assert_allclose(state.fits[RECALIBRATION].coefficients, both.params, rtol=0, atol=1e-7)
 
 
 def test_what_is_sent_holds_no_patient(runs, pooled, bundle):

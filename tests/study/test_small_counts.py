@@ -56,6 +56,13 @@ def test_a_bound_beside_a_known_sum_tells_no_count(pair):
     assert shown == (["<10", "<10"] if pair == (2, 9) else ["hidden", "hidden"])
 
 
+def test_small_counts_of_a_small_sum_that_can_only_be_ones_are_no_bounds():
+    """Two of "<3" within a sum that is "<3" are one each: found by solving the tiny study's tables."""
+    table = pd.DataFrame({"cohort": "internal", "scanner": list("ABC"), "patients": [1, 1, 0]})
+    assert small_counts.protect("scanners", table, 3)["patients"].tolist() == ["hidden", "hidden", 0]
+    assert small_counts.protect("scanners", table, 4)["patients"].tolist() == ["<4", "<4", 0]
+
+
 def test_status_of_the_images_hides_along_rows_and_columns():
     quality = pd.DataFrame(
         {

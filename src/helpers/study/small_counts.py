@@ -93,6 +93,9 @@ def protect(name: str, table: pd.DataFrame, min_cell: int, sizes: pd.DataFrame |
     if name == "new_hospital_domain":  # those scored are those within, in other tables
         few = table["outside"].map(lambda count: isinstance(count, str))
         table.loc[few, "n"] = HIDDEN
+    if name == "preprocessing_summary":
+        of_few = _is_small(pd.to_numeric(whole["patients"]), min_cell).any()
+        table.loc[(table["cohort"] == "all") & of_few, ["patients", "ok", "warned", "refused"]] = HIDDEN
     if name.startswith("flow_chart"):
         table = _flow_chart(table, whole, min_cell)
     if sizes is not None and "cohort" in table:
@@ -165,24 +168,32 @@ def _leaves_open(cells: pd.Series, min_cell: int) -> bool:
     """Whether hidden cells of a known sum could be others, also to who knows which of them are small.
 
     Two small counts of 9 that are 18 together are told by that, and so is a 1 beside a 10. A small sum is not
-    told itself.
+    told itself, but as many small counts as it may be at most are 1 each.
     """
     small = int(_is_small(cells, min_cell).sum())
     large, total = len(cells) - small, cells.sum()
-    if total < min_cell or not small:
+    if not small:
         return True
+    if total < min_cell:
+        return small < min_cell - 1
     if large:
         return total >= small + 1 + large * min_cell
     return small < total < small * (min_cell - 1)
+
+
+# From those screened, less those excluded, the sum of a site's cohorts follows too.
+_SUMS_OF_COHORTS = {"outcome": ("included", "analysed"), "patients": ("screened", "included", "analysed")}
 
 
 def _flow_chart(table: pd.DataFrame, whole: pd.DataFrame, min_cell: int) -> pd.DataFrame:
     """The flow chart without the sums from which a hidden number could be had."""
     unsaid = table[["patients", "outcome"]].map(lambda count: isinstance(count, str))
     for _, rows in whole.groupby("site"):
-        if unsaid.loc[rows.index[rows["stage"].map(is_cohort)], "outcome"].any():
-            sums = rows.index[rows["stage"].isin(["included", "analysed"])]
-            table.loc[sums[~unsaid.loc[sums, "outcome"]], "outcome"] = HIDDEN
+        in_cohorts = unsaid.loc[rows.index[rows["stage"].map(is_cohort)]].any()
+        for name, stages in _SUMS_OF_COHORTS.items():
+            sums = rows.index[rows["stage"].isin(stages)]
+            if in_cohorts[name]:
+                table.loc[sums[~unsaid.loc[sums, name]], name] = HIDDEN
         left_out = rows.index[(rows["stage"] == "excluded") & unsaid.loc[rows.index, "patients"]]
         if 0 < whole.loc[left_out, "patients"].sum() < min_cell:
             table.loc[rows.index[rows["stage"] == "screened"], "patients"] = HIDDEN
