@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpers.frozen.bundle import load_bundle
-from helpers.pages.build import build_book
+from helpers.pages.build import render
 from helpers.pages.pooled_book import nothing_private, stage_pooled
 from helpers.pooling import registry, update_tables
 from helpers.pooling.round_files import file_of
@@ -39,7 +39,7 @@ def update_from(pooled: Path, bundle: Path, folders: list[Path], without: list[s
         if not state.is_done:
             return _to_do(update, state)
         write_tables(update, state)
-        page = build_book(update.pooled, stage_pooled, search=nothing_private)
+        page = render(update.pooled, {"": stage_pooled}, search=nothing_private)
     return [f"Done after {state.request.round} rounds.", f"The book: {page}"]
 
 
