@@ -6,7 +6,7 @@ Damages scans and masks of virtual patients (and of the real scans in RADBOOK_RE
 ways, measures each as `radbook apply` would, and prints a JSON object: which share is noticed by how far the
 Rad-score moved (in SDs of the training patients), and how many undamaged scans are refused. ``--table``
 writes a row for each damage and patient. The book's page shows the means by kind of damage, which are
-kept in data/benchmarks. About an hour of two cores.
+kept in data/benchmarks. About 25 minutes of two cores.
 """
 
 from __future__ import annotations
