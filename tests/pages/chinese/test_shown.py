@@ -53,7 +53,10 @@ def test_a_broken_label_is_looked_up_whole_and_breaks_into_as_many_lines(tmp_pat
 def test_lines_of_a_label_stay_aligned(tmp_path, aligned, share):
     """Measured by the widths of their characters: one em each in Chinese."""
     svg = drawn(
-        tmp_path, "Training\nAge\nmetabolic bone disease or drugs acting on bone: 1", multialignment=aligned
+        tmp_path,
+        "Training\nAge\nmetabolic bone disease or drugs acting on bone: 1",
+        multialignment=aligned,
+        fontsize=10,
     )
     made = shown.translate_svg(svg, Words("01"))
     lines = re.findall(r"<text [^>]*translate\(([\d.]+) [^>]*>([^<]*)</text>", made)
