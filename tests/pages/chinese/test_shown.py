@@ -65,6 +65,12 @@ def test_lines_of_a_label_stay_aligned(tmp_path, aligned, share):
     assert len(ends) == 3 and max(ends) - min(ends) < 0.5
 
 
+def test_a_label_in_a_box_is_translated(tmp_path):
+    """Matplotlib draws the box as a group inside the label's, as in the flow chart."""
+    svg = drawn(tmp_path, "Age", bbox={"boxstyle": "round"})
+    assert shown.labels_of_svg(shown.translate_svg(svg, Words("01"))) == [["年龄"]]
+
+
 def test_a_drawing_keeps_everything_but_its_words(tmp_path):
     svg = drawn(tmp_path, "a < b")
     made = shown.translate_svg(svg, Words("01"))

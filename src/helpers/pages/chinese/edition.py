@@ -11,8 +11,8 @@ from helpers.pages.chinese.words import Words
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
-# The English edition has them; this one's pages name them there.
-_SHARED = "extra/"
+# The English edition has them; this one's pages name them there. Slides are of one language.
+_SHARED, _OWN = "extra/", "extra/slides/"
 _SCRIPT = re.compile(r'(?<=<script defer src=")(?=interactive/|vendor/)')
 
 
@@ -48,7 +48,8 @@ def contents(toc: dict) -> dict:
 
 def beside_english(wanted: dict[str, bytes]) -> dict[str, bytes]:
     """Sources without the scripts of the English edition, and pages that load them there, one folder up."""
-    kept = {name: content for name, content in wanted.items() if not name.startswith(_SHARED)}
+    shared = {name for name in wanted if name.startswith(_SHARED) and not name.startswith(_OWN)}
+    kept = {name: content for name, content in wanted.items() if name not in shared}
     pages = [name for name in kept if name.endswith(".md")]
     return kept | {name: _SCRIPT.sub("../", kept[name].decode()).encode() for name in pages}
 
@@ -65,5 +66,4 @@ def config(english: dict) -> dict:
     sphinx["togglebutton_hint"], sphinx["togglebutton_hint_hide"] = "点击展开", "点击收起"
     sphinx["html_search_language"] = "zh"
     sphinx["mathjax_path"] = "../" + sphinx["mathjax_path"]
-    del sphinx["html_extra_path"]
     return english

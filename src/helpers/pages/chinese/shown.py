@@ -15,7 +15,8 @@ from helpers.study.run_folder import Run
 
 GLUED = "application/papermill.record/text/plain"
 _MARKUP = re.compile(r"(<style.*?</style>|<script.*?</script>|<[^>]+>)", re.DOTALL)
-_LABEL = re.compile(r'<g id="text_\d+">.*?</g>', re.DOTALL)
+# A label with a box around it has that as a group of its own.
+_LABEL = re.compile(r'<g id="text_\d+">(?:\s*<g id="patch_\d+">.*?</g>)?.*?</g>', re.DOTALL)
 _LINE = re.compile(r"(?P<before><text [^>]*>)(?P<text>[^<]*)(?=</text>)")
 _PIECE = re.compile(r"[A-Za-z0-9.,%+−-]+[，。；：）]?|.[，。；：）]?")
 _FAMILY = "font-family: 'DejaVu Sans'"
