@@ -128,9 +128,10 @@ def described_hospital(
 def _described(everybody: pd.DataFrame, judged: pd.DataFrame, min_cell: int) -> dict[str, Any]:
     """Means of everybody's numbers; how many of the judged are in each category."""
     told = {}
+    levels = LEVELS if min_cell > 1 else 2  # with nothing to hide, ages of few patients are numbers too
     for name in everybody:
         values = everybody[name].dropna()
-        if pd.api.types.is_numeric_dtype(values) and values.nunique() > LEVELS:
+        if pd.api.types.is_numeric_dtype(values) and values.nunique() > levels:
             told[name] = _moments(values, min_cell)
         else:
             told[name] = _categories(judged[name], min_cell)

@@ -72,8 +72,8 @@ def made_here(pooled: Pooled, hospitals: list[Hospital], wanted: int) -> str:
         for n, events in numbers
     )
     return (
-        f"**No hospital sent these files.** They are of {len(hospitals)} small virtual hospitals, simulated "
-        "for this page, which met this run's own frozen model (`data/virtual/hospitals.yml` says how they "
+        f"No hospital sent these files. They are of {len(hospitals)} small virtual hospitals, simulated "
+        "for this page, which met this run's own frozen model (data/virtual/hospitals.yml says how they "
         f"differ).{absent} Each has {min(sizes)} to {max(sizes)} judged patients: intervals are wide, and "
         "differences between hospitals are mostly chance. Look at how the page works, not at its numbers. "
         f"Real hospitals of this size, with counts below {USUAL_MIN_CELL} hidden, would tell nothing of how "

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from nbformat import NotebookNode
 
 from helpers.pages.chinese import alignment
-from helpers.pages.chinese.words import Words
+from helpers.pages.chinese.words import Words, is_kept
 from helpers.study.run_folder import Run
 
 GLUED = "application/papermill.record/text/plain"
@@ -94,7 +94,9 @@ def labels_of_svg(text: str) -> list[list[str]]:
 
 
 def _lines_in_chinese(lines: list[str], words: Words) -> list[str]:
-    """As many lines as there were: a broken sentence is looked up whole and broken anew."""
+    """As many lines as there were: a broken sentence is looked up whole and broken anew, a name stays."""
+    if is_kept(" ".join(lines)):
+        return lines
     made: list[str] = []
     while len(made) < len(lines):
         rest = lines[len(made) :]
