@@ -95,7 +95,7 @@ def labels_of_svg(text: str) -> list[list[str]]:
 
 def _lines_in_chinese(lines: list[str], words: Words) -> list[str]:
     """As many lines as there were: a broken sentence is looked up whole and broken anew, a name stays."""
-    if is_kept(" ".join(lines)):
+    if len(lines) > 1 and is_kept(" ".join(lines)):
         return lines
     made: list[str] = []
     while len(made) < len(lines):
