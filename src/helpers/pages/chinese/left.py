@@ -20,7 +20,7 @@ from helpers.pages import designs, rendering
 from helpers.pages.chinese import blocks, edition, places, tokens
 from helpers.pages.chinese.sentences import english_sentences
 from helpers.pages.staging import made_pages
-from helpers.study.places import POOLED, REPOSITORY, STEPS
+from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import Run, open_run, read_record
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?!\w|\.\w)")
@@ -84,8 +84,7 @@ class Original:
 def originals() -> Iterator[Original]:
     """Every English file with prose that belongs to the book of a run."""
     for path in sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        if path.stem != POOLED:
-            yield Original(path.stem[:2], path, blocks.FOLDER / "notebooks" / f"{path.stem}.md", _cells)
+        yield Original(path.stem[:2], path, blocks.FOLDER / "notebooks" / f"{path.stem}.md", _cells)
     for path in sorted((REPOSITORY / "book").glob("*.md")):
         yield Original(path.stem, path, blocks.FOLDER / path.name, blocks.page_blocks)
     for path in sorted(rendering.TEMPLATES.glob("*.md.j2")):
