@@ -122,13 +122,13 @@ def _notebooks(run: Run, chinese: bool) -> dict[str, bytes]:
 def _page(path: Path, run: Run, chinese: bool) -> bytes:
     """An executed notebook without its times, so that the same results make the same page."""
     notebook = _executed(path)
+    for cell in notebook.cells:
+        _say_what_is_empty(cell)
     if chinese:
         edition.chapter(notebook, path.stem, run)
     designs.fit(notebook, run.study)
     figures.put_inline(notebook, run)
     drop_times(notebook)
-    for cell in notebook.cells:
-        _say_what_is_empty(cell)
     reading.open_with_figure(notebook)
     reading.fold_code(notebook)
     return nbformat.writes(notebook).encode()
