@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from helpers.pages.chinese import blocks
+from helpers.pages.chinese.shown import translate_svg
 from helpers.pages.chinese.words import Words
 
 # A backslash makes plain what is markup anywhere, and what is markup only where a block begins.
@@ -66,6 +67,16 @@ def _words(section: str) -> Words:
     if section not in used:
         used[section] = Words(section, of_study)
     return used[section]
+
+
+def said_in(section: str, text: str) -> str:
+    """The book's own text in the language of the page, by a section of the table of words."""
+    return _words(section).or_english(text) if _CHINESE_WORDS.get() else text
+
+
+def drawn_in(section: str, drawing: str) -> str:
+    """An SVG with its words in the language of the page, as `said_in`."""
+    return translate_svg(drawing, _words(section)) if _CHINESE_WORDS.get() else drawing
 
 
 def plain_text(value: object) -> object:

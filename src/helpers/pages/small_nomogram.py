@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from helpers.learning.nomogram import Nomogram
 from helpers.pages.nomogram_page import nomogram_data
+from helpers.pages.rendering import said_in
 
 _BOX, _LEFT, _WIDTH, _STEP, _TOP = 360, 12, 336, 58, 26
-ANSWER = "{points} points: risk {risk}"
+_WORDS = "06"  # section of the table of words: the chapter that draws the whole nomogram
 _LETTER = 7  # px of a letter of a label, with room
 
 
@@ -36,7 +37,7 @@ def small_nomogram(chart: Nomogram, outcome: str, patient: Mapping[str, float | 
     rows.append((data["outcome"], data["risk_ticks"], widest, total))
     drawn = [_axis(number, *row) for number, row in enumerate(rows)]
     height = _TOP + _STEP * len(rows) - 8
-    answer = ANSWER.format(points=f"{total:.0f}", risk=f"{chart.probability(total):.2f}")
+    answer = _answer().format(points=f"{total:.0f}", risk=f"{chart.probability(total):.2f}")
     words = (
         f'<text class="radbook-answer-in" x="{_LEFT + _WIDTH}" y="{_y(len(rows) - 1) - 14}">{answer}</text>'
     )
@@ -58,10 +59,14 @@ def script_of(chart: Nomogram, outcome: str, patient: Mapping[str, float | str])
         "widest": float(max(place for _, place in data["total_ticks"])),
         "zero_points": float(chart.zero_points),
         "points_per_unit": float(chart.points_per_unit),
-        "answer": ANSWER,
+        "answer": _answer(),
         "left": _LEFT,
         "width": _WIDTH,
     }
+
+
+def _answer() -> str:
+    return f"{{points}} {said_in(_WORDS, 'points: risk')} {{risk}}"
 
 
 def _y(row: int) -> int:
@@ -72,10 +77,12 @@ def _axis(row: int, title: str, ticks: list, widest: float, place: float) -> str
     """Title, line, ticks, labels where they have room, and the patient's mark."""
     y, ordered = _y(row), sorted(ticks, key=lambda tick: tick[1])
     ends = [_x(tick[1], widest) for tick in (ordered[0], ordered[-1])] if ordered else [_LEFT, _LEFT]
-    parts = [f'<text class="radbook-title" x="{_LEFT - 8}" y="{y - 14}">{html.escape(title)}</text>']
+    shown = html.escape(said_in(_WORDS, title))
+    parts = [f'<text class="radbook-title" x="{_LEFT - 8}" y="{y - 14}">{shown}</text>']
     parts.append(f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{y}" y2="{y}"/>')
     reached = -1.0
-    for label, at in ordered:
+    for tick, at in ordered:
+        label = said_in(_WORDS, tick)
         x, half = _x(at, widest), _LETTER * len(label) / 2
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 5}"/>')
         middle = min(max(x, half), _BOX - half)  # no label is cut at the edge

@@ -12,7 +12,7 @@ from helpers.features.rules import typical_patient
 from helpers.frozen.bundle import MANIFEST, own_bundle
 from helpers.learning.nomogram import Nomogram
 from helpers.pages import figures
-from helpers.pages.rendering import is_known
+from helpers.pages.rendering import drawn_in, is_known
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
 from helpers.study.run_folder import Run
 
@@ -62,14 +62,22 @@ def patient_of(run: Run) -> dict | None:
 
 def whole(run: Run, name: str, told: str, page: str) -> Markup:
     """A figure of the run, to be shown on ``page``; empty where it was not made."""
-    drawing = figures.drawing_of(run, name)
+    drawing = _drawing(run, name)
     return Markup(figures.inline(drawing, told, f"{name}-{page}")) if drawing else Markup("")
 
 
 def panel(run: Run, name: str, chosen: str, told: str) -> Markup:
     """One panel of a figure of the run; empty where it was not made."""
-    drawing = figures.drawing_of(run, name)
+    drawing = _drawing(run, name)
     return Markup(figures.one_panel(drawing, chosen, told)) if drawing else Markup("")
+
+
+def _drawing(run: Run, name: str) -> str:
+    """A figure in the language of the page; the words of the chapter that drew it are looked up."""
+    places = [f"{where}/figures/{name}.svg" for where in ("share", "private")]
+    drawn_by = [entry.settings for place, entry in run.ledger.entries().items() if place in places]
+    chapter = min(drawn_by[0], default="") if drawn_by else ""
+    return drawn_in(chapter, figures.drawing_of(run, name))
 
 
 def rows_of(run: Run, name: str) -> pd.DataFrame | None:
