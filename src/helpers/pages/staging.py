@@ -84,8 +84,13 @@ def _prose(chinese: bool) -> dict[str, bytes]:
     found = {name: content for name, content in files_in(book, book).items() if not name.startswith("zh/")}
     if not chinese:
         return found
-    pages = [name for name in found if name.endswith(".md")]
-    return found | {name: edition.prose(name, found[name].decode()).encode() for name in pages}
+    made = {".md": edition.prose, ".csv": edition.table}
+    return {
+        name: made[kind](name, content.decode()).encode()
+        if (kind := PurePosixPath(name).suffix) in made
+        else content
+        for name, content in found.items()
+    }
 
 
 def lay_out(wanted: dict[str, bytes], source: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 from nbformat import NotebookNode
@@ -19,6 +21,14 @@ _SCRIPT = re.compile(r'(?<=<script defer src=")(?=interactive/|vendor/)')
 def prose(name: str, text: str) -> str:
     """A page of book/ with its Chinese sections."""
     return blocks.translated(text, blocks.FOLDER / name, blocks.page_blocks)
+
+
+def table(name: str, text: str) -> str:
+    """A CSV table of book/ in the words of its page (the section `ibsi` for ibsi_absent.csv)."""
+    words, made = Words(name.split("_")[0]), io.StringIO()
+    rows = ([words.or_english(cell) for cell in row] for row in csv.reader(io.StringIO(text)))
+    csv.writer(made, lineterminator="\n").writerows(rows)
+    return made.getvalue()
 
 
 def chapter(notebook: NotebookNode, name: str, run: Run) -> Words:
