@@ -95,3 +95,10 @@ def test_permutations_are_told_by_mean_and_coverage():
     words = negative_controls.permuted_in_words(table.assign(leaky_lr=[0.7, 0.8], leaky_rf=0.9))
     assert (words["permuted-n"], words["permuted-covered"]) == ("2", "1")
     assert (words["permuted-strict"], words["permuted-leaky_lr"]) == ("0.50", "0.75")
+
+
+def test_one_permutation_has_no_interval():
+    table = pd.DataFrame(
+        {"strict": [0.4], "ci_low": [0.3], "ci_high": [0.5], "leaky_lr": [0.7], "leaky_rf": [0.9]}
+    )
+    assert negative_controls.permuted_in_words(table)["permuted-interval"] == "not estimable"

@@ -124,7 +124,7 @@ def permuted_in_words(table: pd.DataFrame) -> dict[str, str]:
     covered = table["ci_low"].le(0.5) & table["ci_high"].ge(0.5)
     low, high = interval_of_mean(table["strict"])
     return {
-        "permuted-interval": f"{low:.2f} to {high:.2f}",
+        "permuted-interval": f"{low:.2f} to {high:.2f}" if len(table) > 1 else "not estimable",
         "permuted-n": f"{len(table)}",
         "permuted-covered": f"{covered.sum()}",
         **{f"permuted-{name}": f"{table[name].mean():.2f}" for name in ("strict", "leaky_lr", "leaky_rf")},
