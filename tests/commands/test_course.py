@@ -5,13 +5,16 @@ import pytest
 
 from helpers.commands import course
 from helpers.errors import StudyError
+from helpers.study.places import STEPS
 
 
 def test_exercises_open_with_the_run_and_solutions_lie_apart(own_run):
     said = list(course.prepare_course(own_run_with_page(own_run)))
     folder = own_run.folder / "exercises"
     names = {path.name for path in folder.glob("*.ipynb")}
-    assert names == {path.name for path in (folder / course.SOLUTIONS).glob("*.ipynb")} and len(names) == 15
+    assert names == {path.name for path in (folder / course.SOLUTIONS).glob("*.ipynb")} and len(names) == len(
+        STEPS
+    )
     assert any("runs on this computer" in line for line in said)
     asked = nbformat.read(folder / "01_cohort.ipynb", as_version=4)
     nbformat.validate(asked)

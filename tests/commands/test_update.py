@@ -30,7 +30,7 @@ def hospitals(tmp_path):
 
 
 def test_two_hospitals_from_the_first_file_to_the_page(tmp_path, monkeypatch, hospitals):
-    monkeypatch.setattr(update, "build_book", lambda pooled, stage, search: "its page")
+    monkeypatch.setattr(update, "render", lambda pooled, stages, search: "its page")
     out, shares = tmp_path / "pooled", [run.folder / "share" for run in hospitals.values()]
     pooled = registry.pool(shares, out)
     assert pooled_update.page(pooled) is None
@@ -56,7 +56,7 @@ def test_two_hospitals_from_the_first_file_to_the_page(tmp_path, monkeypatch, ho
 
 
 def test_with_other_hospitals_the_page_of_an_earlier_update_goes(tmp_path, monkeypatch, hospitals):
-    monkeypatch.setattr(update, "build_book", lambda pooled, stage, search: "its page")
+    monkeypatch.setattr(update, "render", lambda pooled, stages, search: "its page")
     shares = {label: run.folder / "share" for label, run in hospitals.items()}
     out = tmp_path / "pooled"
     registry.pool([shares["South"]], out)

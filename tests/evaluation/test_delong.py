@@ -10,7 +10,7 @@ from reference_values import data, expected
 from sklearn.metrics import roc_auc_score
 
 from helpers.errors import StudyError
-from helpers.evaluation.delong import delong_auc, delong_test, holm, p_matrix, p_text, pairwise_tests
+from helpers.evaluation.delong import delong_auc, delong_test, holm, p_matrix, pairwise_tests
 from helpers.evaluation.predictions import probabilities_wide
 
 R = expected("delong")
@@ -176,7 +176,3 @@ def test_patients_stay_in_the_order_of_the_predictions(predictions):
 def test_holm_leaves_out_what_is_not_estimable():
     corrected = holm(pd.Series([0.01, np.nan, 0.04, 0.03]))
     assert corrected.tolist() == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
-
-
-def test_p_values_are_written_as_in_the_paper():
-    assert [p_text(p) for p in (0.0004, 0.016, 0.16, np.nan)] == ["< 0.001*", "0.016*", "0.160", "n/e"]

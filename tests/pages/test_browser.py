@@ -548,6 +548,6 @@ def test_without_scripts_objectives_are_there_and_a_click_opens_code(chromium, h
 def test_a_chapter_opens_with_its_figure(html, chapter):
     soup = BeautifulSoup((html / "notebooks" / f"{chapter}.html").read_text("utf-8"), "html.parser")
     article = soup.select_one("article.bd-article")
-    first = article.select_one("img, h2, .admonition")
-    assert first.name == "img" and len(first["alt"]) > 20
-    assert [image["alt"] for image in article("img")].count(first["alt"]) == 1
+    first = article.select_one(".radbook-figure, h2, .admonition")
+    assert first.name == "div" and len(first["aria-label"]) > 20
+    assert [one["aria-label"] for one in article.select(".radbook-figure")].count(first["aria-label"]) == 1

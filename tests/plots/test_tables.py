@@ -1,5 +1,6 @@
 """Styled tables show what the cells say, in a notebook too; bs4 reads the HTML again."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -87,3 +88,7 @@ def test_tests_are_shown_with_p_values_as_the_paper_prints_them():
     html = tables.shown_tests(tests.assign(p_value=1e-9, p_holm=0.04)).to_html()
     assert "0.012" in html and "< 0.001*" in html.replace("&lt;", "<") and "0.040*" in html
     assert "difference of AUC" in html and "P, Holm" in html
+
+
+def test_p_values_are_written_as_in_the_paper():
+    assert [tables.p_text(p) for p in (0.0004, 0.016, 0.16, np.nan)] == ["< 0.001*", "0.016*", "0.160", "n/e"]

@@ -216,10 +216,3 @@ def p_matrix(tests: pd.DataFrame, cohort: str, models: list[str]) -> pd.DataFram
     for row in tests[tests["cohort"] == cohort].itertuples():
         matrix.loc[row.first, row.second] = matrix.loc[row.second, row.first] = row.p_value
     return matrix
-
-
-def p_text(p: float) -> str:
-    """A P value as the paper prints it: three digits, ``< 0.001``, an asterisk below 0.05."""
-    if np.isnan(p):
-        return "n/e"
-    return "< 0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")

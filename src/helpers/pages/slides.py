@@ -6,6 +6,7 @@ Question, figures, objectives, what to remember, and the questions with their an
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import nbformat
 from markdown_it import MarkdownIt
@@ -20,13 +21,19 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _DRAWING = re.compile(r"<svg[\s\S]*?</svg>")
 
 
-def staged_slides(staged: dict[str, bytes]) -> dict[str, bytes]:
+def staged_slides(
+    staged: dict[str, bytes], notices: Sequence[str] = (), language: str = "en"
+) -> dict[str, bytes]:
     """Decks of the staged chapters, and the list of them that a page includes, by name in the book's sources.
 
     Parameters
     ----------
     staged : dict of str to bytes
         The book's sources: chapters are notebooks/*.ipynb.
+    notices : sequence of str
+        What must stand on every page of the book.
+    language : str
+        As HTML names it.
     """
     made, titles = {}, {}
     for name in sorted(staged):
@@ -35,12 +42,17 @@ def staged_slides(staged: dict[str, bytes]) -> dict[str, bytes]:
         notebook = nbformat.reads(staged[name].decode(), as_version=4)
         if lesson := lesson_of(notebook):
             file = name.removeprefix("notebooks/").replace(".ipynb", ".html")
-            made[f"{FOLDER}/{file}"] = deck(lesson, figures(notebook)).encode()
+            made[f"{FOLDER}/{file}"] = deck(lesson, figures(notebook), notices, language).encode()
             titles[file] = lesson.title
     return made | {"interactive/slides.md": rendered("slides.md", titles=titles).encode()}
 
 
-def deck(lesson: Lesson, drawn: list[tuple[str, Markup]]) -> str:
+def deck(
+    lesson: Lesson,
+    drawn: list[tuple[str, Markup]],
+    notices: Sequence[str] = (),
+    language: str = "en",
+) -> str:
     """The deck of one chapter.
 
     Parameters
@@ -48,6 +60,8 @@ def deck(lesson: Lesson, drawn: list[tuple[str, Markup]]) -> str:
     lesson : Lesson
     drawn : list of (str, Markup)
         As `figures` gives them.
+    notices, language
+        As for `staged_slides`.
     """
     asked = [(_html(question), _html(answer)) for question, answer in lesson.questions]
     tasks = [_html(exercise.task) for exercise in lesson.exercises]
@@ -61,6 +75,8 @@ def deck(lesson: Lesson, drawn: list[tuple[str, Markup]]) -> str:
         remember=boxes[1],
         questions=asked,
         tasks=tasks,
+        notice=" ".join(notices),
+        language=language,
     )
 
 

@@ -29,7 +29,7 @@ from helpers.pages import (
 )
 from helpers.pages.chinese import edition, places
 from helpers.pages.chinese.words import Words
-from helpers.pages.rendering import in_chinese
+from helpers.pages.rendering import in_chinese, said_in
 from helpers.study.places import REPOSITORY, replacing, visible_files
 from helpers.study.run_folder import Run
 
@@ -62,7 +62,8 @@ def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
     share = run.folder / "share"
     # The pages of book/ lie at the top, so that the landing page is html/index.html.
     wanted = _prose(chinese) | _notebooks(run, chinese) | files_in(share, run.folder) | made_pages(run)
-    wanted |= slides.staged_slides(wanted)
+    notices = [said_in("contents", notice) for notice in _banners(run)]
+    wanted |= slides.staged_slides(wanted, notices, "zh-CN" if chinese else "en")
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"]}
     prose = [name for name in wanted if name.endswith(".md")]
@@ -256,13 +257,17 @@ def own_config() -> dict:
 def _config(run: Run) -> dict:
     config = own_config()
     config["sphinx"]["config"]["extensions"].append(places.EXTENSION)
-    if run.study.is_of_paper_design:
-        made_up = VIRTUAL_BANNER.format(REAL_PATIENTS if real_patients.has_real_patients(run) else "")
-    else:
-        config["title"], made_up = run.study.title, SIMULATED_BANNER
-    banners = [made_up] if run.study.is_virtual else []
-    if doubtful := doubts.banner(run):
-        banners.append(doubtful)
-    if banners:
+    if not run.study.is_of_paper_design:
+        config["title"] = run.study.title
+    if banners := _banners(run):
         config["html"]["announcement"] = "<br>".join(banners)
     return config
+
+
+def _banners(run: Run) -> list[str]:
+    """What must stand on every page: that patients are made up, and what does not fit the run."""
+    made_up = SIMULATED_BANNER
+    if run.study.is_of_paper_design:
+        made_up = VIRTUAL_BANNER.format(REAL_PATIENTS if real_patients.has_real_patients(run) else "")
+    doubtful = doubts.banner(run)
+    return [*([made_up] if run.study.is_virtual else []), *([doubtful] if doubtful else [])]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.plots.panels import NARROW
 from helpers.plots.style import cohort_colours
 from helpers.study.cohorts import cohort_title
 
@@ -21,7 +22,7 @@ def plot_aucs_beside(aucs: pd.DataFrame) -> Figure:
     aucs : DataFrame
         As `helpers.paper.comparison.aucs_beside` gives it.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.32 * len(aucs)))
+    figure, axis = plt.subplots(figsize=(NARROW, 1.1 + 0.32 * len(aucs)))
     colours, places = cohort_colours(list(aucs["cohort"].unique())), np.arange(len(aucs))
     width = aucs["printed_high"] - aucs["printed_low"]
     axis.barh(places, width, 0.55, aucs["printed_low"], color=PAPER_COLOUR, label="paper, with 95 % interval")
@@ -35,5 +36,5 @@ def plot_aucs_beside(aucs: pd.DataFrame) -> Figure:
     axis.set(ylim=(len(aucs) - 0.5, -0.5), xlabel="AUC")
     handles, names = axis.get_legend_handles_labels()
     unique = dict(zip(names, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=2)
+    figure.legend(unique.values(), unique.keys(), loc="outside upper center")
     return figure

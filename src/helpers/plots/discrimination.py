@@ -11,10 +11,11 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from helpers.evaluation.cutoffs import roc_points
-from helpers.evaluation.delong import delong_auc, p_matrix, p_text
+from helpers.evaluation.delong import delong_auc, p_matrix
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.plots.panels import let_read
 from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, tell
+from helpers.plots.tables import p_text
 from helpers.study.cohorts import cohort_title, is_one_of_several
 
 

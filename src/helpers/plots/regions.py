@@ -128,7 +128,7 @@ def _draw_levels(ax: Axes, view: Cut, bin_width: float) -> None:
     norm = BoundaryNorm(edges, 256)
     drawn = ax.imshow(levels, cmap="viridis", norm=norm, extent=view.extent, interpolation="nearest")
     ticks = edges[:: max(1, len(edges) // 6)]
-    bar = ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="lower edge of the bin (HU)", shrink=0.8)
+    bar = ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="HU at the lower edge of a bin", shrink=0.8)
     bar.ax.set_label(ax.get_label())
 
 

@@ -10,11 +10,11 @@ import copy
 import html
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from pandas.io.formats.style import Styler
 
-from helpers.evaluation.delong import p_text
 from helpers.study.cohorts import cohort_title
 
 # Headers of tables as one reads them; a name that stands here nowhere loses its underscores.
@@ -142,3 +142,10 @@ def shown_tests(table: pd.DataFrame) -> Styler:
     titles = dict(zip(table.columns, read.columns, strict=True))
     style = read.style.hide().format("{:z.3f}", subset=[titles[name] for name in numbers], na_rep="")
     return style.format(p_text, subset=[titles[name] for name in ("p_value", "p_holm")])
+
+
+def p_text(p: float) -> str:
+    """A P value as the paper prints it: three digits, ``< 0.001``, an asterisk below 0.05."""
+    if np.isnan(p):
+        return "n/e"
+    return "< 0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")

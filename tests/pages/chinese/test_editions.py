@@ -14,7 +14,7 @@ from helpers.study.places import STEPS
 
 UNDER_WAY = {*(FOLDER / "unfinished.txt").read_text(encoding="utf-8").split()}
 # Made by Sphinx, or by libraries.
-OTHERS = {"_static", "_images", "_downloads", "_sources", "vendor", "interactive"}
+OTHERS = {"_static", "_images", "_downloads", "_sources", "vendor", "interactive", "slides"}
 
 
 @pytest.fixture(scope="module")
