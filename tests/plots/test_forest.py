@@ -28,7 +28,7 @@ def tables():
 
 
 def drawn(*tables):
-    with plt.style.context(STYLE):
+    with plt.style.context(["default", STYLE]):  # whatever tests before have set
         figure = plot_forest(*tables, "nomogram")
         figure.canvas.draw()
     return figure
