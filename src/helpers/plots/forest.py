@@ -54,12 +54,14 @@ def plot_forest(
     names = list(dict.fromkeys(hospitals["hospital"]))
     figure, axes = panel_grid(len(shown), 0.8 + 0.36 * (len(names) + 2))
     status = hospitals.groupby("hospital", sort=False)["status"].first()
+    size = 7.5 if len(shown) > 1 else 8.5  # pt; a phone shows a single panel smaller
     found = []
     for axis, measure in zip(axes, shown, strict=True):
         part = measures[(measures["model"] == model) & (measures["measure"] == measure)]
         own = summary[(summary["model"] == model) & (summary["measure"] == measure)]
         rows = part.set_index("hospital").reindex(names)
         _draw(axis, measure, rows, own.iloc[0] if len(own) else None, status)
+        axis.tick_params(axis="y", labelsize=size)
         if len(own) and np.isfinite(own.iloc[0]["estimate"]):
             found.append(f"{axis.get_title()}: {', '.join(_summary_words(own.iloc[0]))}.".replace("\n", " "))
     tell(figure, *found)
@@ -85,7 +87,7 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
         labels += _summary_words(total)
     else:
         labels.append("No summary:\nfewer than three hospitals")
-    axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)), fontsize=7.5)
+    axis.set_yticks(range(len(labels)), labels, fontfamily=font_families("".join(labels)))
     title = TITLES.get(measure, measure[:1].upper() + measure[1:])
     axis.set(xlim=limits, ylim=(len(rows) + 1.6, -0.6), title=title)
     axis.axvline(scale.to(_REFERENCE.get(measure, 0.0)), color="#999999", linewidth=0.8, zorder=0)
