@@ -299,7 +299,7 @@ def test_shared_counts_are_protected_and_whole_in_private(finished):
         for f in (finished.table_path(name).parent, finished.private / "tables")
     )
     assert whole["refused"].iloc[-1] == len(BROKEN)
-    assert shared["refused"].iloc[-1] == "<10"
+    assert shared["refused"].iloc[-1] in ("<10", "hidden")
 
 
 def test_a_leak_fails_the_build_of_a_finished_run(finished):

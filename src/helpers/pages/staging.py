@@ -75,7 +75,8 @@ def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
     wanted |= {name: _without_dead_links(wanted[name], wanted, unmade, words) for name in pages}
     toc = _toc(wanted, run)
     wanted["_toc.yml"] = _yaml(edition.contents(toc) if chinese else toc)
-    wanted["_config.yml"] = _yaml(edition.config(_config(run)) if chinese else _config(run))
+    has_slides = any(name.startswith(slides.FOLDER) for name in wanted)
+    wanted["_config.yml"] = _yaml(edition.config(_config(run), has_slides) if chinese else _config(run))
     return wanted
 
 

@@ -45,6 +45,7 @@ def of_study(study: Study) -> dict[str, str]:
     named = {
         getattr(outcome, name): getattr(outcome, f"{name}_zh") for name in ("name", "positive", "negative")
     }
+    named[study.title] = study.title
     return named | {english[:1].upper() + english[1:]: chinese for english, chinese in named.items()}
 
 
@@ -64,7 +65,7 @@ def beside_english(wanted: dict[str, bytes]) -> dict[str, bytes]:
     return kept | {name: _SCRIPT.sub("../", kept[name].decode()).encode() for name in pages}
 
 
-def config(english: dict) -> dict:
+def config(english: dict, has_slides: bool) -> dict:
     """The settings of the build for a Chinese book: Sphinx's own words, titles, notices, search."""
     words, html, sphinx = Words("contents"), english["html"], english["sphinx"]["config"]
     english["title"] = words.or_english(english["title"])
@@ -76,4 +77,6 @@ def config(english: dict) -> dict:
     sphinx["togglebutton_hint"], sphinx["togglebutton_hint_hide"] = "点击展开", "点击收起"
     sphinx["html_search_language"] = "zh"
     sphinx["mathjax_path"] = "../" + sphinx["mathjax_path"]
+    if not has_slides:
+        del sphinx["html_extra_path"]
     return english
