@@ -97,9 +97,7 @@ def _chinese_text(context: Context, value: object) -> object:
 @pass_context
 def _said(context: Context, value: str) -> Markup:
     """The book's own text with its markup, in the language of the page."""
-    if _CHINESE_WORDS.get() is None:
-        return Markup(value)
-    return Markup(_words(context.name.removesuffix(".md.j2")).or_english(value))
+    return Markup(said_in(context.name.removesuffix(".md.j2"), value))
 
 
 def _chinese_source(name: str) -> str:

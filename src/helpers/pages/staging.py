@@ -62,7 +62,8 @@ def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
     share = run.folder / "share"
     # The pages of book/ lie at the top, so that the landing page is html/index.html.
     wanted = _prose(chinese) | _notebooks(run, chinese) | files_in(share, run.folder) | made_pages(run)
-    notices = [said_in("contents", notice) for notice in _banners(run)]
+    banners = _banners(run)
+    notices = [said_in("contents", banner) for banner in banners]
     wanted |= slides.staged_slides(wanted, notices, "zh-CN" if chinese else "en")
     if "notebooks/01_cohort.ipynb" not in wanted:  # a frozen model was applied, no study was run
         wanted |= {"index.md": wanted["applied.md"]}
@@ -76,7 +77,8 @@ def _sources(run: Run, chinese: bool) -> dict[str, bytes]:
     toc = _toc(wanted, run)
     wanted["_toc.yml"] = _yaml(edition.contents(toc) if chinese else toc)
     has_slides = any(name.startswith(slides.FOLDER) for name in wanted)
-    wanted["_config.yml"] = _yaml(edition.config(_config(run), has_slides) if chinese else _config(run))
+    config = _config(run, banners)
+    wanted["_config.yml"] = _yaml(edition.config(config, has_slides) if chinese else config)
     return wanted
 
 
@@ -255,12 +257,12 @@ def own_config() -> dict:
     return yaml.safe_load((REPOSITORY / "_config.yml").read_text(encoding="utf-8").replace("book/", ""))
 
 
-def _config(run: Run) -> dict:
+def _config(run: Run, banners: list[str]) -> dict:
     config = own_config()
     config["sphinx"]["config"]["extensions"].append(places.EXTENSION)
     if not run.study.is_of_paper_design:
         config["title"] = run.study.title
-    if banners := _banners(run):
+    if banners:
         config["html"]["announcement"] = "<br>".join(banners)
     return config
 

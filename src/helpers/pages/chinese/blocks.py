@@ -11,7 +11,6 @@ is not repeated: ``<!-- code 1 -->`` stands for the block's first listing.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from helpers.study.content_hash import content_hash
 from helpers.study.places import REPOSITORY
 
 FOLDER = REPOSITORY / "book" / "zh"
@@ -47,7 +47,7 @@ class Block:
     @property
     def state(self) -> str:
         """Of which English text a translation is: 12 digits of SHA-256; line breaks and code do not count."""
-        return hashlib.sha256(" ".join(self.short.split()).encode()).hexdigest()[:12]
+        return content_hash(" ".join(self.short.split()))[:12]
 
     @property
     def short(self) -> str:
