@@ -1,21 +1,14 @@
 """Sources stand side by side in their colours: the paper's, the usual way, the strict one."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from screens import smallest_text
 
 from helpers.plots.beside import both_ways, paper_and_computed
-from helpers.plots.style import SOURCE_COLOURS, use_style
+from helpers.plots.style import SOURCE_COLOURS
 
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context():
-        use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 @pytest.fixture

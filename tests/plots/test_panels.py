@@ -17,17 +17,12 @@ from helpers.plots.panels import (
     readable_axes,
     wrapped_names,
 )
-from helpers.plots.style import legend_beside, panel_grid, remark, use_style, write_svg
+from helpers.plots.style import legend_beside, panel_grid, remark, write_svg
 
 POINTS = 72
 
 
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context():
-        use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 @pytest.fixture

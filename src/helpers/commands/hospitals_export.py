@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from helpers.errors import StudyError
 from helpers.pooling.virtual_hospitals import virtual_hospitals
-from helpers.virtual.export import Called, export_virtual
+from helpers.virtual.export import Called, export_virtual, require_empty
 
 _MIN_CELL = 10
 
@@ -23,8 +22,7 @@ def export_hospitals(out: Path, sites: int, patients: int, seed: int) -> list[Pa
         When the folder holds something, or so many hospitals are not described.
     """
     out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise StudyError(f"The folder '{out.name}' is not empty. Name a new folder, or empty this one.")
+    require_empty(out)
     with TemporaryDirectory() as protocols:
         for hospital in virtual_hospitals(sites, patients, seed, Path(protocols)):
             called = Called(hospital.key, hospital.name, _MIN_CELL)

@@ -115,10 +115,15 @@ def export_virtual(
     _write_study(site, out, table, coding, called or Called())
 
 
-def first_patients(site: VirtualSite, out: Path, n: int) -> tuple[pd.DataFrame, list[str]]:
-    """The table up to the ``n``th included patient, and who is included; StudyError as `export_virtual`."""
+def require_empty(out: Path) -> None:
+    """Raise StudyError when the folder to write to holds something."""
     if out.exists() and any(out.iterdir()):
         raise StudyError(f"The folder '{out.name}' is not empty. Name a new folder, or empty this one.")
+
+
+def first_patients(site: VirtualSite, out: Path, n: int) -> tuple[pd.DataFrame, list[str]]:
+    """The table up to the ``n``th included patient, and who is included; StudyError as `export_virtual`."""
+    require_empty(out)
     if n > site.patients:
         raise StudyError(f"The virtual hospital includes {site.patients} patients, not {n}. Ask for fewer.")
     screened = site.screened()

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.pages.chinese import shown, words
+from helpers.pages.chinese import shown
 from helpers.pages.chinese.words import Words
 from helpers.plots.style import STYLE
 
@@ -23,11 +23,8 @@ TABLE = {
 
 
 @pytest.fixture(autouse=True)
-def table(monkeypatch):
-    monkeypatch.setattr(words, "_table", lambda: TABLE)
-    words._kept.cache_clear()
-    yield
-    words._kept.cache_clear()
+def table(known_words):
+    known_words(TABLE)
 
 
 def drawn(tmp_path, text, **style):

@@ -20,11 +20,8 @@ TABLE = {
 
 
 @pytest.fixture(autouse=True)
-def table(monkeypatch):
-    monkeypatch.setattr(words, "_table", lambda: TABLE)
-    words._kept.cache_clear()
-    yield
-    words._kept.cache_clear()
+def table(known_words):
+    known_words(TABLE)
 
 
 @pytest.mark.parametrize(
