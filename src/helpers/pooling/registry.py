@@ -2,10 +2,10 @@
 
 It looks like this::
 
-    pooled/sites/<checksum>/site.json   a hospital's file as it came
-    pooled/registry.json                each pool that was made here: its hospitals, their files and versions
-    pooled/share/                       tables and figures; their first column names the pool
-    pooled/notebooks/, pooled/book/     the chapter, and the book of it
+    pooled/sites/site-<checksum>/site.json   a hospital's file as it came
+    pooled/registry.json                     each pool that was made here: hospitals, files, versions
+    pooled/share/                            tables and figures; their first column names the pool
+    pooled/notebooks/, pooled/book/          the chapter, and the book of it
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Member(Strict):
 class Pool(Strict):
     """The hospitals of which results were made, and when these came together."""
 
-    id: Annotated[str, Field(pattern=rf"^[0-9a-f]{{{_SHOWN}}}$")]
+    id: Annotated[str, Field(pattern=rf"^pool-[0-9a-f]{{{_SHOWN}}}$")]
     made: datetime.date
     members: list[Member]
 
@@ -78,7 +78,7 @@ class Pooled(BookFolder):
     @property
     def id(self) -> str:
         """What tells this set of files from any other."""
-        return content_hash("".join(sorted(site.sha256 for site in self.sites)))[:_SHOWN]
+        return _named("pool", content_hash("".join(sorted(site.sha256 for site in self.sites))))
 
     @property
     def is_virtual(self) -> bool:
@@ -93,7 +93,7 @@ class Pooled(BookFolder):
     def members(self) -> pd.DataFrame:
         """Which files made the results: hospital, role, study, software, file (its checksum, in short)."""
         rows = [
-            (hospital.label, hospital.role, site.study, site.software, site.sha256[:_SHOWN])
+            (hospital.label, hospital.role, site.study, site.software, _named("site", site.sha256))
             for site in self.sites
             for hospital in site.hospitals
         ]
@@ -154,7 +154,7 @@ def pool(folders: list[Path], out: Path) -> Pooled:
         raise StudyError("A folder is named twice: name each hospital's once.")
     require_together({shown_path(out / "sites" / name): site for name, site in there.items()} | came)
     for site, folder in zip(came.values(), folders, strict=True):
-        target = made_folder(out / "sites" / site.sha256[:_SHOWN]) / SITE_FILE
+        target = made_folder(out / "sites" / _named("site", site.sha256)) / SITE_FILE
         with replacing(target) as path:
             path.write_bytes((folder / SITE_FILE).read_bytes())
     pooled = open_pooled(out)
@@ -172,6 +172,11 @@ def open_pooled(folder: Path | str) -> Pooled:
 
 def _there(out: Path) -> dict[str, SiteFile]:
     return {path.parent.name: read_folder(path.parent) for path in sorted(out.glob(f"sites/*/{SITE_FILE}"))}
+
+
+def _named(kind: str, checksum: str) -> str:
+    """A checksum in short, as a word: 25e544392347 alone is a number to whoever reads a table of it."""
+    return f"{kind}-{checksum[:_SHOWN]}"
 
 
 def read_registry(folder: Path) -> Registry:
