@@ -44,7 +44,7 @@ assert 1 + 1 == 2
 def chapter():
     glued = new_output(
         "display_data",
-        {"application/papermill.record/text/plain": "'0.87'"},
+        {"application/papermill.record/text/plain": repr("0.87 (0.8 to\xa00.9)")},
         metadata={"scrapbook": {"name": "auc", "mime_prefix": "application/papermill.record/"}},
     )
     drawn = new_output("display_data", {"image/png": "aGFsbG8="})
@@ -64,7 +64,7 @@ def chapter():
 def test_a_lesson_is_read_from_a_chapter_in_chinese(chapter):
     lesson = lesson_of(chapter)
     assert lesson.title == "05 六个模型"
-    assert "AUC 0.87。" in lesson.opening and "Jang et al., 2019" in lesson.opening
+    assert "AUC 0.87 (0.8 to\xa00.9)。" in lesson.opening and "Jang et al., 2019" in lesson.opening
     assert (lesson.aims.title, lesson.remember.title) == ("目标", "记住")
     assert [answer for _, answer in lesson.questions] == ["**a.** 因为。", "**b.** 同上。"]
     (exercise,) = lesson.exercises

@@ -7,6 +7,7 @@ each with its answers or solutions in a dropdown.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ class Lesson:
 def lesson_of(notebook: NotebookNode) -> Lesson | None:
     """The lesson of an executed chapter; None where it has no questions."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    said = {key: str(value) for key, value in glued(notebook).items()}
+    said = glued(notebook)
     texts = [plain(text, said) for text in texts]
     sections = re.split(r"^## (.+)\n", texts[-1] if texts else "", flags=re.MULTILINE)
     if len(sections) < 5:
@@ -123,7 +124,9 @@ def glued(notebook: NotebookNode) -> dict[str, str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if book := output.get("metadata", {}).get("scrapbook"):
-                said[book["name"]] = output["data"][f"{book['mime_prefix']}text/plain"].strip("'\"")
+                written = output["data"][f"{book['mime_prefix']}text/plain"]
+                # A text lies there as Python writes it: in quotes, blanks that do not break escaped.
+                said[book["name"]] = ast.literal_eval(written) if written[:1] in "'\"" else written
     return said
 
 
