@@ -89,9 +89,10 @@ def test_outputs_of_a_chapter(run, tmp_path):
     picture = nbformat.v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "<Figure>"})
     said = nbformat.v4.new_output("display_data", {shown.GLUED: "'Training'"})
     message = nbformat.v4.new_output("stream", text="Training\nother\n")
+    sentence = nbformat.v4.new_output("display_data", {"text/markdown": "Training"})
     cells = [
         nbformat.v4.new_code_cell('save_figure(run, "ages", figure)', outputs=[picture, said]),
-        nbformat.v4.new_code_cell("show(other)", outputs=[deepcopy(picture), message]),
+        nbformat.v4.new_code_cell("show(other)", outputs=[deepcopy(picture), message, sentence]),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     shown.translate_outputs(notebook, Words("01"), run)
@@ -100,3 +101,4 @@ def test_outputs_of_a_chapter(run, tmp_path):
     assert first.outputs[1]["data"][shown.GLUED] == "'训练集'"
     assert second.outputs[0]["data"]["image/png"] == "AAAA"
     assert second.outputs[1]["text"] == "训练集\nother\n"
+    assert second.outputs[2]["data"]["text/markdown"] == "训练集"

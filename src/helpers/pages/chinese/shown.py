@@ -134,5 +134,6 @@ def _glued(text: str, words: Words) -> str:
 _CHANGES: dict[str, Callable[[str, Words], str]] = {
     GLUED: _glued,
     "text/html": translate_html,
+    "text/markdown": by_lines,
     "image/svg+xml": translate_svg,
 }
