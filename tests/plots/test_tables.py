@@ -83,6 +83,14 @@ def test_headers_are_words_with_units_and_sets_and_flags_are_read():
     ]  # fmt: skip
 
 
+def test_measures_are_named_as_headers_and_in_rows():
+    raw = pd.DataFrame({"measure": ["in_the_large", "net benefit at 0.1"], "c_index": 0.7})
+    read = tables.shown(raw, c_index="C index")
+    assert read["measure"].tolist() == ["calibration in the large", "net benefit at 0.1"]
+    assert [*read] == ["measure", "C index"] and [*tables.shown(raw)] == ["measure", "AUC"]
+    assert raw["measure"].tolist() == ["in_the_large", "net benefit at 0.1"]  # as it was
+
+
 def test_tests_are_shown_with_p_values_as_the_paper_prints_them():
     tests = pd.DataFrame({"cohort": ["internal"], "subject": "A vs B", "difference": 0.01234})
     html = tables.shown_tests(tests.assign(p_value=1e-9, p_holm=0.04)).to_html()

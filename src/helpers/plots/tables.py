@@ -33,7 +33,6 @@ HEADERS = {
     "paper_z": "Z, paper",
     "z": "Z",
     "smd": "SMD",
-    "auc": "AUC",
     "auc_all": "AUC of all",
     "ppv": "PPV",
     "npv": "NPV",
@@ -68,6 +67,39 @@ HEADERS = {
     "paper_low": "paper, from",
     "paper_high": "paper, to",
     "set_aside": "set aside",
+    "cutoff": "cut-off",
+    "tp": "TP",
+    "fn": "FN",
+    "tn": "TN",
+    "fp": "FP",
+    "auc_first": "AUC, first",
+    "auc_second": "AUC, second",
+    "auc_low": "AUC, from",
+    "auc_high": "AUC, to",
+    "odds_ratio": "odds ratio",
+    "or_low": "odds ratio, from",
+    "or_high": "odds ratio, to",
+    "pi_low": "prediction interval from",
+    "pi_high": "prediction interval to",
+    "i2": "I² (%)",
+    "smote": "SMOTE",
+    "psi": "PSI",
+    "sd_ratio": "ratio of SDs",
+    "kvp": "tube voltage (kV)",
+    "spacing_x": "pixel (mm)",
+    "spacing_z": "slice step (mm)",
+    "total_points": "total points",
+    "rad_score": "Rad-score",
+}
+# What a model is measured by: as a header, or as a row's name.
+MEASURES = {
+    "auc": "AUC",
+    "c_index": "AUC",
+    "slope": "calibration slope",
+    "intercept": "calibration intercept",
+    "in_the_large": "calibration in the large",
+    "brier": "Brier score",
+    "observed_expected": "observed / expected",
 }
 _YES_NO = {True: "yes", False: "no"}
 
@@ -78,7 +110,7 @@ def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        Not changed. Its column ``cohort`` holds sets.
+        Not changed. Its column ``cohort`` holds sets, ``measure`` names of measures.
     **headers : str
         Headers of this table that are not those of `HEADERS`, by column.
     """
@@ -86,13 +118,15 @@ def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
     for name, column in table.items():
         if name == "cohort":
             read[name] = column.map(cohort_title)
+        elif name == "measure":
+            read[name] = column.replace(MEASURES)
         elif pd.api.types.is_bool_dtype(column):
             read[name] = column.map(_YES_NO)
     return read.rename(columns=lambda name: _header(name, headers))
 
 
 def _header(name: str, headers: Mapping[str, str]) -> str:
-    if known := headers.get(name) or HEADERS.get(name):
+    if known := headers.get(name) or HEADERS.get(name) or MEASURES.get(name):
         return known
     text = str(name)
     if text.startswith("smd_"):
