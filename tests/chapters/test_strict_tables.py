@@ -97,8 +97,8 @@ def test_an_advantage_is_shown_only_where_its_interval_lies_above_zero():
 
 def test_the_words_give_ranges_and_counts():
     table = pd.DataFrame({"quantity": ["AUC", "AUC", "sensitivity", "specificity"]})
-    words = strict_tables.differences_in_words(table.assign(difference=[-0.02, 0.01, 0.1, -0.1]))
-    assert words["strict-AUC"] == "-0.020 to +0.010"
+    words = strict_tables.differences_in_words(table.assign(difference=[-0.02, 0.01, 0.1, np.nan]))
+    assert words["strict-AUC"] == "-0.020 to +0.010" and words["strict-specificity"] == "not estimable"
     said = stability_in_words([["a", "b"], ["a"], ["a", "c"]])
     # Jaccard indices 1/2, 1/3 and 1/2; only "a" is in half of them or more.
     assert said == {

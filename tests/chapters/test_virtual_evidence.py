@@ -102,6 +102,12 @@ def test_a_range_that_could_hardly_fail_gives_no_verdict():
     assert (shown == "none").sum() == 3
 
 
+def test_counts_of_thousands_are_shown_in_full():
+    rows = [virtual_evidence.interval_row("features", 1234.0, 438.4, 1754.0, "-")]
+    shown = virtual_evidence.printed_evidence(pd.DataFrame(rows)).iloc[0]
+    assert (shown["simulated"], shown["published"]) == ("1234", "438 to 1754")
+
+
 @pytest.mark.slow
 def test_a_sample_is_measured_patient_by_patient_of_each_hospital():
     sample = {role: virtual_evidence.included(site)[:1] for role, site in SITES.items()}

@@ -30,5 +30,6 @@ def test_the_page_holds_the_whole_table_without_scripts_and_loads_nothing(run, p
     static = html.partition("<script")[0]
     assert static.count("<tr>") == len(table) + 1
     assert "&lt;0.001" in static
+    assert ">External validation<" in static and ">DeLong P<" in static and "delong_p" not in static
     assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", html)
     assert html == comparison_table.table_html(table)

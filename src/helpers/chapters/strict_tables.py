@@ -103,10 +103,9 @@ def paper_beside_strict(
 def differences_in_words(table: pd.DataFrame) -> dict[str, str]:
     """Smallest and largest difference of each quantity of `paper_beside_strict`, by glue's names."""
     ends = table.groupby("quantity")["difference"].agg(["min", "max"])
-    return {
-        f"strict-{name}": f"{ends.loc[name, 'min']:+.3f} to {ends.loc[name, 'max']:+.3f}"
-        for name in ("AUC", "sensitivity", "specificity")
-    }
+    spans = {name: f"{low:+.3f} to {high:+.3f}" for name, low, high in ends.dropna().itertuples()}
+    names = ("AUC", "sensitivity", "specificity")
+    return {f"strict-{name}": spans.get(name, "not estimable") for name in names}
 
 
 def advantage_in_words(compared: pd.DataFrame) -> str:

@@ -283,7 +283,7 @@ def printed_evidence(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "quantity": table["quantity"],
-            "simulated": [f"{value:.3g}" for value in table["simulated"]],
+            "simulated": [_three_digits(value) for value in table["simulated"]],
             "published": [_span(low, high) for low, high in ends],
             "verdict": verdict.where(table["judged"] == BY_VALUE, "none: " + table["judged"]),
             "source": table["source"],
@@ -293,8 +293,13 @@ def printed_evidence(table: pd.DataFrame) -> pd.DataFrame:
 
 def _span(low: float, high: float) -> str:
     if np.isnan(low) or np.isnan(high):
-        return f"up to {high:.3g}" if np.isnan(low) else f"{low:.3g} and more"
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+        return f"up to {_three_digits(high)}" if np.isnan(low) else f"{_three_digits(low)} and more"
+    return _three_digits(low) if low == high else f"{_three_digits(low)} to {_three_digits(high)}"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits; a count of thousands in full."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def interval_row(

@@ -10,6 +10,8 @@ import itables
 import pandas as pd
 
 from helpers.paper.comparison import AGREES, BUILT_IN, DIFFERS, INSIDE, OVERLAPS, ROUNDED
+from helpers.paper.publication import in_words
+from helpers.study.cohorts import cohort_title
 
 _GREEN, _ORANGE, _GREY = "#cfe8dc", "#f7d9c4", "#e4e4e4"
 COLOURS = {BUILT_IN: _GREY, DIFFERS: _ORANGE, **dict.fromkeys([ROUNDED, INSIDE, AGREES, OVERLAPS], _GREEN)}
@@ -24,11 +26,11 @@ def table_html(table: pd.DataFrame) -> str:
     Without scripts the whole table is there. The script (DataTables, as itables brings it) is part of the
     page, so that nothing is loaded from elsewhere.
     """
-    shown = table.drop(columns="chapter").rename(columns={"item": "place"})
-    shown["metric"] = shown["metric"].str.replace("percent", "%").str.replace("_", " ")
+    shown = table.drop(columns="chapter").rename(columns={"item": "place", "cohort": "set"})
+    shown["set"], shown["metric"] = shown["set"].map(cohort_title), shown["metric"].map(in_words)
     styler = shown.style.hide().format({"difference": _signed}, na_rep="", escape="html")
     html = styler.map(_colour, subset="status").to_html(table_uuid="paper")
-    filtered = [shown.columns.get_loc(name) for name in ("place", "figure", "cohort", "metric", "status")]
+    filtered = [shown.columns.get_loc(name) for name in ("place", "figure", "set", "metric", "status")]
     settings = {
         "pageLength": 25,
         "order": [],

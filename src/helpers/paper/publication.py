@@ -195,9 +195,13 @@ def sentence_of(what: str, verdict: str, source: str) -> str:
     return f"{what} {ending} {source}."
 
 
+_WORDS = {"percent": "%", "auc": "AUC", "ppv": "PPV", "npv": "NPV", "sd": "SD", "p": "P", "z": "Z"}
+_WORDS |= {"delong": "DeLong", "or": "odds ratio", "dca": "DCA:"}
+
+
 def in_words(metric: str) -> str:
-    """A metric as one reads it: "age mean", "male %"."""
-    return metric.replace("percent", "%").replace("_", " ")
+    """A metric as one reads it: "age mean", "male %", "DeLong P"."""
+    return " ".join(_WORDS.get(word, word) for word in metric.split("_"))
 
 
 def p_text(p: float) -> str:

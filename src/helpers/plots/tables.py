@@ -82,6 +82,9 @@ HEADERS = {
     "pi_low": "prediction interval from",
     "pi_high": "prediction interval to",
     "i2": "I² (%)",
+    "tau2": "tau²",
+    "q": "Q",
+    "q_p": "P of Q",
     "smote": "SMOTE",
     "psi": "PSI",
     "sd_ratio": "ratio of SDs",
@@ -101,6 +104,7 @@ MEASURES = {
     "brier": "Brier score",
     "observed_expected": "observed / expected",
 }
+_P_VALUES = ("p_value", "p_holm", "q_p")
 _YES_NO = {True: "yes", False: "no"}
 
 
@@ -119,7 +123,7 @@ def shown(table: pd.DataFrame, **headers: str) -> pd.DataFrame:
         if name == "cohort":
             read[name] = column.map(cohort_title)
         elif name == "measure":
-            read[name] = column.replace(MEASURES)
+            read[name] = column.map(lambda measure: _header(measure, {}))
         elif pd.api.types.is_bool_dtype(column):
             read[name] = column.map(_YES_NO)
     return read.rename(columns=lambda name: _header(name, headers))
@@ -133,6 +137,26 @@ def _header(name: str, headers: Mapping[str, str]) -> str:
         return f"SMD, {text.removeprefix('smd_')}"
     # A hospital's own words stay as they are.
     return text.replace("_", " ") if text.isidentifier() else text
+
+
+def styled(table: pd.DataFrame, precision: int = 3, missing: str = "", **headers: str) -> Styler:
+    """A table as `shown`, without its index; P values as the paper writes them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Not changed.
+    precision : int
+        Decimals of other numbers.
+    missing : str
+        What stands for a number that there is not.
+    **headers : str
+        As of `shown`.
+    """
+    read = shown(table, **headers)
+    titles = dict(zip(table.columns, read.columns, strict=True))
+    style = read.style.hide().format(precision=precision, na_rep=missing)
+    return style.format(p_text, subset=[title for name, title in titles.items() if name in _P_VALUES])
 
 
 def escape_styled_tables() -> None:
