@@ -158,7 +158,7 @@ def printed_table_1(table: pd.DataFrame) -> pd.DataFrame:
     if not rows:  # neither age nor sex nor other predictors
         return pd.DataFrame()
     printed = pd.DataFrame.from_dict(rows, orient="index")
-    printed = printed.rename_axis(index=["cohort", "characteristic"])
+    printed = printed.rename_axis(index=["set", "characteristic"])
     return printed if has_paper else printed.xs("computed", axis=1, level=1)
 
 

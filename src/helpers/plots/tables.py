@@ -203,7 +203,7 @@ def shown_tests(table: pd.DataFrame) -> Styler:
 
 
 def p_text(p: float) -> str:
-    """A P value as the paper prints it: three digits, ``< 0.001``, an asterisk below 0.05."""
+    """A P value as the paper prints it: three digits, ``<0.001``, an asterisk below 0.05."""
     if np.isnan(p):
         return "n/e"
-    return "< 0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")
+    return "<0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")
