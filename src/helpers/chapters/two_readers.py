@@ -8,6 +8,7 @@ import pandas as pd
 
 AGREEMENT = "ICC(A,1)"  # McGraw and Wong's name of ICC(2,1), which pingouin uses
 FEWEST = 3  # patients read twice; pingouin refuses fewer
+ROUNDING = 1e-9  # two ways of computing the same differ by less
 
 
 def readings(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -73,4 +74,6 @@ def in_words(beside: pd.DataFrame) -> str:
     if beside.empty:
         return "Too few patients were read twice to compare anything here."
     largest = beside["difference"].max()
-    return f"The largest difference in these {len(beside)} features, of estimate or limit, is {largest:.0e}."
+    if largest < ROUNDING:
+        return f"In these {len(beside)} features estimates and limits differ by rounding only."
+    return f"The largest difference in these {len(beside)} features, of estimate or limit, is {largest:.2g}."

@@ -71,6 +71,12 @@ def feature_counts(dictionary: pd.DataFrame) -> pd.DataFrame:
     return counts.astype("Int64").rename_axis(index="feature class", columns="image type")
 
 
+def class_title(feature_class: str) -> str:
+    """A class of PyRadiomics as one reads it: First-order, Shape, GLCM; other words as they are."""
+    known = {name: name.upper() for name in FEATURE_CLASSES} | {"firstorder": "First-order", "shape": "Shape"}
+    return known.get(feature_class, feature_class)
+
+
 def readable_name(feature: str) -> str:
     """A PyRadiomics name for an axis, such as ``GLSZM Zone Entropy, LoG 3 mm``; others as they are."""
     parts = split_name(feature)
@@ -78,6 +84,6 @@ def readable_name(feature: str) -> str:
         return feature
     image, feature_class, name = parts
     image = re.sub(r"log-sigma-(\d+)-(\d+)-mm-3D", r"LoG \1.\2 mm", image).replace(".0 mm", " mm")
-    group = {"firstorder": "First-order", "shape": "Shape"}.get(feature_class, feature_class.upper())
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return f"{group} {words}" + ("" if image == "original" else f", {image.replace('-', ' ')}")
+    title = f"{class_title(feature_class)} {words}"
+    return title if image == "original" else f"{title}, {image.replace('-', ' ')}"

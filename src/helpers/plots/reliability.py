@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.features.names import class_title
 from helpers.plots.panels import NARROW
 from helpers.plots.style import tell
 
@@ -20,7 +21,7 @@ def icc_figure(table: pd.DataFrame, threshold: float) -> Figure:
         # Estimates may be negative; below 0 there is nothing to tell apart.
         ax.hist(values.clip(lower=0), bins=np.linspace(0, 1, 21), color="#0072B2")
         ax.axvline(threshold, color="#D55E00", linewidth=1.2)
-        ax.set_title(f"{name}\n{(values > threshold).mean():.0%} above", fontsize=9)
+        ax.set_title(f"{class_title(name)}\n{(values > threshold).mean():.0%} above", fontsize=9)
     for ax in axes.flat[len(classes) :]:
         ax.set_axis_off()
     figure.supxlabel("ICC(2,1); values below 0 drawn at 0", fontsize=9)
