@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 from screens import smallest_text
 
-from helpers.plots.beside import both_ways, paper_and_computed
+from helpers.plots.beside import both_ways, paper_and_computed, printed_and_computed
 from helpers.plots.style import SOURCE_COLOURS
 
 pytestmark = pytest.mark.usefixtures("book_style")
@@ -41,6 +41,20 @@ def test_models_stay_together_and_each_mark_is_its_tables_number(table_5):
 def test_a_study_that_the_paper_knows_nothing_of_has_its_own_numbers_alone(table_5):
     assert list(marks(paper_and_computed(table_5.drop(columns="paper_auc")))) == ["computed here, 95 % CI"]
     assert list(marks(paper_and_computed(table_5.assign(paper_auc=None)))) == ["computed here, 95 % CI"]
+
+
+def test_two_intervals_of_a_line_do_not_lie_on_each_other(table_5):
+    ends = {"paper_auc": "paper", "auc": "computed", "ci_low": "computed_low", "ci_high": "computed_high"}
+    aucs = table_5.rename(columns=ends)
+    figure = printed_and_computed(aucs.assign(paper_low=aucs["paper"] - 0.1, paper_high=aucs["paper"] + 0.1))
+    (axis,) = figure.axes
+    paper, computed = (line for line in axis.lines if not line.get_label().startswith("_"))
+    apart = computed.get_ydata() - paper.get_ydata()
+    (_, zero), (_, one) = axis.transData.transform([(0, 0), (0, 1)])
+    points = apart * (zero - one) / figure.dpi * 72
+    assert (points > paper.get_markersize()).all() and (apart < 0.5).all()
+    heights = {path.vertices[0, 1] for part in axis.collections for path in part.get_paths()}
+    assert {*paper.get_ydata()[paper.get_xdata() > 0], *computed.get_ydata()} <= heights
 
 
 @pytest.mark.parametrize("way, said", [("paper", "computed as in the paper"), ("usual", "computed as usual")])

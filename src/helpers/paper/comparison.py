@@ -304,11 +304,11 @@ def aucs_beside(run: Run, paper: Publication) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        cohort, model, printed, printed_low, printed_high, computed, computed_low, computed_high; NaN where
-        there is none.
+        cohort, model, paper, paper_low, paper_high, computed, computed_low, computed_high; NaN where there is
+        none.
     """
     computed, _ = computed_values(run, paper)
-    columns = [f"{whose}{end}" for whose in ("printed", "computed") for end in ("", "_low", "_high")]
+    columns = [f"{whose}{end}" for whose in ("paper", "computed") for end in ("", "_low", "_high")]
     rows = []
     for entry in paper.reported.select(metric="auc"):
         if entry.in_table and entry.subject in COMBINED:

@@ -21,7 +21,8 @@ def plot_sources(aucs: pd.DataFrame, titles: dict[str, str]) -> Figure:
         model, cohort, and for each source its AUC in a column of its name; ``<source>_low`` and
         ``<source>_high`` where there are intervals.
     titles : dict of str to str
-        What each source is called, by its name in ``SOURCE_COLOURS``.
+        What each source is called, by its name in ``SOURCE_COLOURS``. Where all have intervals, each has a
+        height of its own in the line.
     """
     models = list(dict.fromkeys(aucs["model"]))
     rows = aucs.sort_values("model", key=lambda names: names.map(models.index), kind="stable")
@@ -29,9 +30,13 @@ def plot_sources(aucs: pd.DataFrame, titles: dict[str, str]) -> Figure:
     # A little room between the models.
     places = np.arange(len(rows)) + 0.4 * rows["model"].map(models.index).to_numpy()
     shown = rows[list(titles)].astype(float)
-    axis.hlines(places, shown.min(axis=1), shown.max(axis=1), color="#cccccc", linewidth=3, zorder=1)
-    for source, title in titles.items():
-        _draw_source(axis, rows, places, source, title)
+    if len(titles) > 1 and all(f"{source}_low" in rows for source in titles):
+        heights = np.linspace(-0.18, 0.18, len(titles))
+    else:
+        heights = np.zeros(len(titles))
+        axis.hlines(places, shown.min(axis=1), shown.max(axis=1), color="#cccccc", linewidth=3, zorder=1)
+    for height, (source, title) in zip(heights, titles.items(), strict=True):
+        _draw_source(axis, rows, places + height, source, title)
     labels = [f"{row.model}, {short_title(row.cohort)}" for row in rows.itertuples()]
     axis.set_yticks(places, labels, fontfamily=font_families("".join(labels)))
     axis.set(xlabel="AUC", ylim=(places[-1] + 0.7, -0.7))
@@ -58,6 +63,17 @@ def paper_and_computed(table_5: pd.DataFrame) -> Figure:
     if "paper" in aucs and aucs["paper"].notna().any():
         titles = {"paper": "the paper's", **titles}
     return plot_sources(aucs, titles)
+
+
+def printed_and_computed(aucs: pd.DataFrame) -> Figure:
+    """The AUCs that the paper prints in its tables and the run's, both with their intervals.
+
+    Parameters
+    ----------
+    aucs : DataFrame
+        As `helpers.paper.comparison.aucs_beside` gives it.
+    """
+    return plot_sources(aucs, {"paper": "the paper's, 95 % CI", "computed": "computed here, 95 % CI"})
 
 
 def both_ways(table: pd.DataFrame, way: str) -> Figure:
