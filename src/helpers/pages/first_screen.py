@@ -11,15 +11,15 @@ from helpers.study.run_folder import Run
 
 def first_screen(run: Run) -> str:
     """Markdown above the landing page's summary; what the run has not made is left out of it."""
-    aucs, model = story.aucs_of(run), story.model_of(run)
+    aucs, model, pictures = story.aucs_of(run), story.model_of(run), story.Pictures(run)
     shown = {"scan": "", "nomogram": "", "roc": "", "script": None}
     if run.study.is_of_paper_design:
         told = "CT of one patient from the side: T12 and L1, each in an upper, a middle and a lower layer."
-        shown["scan"] = story.panel(run, "figure_2", "Sagittal", told)
+        shown["scan"] = pictures.panel("figure_2", "Sagittal", told)
     if aucs:
         external = aucs["external"]
         told = f"ROC curves. AUC of the nomogram: {external['auc']:.3f}"
-        shown["roc"] = story.panel(run, "figure_6", external["cohort"], told)
+        shown["roc"] = pictures.panel("figure_6", external["cohort"], told)
     if model:
         start = _start(run, model)
         shown["nomogram"] = small_nomogram(*model, start, "A nomogram with a patient on it.")

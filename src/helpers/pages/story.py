@@ -60,24 +60,28 @@ def patient_of(run: Run) -> dict | None:
     return run.read("cohort").set_index("patient_id").loc[shown].to_dict() | measured
 
 
-def whole(run: Run, name: str, told: str, page: str) -> Markup:
-    """A figure of the run, to be shown on ``page``; empty where it was not made."""
-    drawing = _drawing(run, name)
-    return Markup(figures.inline(drawing, told, f"{name}-{page}")) if drawing else Markup("")
+class Pictures:
+    """Figures of a run in the language of the page; those that it has not made are empty."""
 
+    def __init__(self, run: Run):
+        self._run, self._ledger = run, run.ledger.entries()
 
-def panel(run: Run, name: str, chosen: str, told: str) -> Markup:
-    """One panel of a figure of the run; empty where it was not made."""
-    drawing = _drawing(run, name)
-    return Markup(figures.one_panel(drawing, chosen, told)) if drawing else Markup("")
+    def whole(self, name: str, told: str) -> Markup:
+        """A figure, ``told`` to who does not see it."""
+        drawing = self._drawing(name)
+        return Markup(figures.inline(drawing, told, f"{name}-told")) if drawing else Markup("")
 
+    def panel(self, name: str, chosen: str, told: str) -> Markup:
+        """One panel of a figure."""
+        drawing = self._drawing(name)
+        return Markup(figures.one_panel(drawing, chosen, told)) if drawing else Markup("")
 
-def _drawing(run: Run, name: str) -> str:
-    """A figure in the language of the page; the words of the chapter that drew it are looked up."""
-    places = [f"{where}/figures/{name}.svg" for where in ("share", "private")]
-    drawn_by = [entry.settings for place, entry in run.ledger.entries().items() if place in places]
-    chapter = min(drawn_by[0], default="") if drawn_by else ""
-    return drawn_in(chapter, figures.drawing_of(run, name))
+    def _drawing(self, name: str) -> str:
+        """The drawing; the words of the chapter that drew it are looked up."""
+        places = [f"{where}/figures/{name}.svg" for where in ("share", "private")]
+        entry = next((self._ledger[place] for place in places if place in self._ledger), None)
+        chapter = min(entry.settings, default="") if entry else ""
+        return drawn_in(chapter, figures.drawing_of(self._run, name))
 
 
 def rows_of(run: Run, name: str) -> pd.DataFrame | None:

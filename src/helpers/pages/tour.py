@@ -10,7 +10,6 @@ from helpers.pages.small_nomogram import small_nomogram
 from helpers.study.cohorts import cohort_title
 from helpers.study.run_folder import Run
 
-PAGE = "tour"
 THRESHOLD = 0.2  # of the decision told: one in five
 # Panels of figures by the picture's name in the template: figure, panel, what is seen.
 _OF_IMAGES = {
@@ -18,20 +17,26 @@ _OF_IMAGES = {
     "layers": ("figure_2", "Sagittal", "T12 and L1 from the side, each with three coloured layers."),
     "levels": ("resampling", "levels", "The same bone in cubes and in steps of grey."),
 }
+_WHOLE = {
+    "agreement": ("icc", "Histograms of two readers' agreement by feature class."),
+    "score": ("figure_rad_score", "Rad-score of each patient by set and outcome."),
+    "beside": ("auc_beside", "AUC of each model in each set."),
+    "strict": ("strict_beside", "AUC as it is usually computed, and strictly."),
+    "real": ("real_hospitals", "AUC of real patients, hospital by hospital."),
+}
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The part that the page includes; none before there is anything to tell."""
-    pictures = _pictures(run)
+    aucs = story.aucs_of(run)
+    patient = story.patient_of(run) if run.study.is_of_paper_design else None
+    pictures = _pictures(run, aucs, patient)
     if not any(pictures.values()):
         return {}
-    facts = {"aucs": story.aucs_of(run), "patient": None, "decision": _decision(run)}
+    facts = {"aucs": aucs, "patient": patient, "decision": _decision(run)}
     facts |= {"funnel": _funnel(run), "icc": _reliable(run), "scores": _scores(run)}
-    facts |= {"strict": _strict(run), "real": _real(run), "cohort": ""}
-    if run.study.is_of_paper_design:
-        facts["patient"] = story.patient_of(run)
-    if facts["aucs"]:
-        facts["cohort"] = cohort_title(facts["aucs"]["external"]["cohort"])
+    facts |= {"strict": _strict(run), "real": _real(run)}
+    facts["cohort"] = cohort_title(aucs["external"]["cohort"]) if aucs else ""
     study = {
         "outcome": run.study.outcome,
         "paper": run.study.is_of_paper_design,
@@ -40,36 +45,30 @@ def staged_files(run: Run) -> dict[str, bytes]:
     return {"tour.md": rendered("tour.md", pictures=pictures, **facts, **study, threshold=THRESHOLD).encode()}
 
 
-def _pictures(run: Run) -> dict[str, Markup]:
+def _pictures(run: Run, aucs: dict[str, dict], patient: dict | None) -> dict[str, Markup]:
+    of_run = story.Pictures(run)
     shown = {name: Markup("") for name in _OF_IMAGES}
     if run.study.is_of_paper_design:
-        shown = {name: story.panel(run, *chosen) for name, chosen in _OF_IMAGES.items()}
-    aucs = story.aucs_of(run)
+        shown = {name: of_run.panel(*chosen) for name, chosen in _OF_IMAGES.items()}
     external = aucs["external"]["cohort"] if aucs else ""
-    shown["agreement"] = story.whole(
-        run, "icc", "Histograms of two readers' agreement by feature class.", PAGE
+    shown |= {name: of_run.whole(*chosen) for name, chosen in _WHOLE.items()}
+    shown["features"] = of_run.panel("figure_3", "coefficients", "Coefficients of the features kept.")
+    shown["nomogram"] = _nomogram(run, patient) or of_run.whole(
+        "figure_5", "Nomogram with a made-up patient."
     )
-    shown["features"] = story.panel(run, "figure_3", "coefficients", "Coefficients of the features kept.")
-    shown["score"] = story.whole(
-        run, "figure_rad_score", "Rad-score of each patient by set and outcome.", PAGE
-    )
-    shown["nomogram"] = _nomogram(run)
-    shown["roc"] = story.panel(run, "figure_6", external, "ROC curves of three models.")
-    shown["decision"] = story.panel(run, "figure_8", external, "Decision curves of three models.")
-    shown["beside"] = story.whole(run, "auc_beside", "AUC of each model in each set.", PAGE)
-    shown["strict"] = story.whole(run, "strict_beside", "AUC as it is usually computed, and strictly.", PAGE)
-    shown["real"] = story.whole(run, "real_hospitals", "AUC of real patients, hospital by hospital.", PAGE)
+    shown["roc"] = of_run.panel("figure_6", external, "ROC curves of three models.")
+    shown["decision"] = of_run.panel("figure_8", external, "Decision curves of three models.")
     return shown
 
 
-def _nomogram(run: Run) -> Markup:
-    """The patient on the nomogram; where there is none to be shown, the chapter's made-up one."""
-    model, patient = story.model_of(run), story.patient_of(run)
+def _nomogram(run: Run, patient: dict | None) -> Markup:
+    """The patient on the nomogram; empty where there is none to be shown."""
+    model = story.model_of(run)
     if model and patient and set(model.chart.predictors) <= set(patient):
         return small_nomogram(
             *model, patient, "The patient on the nomogram: an axis for each predictor, and the risk."
         )
-    return story.whole(run, "figure_5", "Nomogram with a made-up patient.", PAGE)
+    return Markup("")
 
 
 def _funnel(run: Run) -> dict | None:

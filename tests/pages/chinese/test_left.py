@@ -1,7 +1,4 @@
-"""Every page, chapter and template has its current translation, and the translation says nothing else.
-
-While translation is under way book/zh/unfinished.txt names what need not be complete; at the end it is empty.
-"""
+"""Every page, chapter and template has its current translation, and the translation says nothing else."""
 
 import pytest
 
@@ -10,7 +7,6 @@ from helpers.pages.chinese.blocks import FOLDER, UNFINISHED, Block, parts
 from helpers.pages.chinese.tokens import differences
 
 ORIGINALS = {original.name: original for original in left.originals()}
-UNDER_WAY = {*(FOLDER / "unfinished.txt").read_text(encoding="utf-8").split()}
 EVERY = pytest.mark.parametrize("name", ORIGINALS)
 
 
@@ -19,9 +15,6 @@ def test_every_block_has_a_current_translation(name):
     original = ORIGINALS[name]
     missing = [block.name for block in original.missing()]
     left_over = original.unused()
-    if name in UNDER_WAY:
-        assert missing or left_over, f"{name} is translated: take it out of book/zh/unfinished.txt"
-        return
     assert not missing and not left_over, (
         f"python -m helpers.pages.chinese.left RUN {name} --write puts the changed English of {missing} into "
         f"{original.translation.name}, to be translated in place; what is left over there goes: {left_over}"
@@ -37,7 +30,6 @@ def test_a_translation_has_the_tokens_of_its_english(name):
 def test_no_file_of_the_edition_is_without_an_original():
     known = {original.translation for original in ORIGINALS.values()}
     assert not {*FOLDER.rglob("*.md"), *FOLDER.rglob("*.j2")} - known
-    assert UNDER_WAY <= {*ORIGINALS} | {f"words:{name.removesuffix('.j2')}" for name in ORIGINALS}
 
 
 def test_each_lost_token_is_told():
