@@ -29,6 +29,7 @@ from helpers.patients import flow_chart
 from helpers.patients.cohort import (
     apply_inclusion,
     assign_cohorts,
+    included_of,
     outcome_by_rule,
     read_screened,
 )
@@ -128,7 +129,7 @@ def check_study(run: Run, workers: int = 0) -> Report:
 
 def _divide(screened: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
     """The included patients in the cohorts that notebook 01 will make, and why it will not."""
-    included = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    included = included_of(screened)
     if not needs_outcome(study):
         return included.assign(cohort="external", outcome=outcome_by_rule(included, study)), []
     share = parameters_of(study, "01")["training_share"]

@@ -104,7 +104,7 @@ def assign_cohorts(
     StudyError
         When a cohort would have no patient, or only one, with or without the outcome.
     """
-    included = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    included = included_of(screened)
     included["outcome"] = outcome_by_rule(included, study).astype(int)
     home = _at_home(included, study)
     external = _external(study)
@@ -115,6 +115,11 @@ def assign_cohorts(
         included.loc[home, "cohort"] = _split(included.loc[home, "outcome"], training_share, rng)
     require_sizes(included, study)
     return included.drop(columns=["allocation", "exclusion"], errors="ignore")
+
+
+def included_of(screened: pd.DataFrame) -> pd.DataFrame:
+    """Those whom no reason excludes, counted anew."""
+    return screened[screened["exclusion"] == ""].reset_index(drop=True)
 
 
 def outcome_by_rule(people: pd.DataFrame, study: Study) -> pd.Series:

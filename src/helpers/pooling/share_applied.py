@@ -10,6 +10,7 @@ from helpers.frozen.judged import predictions_of
 from helpers.frozen.new_hospital import Measured
 from helpers.frozen.told import Told, tell
 from helpers.frozen.verdicts import OUTSIDE, Met
+from helpers.patients.cohort import included_of
 from helpers.pooling.contract import SiteFile
 from helpers.pooling.judged import write_judged
 from helpers.pooling.share import described_hospital, label_of, write_site
@@ -74,7 +75,7 @@ def share_new(new: Run, bundle: Bundle, workers: int) -> SiteFile:
         Processes; 0 means one a core.
     """
     screened = new_hospital.new_patients(new)
-    people = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    people = included_of(screened)
     measured = new_hospital.measure(new, people, bundle.features, workers)
     met = verdicts.meet(bundle, screened, measured)
     verdicts.give_results(new, bundle, met, people)
