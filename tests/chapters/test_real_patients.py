@@ -82,9 +82,9 @@ def test_numbers_stand_beside_the_authors_and_the_virtual_cohort_s(found):
     assert table["elsewhere"].tolist()[3:] == ["0.32 to 0.61", "0.65 to 0.74", "0.75"]
     assert table["apparent"].tolist()[3:] == ["", "", "0.90"] and table["beforehand"].iloc[-1] == "0.80"
     both = found.hospitals[found.hospitals["model"] == "nomogram"]
-    assert table.loc[2, "elsewhere"] == f"{both['auc'].min():.2f} to {both['auc'].max():.2f}"
+    assert table.loc[2, "elsewhere"] == f"{both['auc'].min():.2f} to\xa0{both['auc'].max():.2f}"
     said = real_patients.in_words(aucs, found, virtual)
-    assert said["virtual-fall"] == "0.90 to 0.75"
+    assert said["virtual-fall"] == "0.90 to\xa00.75"
     assert said["both-promised"] == f"{both['apparent'].mean():.2f}"
 
 

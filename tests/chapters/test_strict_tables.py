@@ -86,9 +86,9 @@ def test_an_advantage_is_shown_only_where_its_interval_lies_above_zero():
     ]
     compared = pd.DataFrame(rows, columns="cohort first second difference ci_low ci_high".split())
     said = strict_tables.advantage_in_words(compared)
-    assert "internal +0.050 (0.010 to 0.090), shown" in said
-    assert "external +0.031 (-0.002 to 0.064), not shown" in said
-    assert "external: north -0.100 (-0.200 to -0.010), shown to be worse" in said
+    assert "internal +0.050 (0.010 to\xa00.090), shown" in said
+    assert "external +0.031 (-0.002 to\xa00.064), not shown" in said
+    assert "external: north -0.100 (-0.200 to\xa0-0.010), shown to be worse" in said
     clinical = compared[:1].replace("HU and clinical", "clinical")
     assert "that of clinical: internal" in strict_tables.advantage_in_words(clinical)
     alone = compared[:1].replace("HU and clinical", "radiomics")
@@ -98,7 +98,7 @@ def test_an_advantage_is_shown_only_where_its_interval_lies_above_zero():
 def test_the_words_give_ranges_and_counts():
     table = pd.DataFrame({"quantity": ["AUC", "AUC", "sensitivity", "specificity"]})
     words = strict_tables.differences_in_words(table.assign(difference=[-0.02, 0.01, 0.1, np.nan]))
-    assert words["strict-AUC"] == "-0.020 to +0.010" and words["strict-specificity"] == "not estimable"
+    assert words["strict-AUC"] == "-0.020 to\xa0+0.010" and words["strict-specificity"] == "not estimable"
     said = stability_in_words([["a", "b"], ["a"], ["a", "c"]])
     # Jaccard indices 1/2, 1/3 and 1/2; only "a" is in half of them or more.
     assert said == {

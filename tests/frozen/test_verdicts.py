@@ -231,7 +231,7 @@ def test_few_patients_are_said_to_be_few():
     table = judged.frozen_performance(predictions, {"nomogram": 0.5})
     assert table["auc"].item() == 1 and np.isnan(table["auc_low"].item())
     shown = judged.printed_performance(table, "0 of 8")
-    assert shown.loc["auc", "nomogram"] == "1.00 (interval not estimable)"
+    assert shown.loc["auc", "nomogram"] == "1.00 (no interval)"
     assert "only a hint" in shown.loc["remark", "nomogram"]
     assert "only a hint" in judged.outcomes_in_words(people, 0, "relapse")
     assert judged.title_of(predictions, "2 of 8").splitlines() == [

@@ -89,7 +89,7 @@ def test_printed_odds_ratios_leave_a_dash_where_the_paper_prints_nothing():
     )
     table = pd.DataFrame([row | dict.fromkeys(["paper_value", "paper_ci_low", "paper_ci_high"], np.nan)])
     shown = printed_odds_ratios(table).iloc[0]
-    assert shown["Wald 95 % CI"] == "0.800 to 1.010"
+    assert shown["Wald 95 % CI"] == "0.800 to\xa01.010"
     assert shown["paper 95 % CI"] == "-"
 
 

@@ -17,6 +17,7 @@ from helpers.patients.cohort import (
     outcome_by_rule,
 )
 from helpers.plots.patients import plot_ages, plot_flow_chart
+from helpers.study.number_texts import p_text
 from helpers.study.places import REPOSITORY
 from helpers.study.pseudonyms import pseudonyms
 from helpers.study.run_folder import Run
@@ -291,7 +292,7 @@ def as_printed() -> pd.DataFrame:
 def test_table_1_gives_the_papers_p_for_sex(as_printed):
     table = table_1.table_1(as_printed, ["age", "sex"])
     table = table.assign(paper=table_1_beside(table)).set_index(["subject", "metric"])
-    assert table_1.printed_p(table.loc[("sex", "p_value"), "value"]) == "0.013"
+    assert p_text(table.loc[("sex", "p_value"), "value"]) == "0.013"
     assert table.loc[("sex", "p_value"), "paper"] == "0.013"
     assert table.loc[("osteoporosis", "male"), "value"] == 8
     printed = table_1.printed_table_1(table.reset_index())

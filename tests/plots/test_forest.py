@@ -47,10 +47,10 @@ def test_every_hospital_the_summary_and_the_prediction_interval_have_their_numbe
         names, shown = labels_of(axis)
         assert names == [NAMES[0], "The second hospital,…", *NAMES[2:], "Summary", "Prediction interval"]
         for number, row in enumerate(measures[measures["measure"] == measure].itertuples()):
-            interval = f"{row.estimate:.2f} ({row.low:.2f} to {row.high:.2f})"
+            interval = f"{row.estimate:.2f} ({row.low:.2f} to\xa0{row.high:.2f})"
             assert shown[number] == f"{interval}, {row.weight:.0f} %"
         total = summary[summary["measure"] == measure].iloc[0]
-        assert shown[-1].startswith(f"{total.pi_low:.2f} to {total.pi_high:.2f}")
+        assert shown[-1].startswith(f"{total.pi_low:.2f} to\xa0{total.pi_high:.2f}")
         assert shown[3] == "one outcome only"
     plt.close(figure)
 

@@ -103,11 +103,16 @@ def test_a_styled_table_has_words_p_values_and_marks_of_what_is_missing():
     rows = cells(tables.styled(raw, 2, missing="not estimable", kept_in="kept in").to_html())
     assert rows == [
         ["calibration in the large", "P", "kept in"],
-        ["0.12", "< 0.001*", "a"],
+        ["0.12", "<0.001*", "a"],
         ["not estimable", "0.300", "b"],
     ]
     assert cells(tables.styled(raw[["kept_in"]]).to_html())[0] == ["kept in"]  # nothing of P
 
 
 def test_p_values_are_written_as_in_the_paper():
-    assert [tables.p_text(p) for p in (0.0004, 0.016, 0.16, np.nan)] == ["<0.001*", "0.016*", "0.160", "n/e"]
+    assert [tables.starred_p(p) for p in (0.0004, 0.016, 0.16, np.nan)] == [
+        "<0.001*",
+        "0.016*",
+        "0.160",
+        "n/e",
+    ]

@@ -18,6 +18,7 @@ from helpers.evaluation.decision_curves import (
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.logistic import fit_logistic, varying_predictors
 from helpers.study.cohorts import DEVELOPED, cohort_title
+from helpers.study.number_texts import estimate_text
 from helpers.study.run_folder import Run
 
 HU_MODEL = "HU and clinical"
@@ -109,7 +110,7 @@ def differences_in_words(differences: pd.DataFrame, threshold: float) -> dict[st
     last = differences["cohort"].iloc[-1]
     rows = differences[(differences["cohort"] == last) & np.isclose(differences["threshold"], threshold)]
     said = [
-        f"over {row.against} {verdict(row.difference, row.ci_low, row.ci_high, '.1f')}"
+        f"over {row.against} {verdict(row.difference, row.ci_low, row.ci_high, '+.1f')}"
         for row in rows.itertuples()
     ]
     return {"gain-set": cohort_title(last), "gain-low": "; ".join(said)}
@@ -162,7 +163,7 @@ def best_by_prevalence(table: pd.DataFrame, band: Sequence[float]) -> str:
 def shown_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """`benefit_differences` for reading: a row a set and threshold, a column a rival."""
     rows = differences[["difference", "ci_low", "ci_high"]].to_numpy()
-    texts = [f"{gain:+.1f} ({low:.1f} to\xa0{high:.1f})" for gain, low, high in rows]
+    texts = [estimate_text(*row, "+.1f") for row in rows]
     rivals = [f"over {rival}" for rival in differences["against"]]
     long = differences[["cohort", "threshold"]].assign(rival=rivals, text=texts)
     order = {"cohort": long["cohort"].unique(), "rival": long["rival"].unique()}

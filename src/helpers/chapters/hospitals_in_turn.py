@@ -27,6 +27,7 @@ from helpers.evaluation.meta_analysis import FEWEST
 from helpers.learning.draws import feasible_folds, stratified_folds
 from helpers.learning.logistic import LogisticModel, fit_logistic, varying_predictors
 from helpers.learning.selection import SelectionSettings, rad_score, select_features
+from helpers.study.number_texts import span
 from helpers.study.parallel import on_cores, with_progress
 from helpers.study.run_folder import Run
 
@@ -162,8 +163,8 @@ def hospitals_in_words(found: InTurn) -> dict[str, str]:
     if auc.empty or auc["estimate"].isna().all():
         return {"hospitals-which": which, "hospitals-auc": f"there is none of fewer than {FEWEST} hospitals"}
     row = auc.iloc[0]
-    words = f"{row.estimate:.3f} (95 % CI {row.ci_low:.3f} to {row.ci_high:.3f}), 95 % prediction interval "
-    return {"hospitals-which": which, "hospitals-auc": words + f"{row.pi_low:.3f} to {row.pi_high:.3f}"}
+    words = f"{row.estimate:.3f} (95 % CI {span(row.ci_low, row.ci_high, '.3f')}), 95 % prediction interval "
+    return {"hospitals-which": which, "hospitals-auc": words + span(row.pi_low, row.pi_high, ".3f")}
 
 
 def _tables(rows: list[dict], parts: list[pd.DataFrame]) -> InTurn:

@@ -33,6 +33,7 @@ from helpers.imaging.sources import ImageSource, Scan, image_sources
 from helpers.learning.draws import feasible_folds
 from helpers.learning.selection import selection_pipeline
 from helpers.learning.smote import LimitedSmote
+from helpers.study.number_texts import NOT_ESTIMABLE, span
 from helpers.study.run_folder import Run
 
 # HU of muscle in body composition analysis, and the mean of a plausible muscle.
@@ -124,7 +125,7 @@ def permuted_in_words(table: pd.DataFrame) -> dict[str, str]:
     covered = table["ci_low"].le(0.5) & table["ci_high"].ge(0.5)
     low, high = interval_of_mean(table["strict"])
     return {
-        "permuted-interval": f"{low:.2f} to {high:.2f}" if len(table) > 1 else "not estimable",
+        "permuted-interval": span(low, high) if len(table) > 1 else NOT_ESTIMABLE,
         "permuted-n": f"{len(table)}",
         "permuted-covered": f"{covered.sum()}",
         **{f"permuted-{name}": f"{table[name].mean():.2f}" for name in ("strict", "leaky_lr", "leaky_rf")},

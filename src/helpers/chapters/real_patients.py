@@ -6,7 +6,8 @@ import pandas as pd
 
 from helpers.chapters.hospitals_in_turn import InTurn
 from helpers.features.ready import bring_features
-from helpers.patients.cohort import apply_inclusion, load_screened, outcome_by_rule
+from helpers.patients.cohort import apply_inclusion, included_of, load_screened, outcome_by_rule
+from helpers.study.number_texts import estimate_text, span
 from helpers.study.run_folder import Run
 from helpers.study.study_file import load_study
 
@@ -36,7 +37,7 @@ def real_tables(real: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         Listing everything that is wrong in the tables.
     """
     screened = apply_inclusion(load_screened(real), real.study)
-    people = screened[screened["exclusion"] == ""].reset_index(drop=True)
+    people = included_of(screened)
     people = people.assign(outcome=outcome_by_rule(people, real.study).astype(int), cohort="training")
     bring_features(real, people)
     features = real.read("features").set_index("patient_id")
@@ -100,11 +101,11 @@ def beside_published(aucs: pd.DataFrame, summary: pd.DataFrame, virtual: pd.Data
     for model, part in aucs.groupby("model", sort=False):
         total = summary[(summary["model"].map(NAMES) == model) & (summary["measure"] == "auc")].iloc[0]
         row = {name: _range(part[column]) for name, column in _PLACES.items()}
-        row["summary"] = f"{total['estimate']:.2f} ({total['ci_low']:.2f} to {total['ci_high']:.2f})"
+        row["summary"] = estimate_text(*total[["estimate", "ci_low", "ci_high"]])
         rows.append({"patients": "these", "model": model, "measure": "AUC", **row})
-    for model, span in PUBLISHED.items():
+    for model, printed in PUBLISHED.items():
         where = {"patients": "BD2Decide", "measure": "C index"}
-        rows.append({**where, "model": model, "elsewhere": span})
+        rows.append({**where, "model": model, "elsewhere": printed})
     for _, row in virtual.iterrows():
         spans = {name: f"{row[column]:.2f}" for name, column in _PLACES.items()}
         rows.append({"patients": "virtual cohort", "model": row["model"], "measure": "AUC", **spans})
@@ -115,7 +116,7 @@ _PLACES = {"apparent": "apparent", "beforehand": "beforehand", "elsewhere": "lef
 
 
 def _range(values: pd.Series) -> str:
-    return f"{values.min():.2f} to {values.max():.2f}"
+    return span(values.min(), values.max())
 
 
 def in_words(aucs: pd.DataFrame, found: InTurn, virtual: pd.DataFrame) -> dict[str, str]:
@@ -127,12 +128,12 @@ def in_words(aucs: pd.DataFrame, found: InTurn, virtual: pd.DataFrame) -> dict[s
         said[f"{model}-expected"] = f"{part['beforehand'].mean():.2f}"
     for row in found.summary.itertuples():
         key = f"{NAMES[row.model]}-{row.measure}"
-        said[key] = f"{row.estimate:.2f} (95 % interval {row.ci_low:.2f} to {row.ci_high:.2f})"
-        said[f"{key}-next"] = f"{row.pi_low:.2f} to {row.pi_high:.2f}"
+        said[key] = f"{row.estimate:.2f} (95 % interval {span(row.ci_low, row.ci_high)})"
+        said[f"{key}-next"] = span(row.pi_low, row.pi_high)
         if row.measure == "auc":
             said[f"{NAMES[row.model]}-kept"] = f"{row.estimate:.2f}"
     deaths = found.measures[found.measures["measure"] == "observed_expected"]
     for model, part in deaths.groupby("model"):
         said[f"{NAMES[model]}-died"] = _range(part["estimate"])
-    fallen = [f"{row.apparent:.2f} to {row.left_out:.2f}" for row in virtual.itertuples()]
+    fallen = [span(row.apparent, row.left_out) for row in virtual.itertuples()]
     return said | {"virtual-fall": fallen[0] if fallen else "(chapter 10 was not run)"}

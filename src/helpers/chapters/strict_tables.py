@@ -14,6 +14,7 @@ from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.evaluation.sample_size import cox_snell_of, development_size, largest_cox_snell, validation_size
 from helpers.learning.logistic import fit_logistic
 from helpers.learning.odds_ratios import logistic_table
+from helpers.study.number_texts import NOT_ESTIMABLE, estimate_text, span
 from helpers.study.run_folder import Run
 
 COMPARED = ["nomogram", "radiomics", "clinical", "HU alone", "HU and clinical"]
@@ -103,9 +104,9 @@ def paper_beside_strict(
 def differences_in_words(table: pd.DataFrame) -> dict[str, str]:
     """Smallest and largest difference of each quantity of `paper_beside_strict`, by glue's names."""
     ends = table.groupby("quantity")["difference"].agg(["min", "max"])
-    spans = {name: f"{low:+.3f} to {high:+.3f}" for name, low, high in ends.dropna().itertuples()}
+    spans = {name: span(low, high, "+.3f") for name, low, high in ends.dropna().itertuples()}
     names = ("AUC", "sensitivity", "specificity")
-    return {f"strict-{name}": spans.get(name, "not estimable") for name in names}
+    return {f"strict-{name}": spans.get(name, NOT_ESTIMABLE) for name in names}
 
 
 def advantage_in_words(compared: pd.DataFrame) -> str:
@@ -124,12 +125,12 @@ def advantage_in_words(compared: pd.DataFrame) -> str:
     return f"AUC of the nomogram over that of {usual}: {'; '.join(said)}."
 
 
-def verdict(difference: float, low: float, high: float, form: str = ".3f") -> str:
+def verdict(difference: float, low: float, high: float, form: str = "+.3f") -> str:
     """An advantage with its interval, and whether it is shown: the interval leaves 0 out."""
+    told = estimate_text(difference, low, high, form)
     if not np.isfinite([low, high]).all():
-        return f"{difference:+{form}} (interval not estimable)"
-    found = "shown" if low > 0 else "shown to be worse" if high < 0 else "not shown"
-    return f"{difference:+{form}} ({low:{form}} to {high:{form}}), {found}"
+        return told
+    return f"{told}, {'shown' if low > 0 else 'shown to be worse' if high < 0 else 'not shown'}"
 
 
 def _qualities(y: pd.Series, p: pd.Series, cutoff: float | None) -> dict[str, float]:
@@ -247,8 +248,8 @@ def enough_in_words(sizes: pd.DataFrame, cohorts: pd.Series) -> str:
     there, made = cohorts.value_counts(), needed.drop(VALIDATION, errors="ignore").sort_values()
     said = []
     if len(made):
-        span = f"{made.iloc[0]:.0f} ({made.index[0]}) to {made.iloc[-1]:.0f} ({made.index[-1]})"
-        said.append(f"{span} patients are asked for and {_there(there['training'], made.iloc[0])}")
+        asked = f"{made.iloc[0]:.0f} ({made.index[0]}) to {made.iloc[-1]:.0f} ({made.index[-1]})"
+        said.append(f"{asked} patients are asked for and {_there(there['training'], made.iloc[0])}")
     if VALIDATION in needed:
         number = needed[VALIDATION]
         sets = present_cohorts(cohorts.to_frame("cohort"))[1:]

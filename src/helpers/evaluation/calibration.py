@@ -20,8 +20,8 @@ from helpers.evaluation.delong import placement_values
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.logistic import maximum_likelihood
 from helpers.study.cohorts import cohort_title
+from helpers.study.number_texts import NOT_ESTIMABLE, estimate_text, p_text
 
-NOT_ESTIMABLE = "not estimable"
 SPAN = 2 / 3  # of the patients, in the neighbourhood over which the calibration curve is smoothed
 TABLE_COLUMNS = [
     *("model", "cohort", "n", "events", "slope", "slope_low", "slope_high", "intercept"),
@@ -262,16 +262,13 @@ def printed_calibration(table: pd.DataFrame) -> pd.DataFrame:
         model, cohort, patients, events, slope and in the large (95 % CI), Brier score, P of Hosmer and
         Lemeshow; "not estimable" where there is none.
     """
-    tests = table["hosmer_lemeshow_p"]
     columns = {
         "patients": table["n"],
         "events": table["events"],
         "slope (95 % CI)": _with_limits(table, "slope"),
         "in the large (95 % CI)": _with_limits(table, "in_the_large"),
         "Brier score": table["brier"].map("{:.3f}".format),
-        "Hosmer-Lemeshow P": [
-            NOT_ESTIMABLE if np.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in tests
-        ],
+        "Hosmer-Lemeshow P": table["hosmer_lemeshow_p"].map(lambda p: p_text(p) or NOT_ESTIMABLE),
     }
     return table[["model", "cohort"]].assign(**columns)
 
@@ -284,9 +281,4 @@ def slopes_in_words(table: pd.DataFrame) -> str:
 
 def _with_limits(table: pd.DataFrame, name: str) -> list[str]:
     rows = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-    return [
-        f"{estimate:z.2f} ({low:z.2f} to\xa0{high:z.2f})"
-        if np.isfinite([estimate, low, high]).all()
-        else NOT_ESTIMABLE
-        for estimate, low, high in rows
-    ]
+    return [estimate_text(*row, "z.2f") for row in rows]

@@ -6,7 +6,7 @@ the variances of the placement values have n - 1 below, the confidence interval 
 Rules where the method gives no answer:
 
 - AUC of 0 or 1, or a score that is the same for everyone: variance 0, the interval shrinks to a point
-  (as in pROC); ``str()`` of the estimate says that it is not estimable.
+  (as in pROC); ``str()`` of the estimate says that there is none.
 - Two scores that order the patients alike, or two perfect ones: difference 0, Z = 0, P = 1.
 - A difference that is not 0 with variance 0 (perfect against constant): Z and P are NaN.
 - One patient only in a class: variance, interval, Z and P are NaN.
@@ -25,6 +25,7 @@ from statsmodels.stats.multitest import multipletests
 
 from helpers.checked_inputs import checked_scores
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.study.number_texts import estimate_text
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ class AucEstimate:
     ci_high: float
 
     def __str__(self) -> str:
-        if not self.variance > 0:
-            return f"{self.auc:.3f} (interval not estimable)"
-        return f"{self.auc:.3f} ({self.ci_low:.3f}-{self.ci_high:.3f})"
+        ends = (self.ci_low, self.ci_high) if self.variance > 0 else (np.nan, np.nan)
+        return estimate_text(self.auc, *ends, ".3f")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from helpers.evaluation.cutoffs import PROPORTIONS, confusion_metrics, youden_cu
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.learning.draws import resample_weights
+from helpers.study.number_texts import estimate_text
 
 # Measures at the paper's cut-offs, and those of `performance_table` at the training set's.
 MEASURES = ["auc", *PROPORTIONS]
@@ -53,12 +54,17 @@ def performance_table(predictions: pd.DataFrame, models: list[str]) -> pd.DataFr
     """
     rows = []
     for model in models:
-        training = probabilities_wide(predictions, "training", [model])
-        locked = youden_cutoff(training["outcome"], training[model])
+        locked = locked_cutoff(predictions, model)
         for cohort in present_cohorts(predictions):
             part = probabilities_wide(predictions, cohort, [model])
             rows.append({"model": model, "cohort": cohort} | _performance(part, model, locked))
     return pd.DataFrame(rows)
+
+
+def locked_cutoff(predictions: pd.DataFrame, model: str) -> float:
+    """Youden's cut-off of a model in the training set."""
+    training = probabilities_wide(predictions, "training", [model])
+    return youden_cutoff(training["outcome"], training[model])
 
 
 def _performance(part: pd.DataFrame, model: str, locked: float) -> dict[str, float]:
@@ -90,9 +96,7 @@ def strict_shown(table: pd.DataFrame) -> pd.DataFrame:
     shown = table[["model", "cohort"]].assign(**{"cut-off": table["cutoff_strict"].map("{:.3f}".format)})
     for metric in ("sensitivity", "specificity"):
         limits = [f"{metric}_strict{end}" for end in ("", "_low", "_high")]
-        shown[f"{metric} (95 % CI)"] = [
-            f"{estimate:.3f} ({low:.3f} to\xa0{high:.3f})" for estimate, low, high in table[limits].to_numpy()
-        ]
+        shown[f"{metric} (95 % CI)"] = [estimate_text(*row, ".3f") for row in table[limits].to_numpy()]
     for metric in PROPORTIONS[2:]:
         values = table[f"{metric}_strict"]
         shown[metric] = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
@@ -134,8 +138,7 @@ def locked_cutoffs(predictions: pd.DataFrame, models: list[str]) -> pd.DataFrame
     """
     rows = []
     for model in models:
-        training = probabilities_wide(predictions, "training", [model])
-        locked = youden_cutoff(training["outcome"], training[model])
+        locked = locked_cutoff(predictions, model)
         for cohort in present_cohorts(predictions)[1:]:
             part = probabilities_wide(predictions, cohort, [model])
             own = youden_cutoff(part["outcome"], part[model])

@@ -15,6 +15,7 @@ from helpers.evaluation.performance import with_intervals
 from helpers.evaluation.predictions import probabilities_wide
 from helpers.frozen.verdicts import OUTSIDE, SCORED, WARNED, Met
 from helpers.study import small_counts
+from helpers.study.number_texts import estimate_text
 
 FEWEST_OF_A_CLASS = 2
 # Below these an AUC is a hint, or a rough number (rule of thumb for external validation: 100 of either kind).
@@ -135,7 +136,7 @@ def printed_performance(table: pd.DataFrame, warned: str) -> pd.DataFrame:
     shown["cutoff"] = [f"{cutoff:.3f}" for cutoff in table["cutoff"]]
     for name in ("auc", *PROPORTIONS):
         rows = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-        shown[name] = [_with_interval(*row) for row in rows]
+        shown[name] = [with_interval(*row) for row in rows]
     shown.insert(2, "with a warning", warned)
     remarks = table["remark"].fillna("")  # nothing is said of hidden numbers
     if remarks.any():
@@ -148,13 +149,12 @@ def auc_in_words(table: pd.DataFrame) -> str:
     areas = table.set_index("model")[["auc", "auc_low", "auc_high"]].apply(pd.to_numeric, errors="coerce")
     if "nomogram" not in areas.index or areas.loc["nomogram"].isna().all():
         return ""
-    return f"The nomogram's AUC is {_with_interval(*areas.loc['nomogram'])}."
+    return f"The nomogram's AUC is {with_interval(*areas.loc['nomogram'])}."
 
 
-def _with_interval(value: float, low: float, high: float) -> str:
-    if np.isnan(value):
-        return "not shown"
-    return f"{value:.2f} ({low:.2f} to {high:.2f})" if low == low else f"{value:.2f} (interval not estimable)"
+def with_interval(value: float, low: float, high: float) -> str:
+    """A measure with its 95 % interval, as tables and sentences show it."""
+    return "not shown" if np.isnan(value) else estimate_text(value, low, high)
 
 
 def discrimination_of_sets(

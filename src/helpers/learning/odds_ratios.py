@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from helpers.checked_inputs import checked_outcome
 from helpers.learning.logistic import encode, fit_columns, levels_of
+from helpers.study.number_texts import p_text, span
 
 ESTIMATES = [
     *("coefficient", "se", "odds_ratio", "wald_low", "wald_high", "profile_low", "profile_high"),
@@ -83,7 +84,8 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
 
     def text(*columns: str) -> list[str]:
         rows = table[list(columns)].to_numpy(float)
-        return ["-" if np.isnan(row).any() else " to ".join(f"{value:.3f}" for value in row) for row in rows]
+        write = span if len(columns) == 2 else format
+        return ["-" if np.isnan(row).any() else write(*row, ".3f") for row in rows]
 
     printed = {
         title: text(*columns)
@@ -97,7 +99,7 @@ def printed_odds_ratios(table: pd.DataFrame) -> pd.DataFrame:
             "odds ratio": text("odds_ratio"),
             "Wald 95 % CI": text("wald_low", "wald_high"),
             "profile 95 % CI": text("profile_low", "profile_high"),
-            "P": ["<0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_value"]],
+            "P": table["p_value"].map(p_text),
         }
         | printed
     )

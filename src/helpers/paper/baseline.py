@@ -18,10 +18,10 @@ from helpers.paper.publication import (
     Moments,
     Publication,
     judged,
-    p_text,
-    printed_p,
+    p_formula,
     sentence_of,
 )
+from helpers.study.number_texts import estimate_text, p_text
 
 
 def check_sums(paper: Publication) -> Iterator[Check]:
@@ -174,9 +174,9 @@ def _tested(entry: Entry, tests: dict[str, Recomputed], decides: bool) -> Check:
     verdicts = {name: compare(entry.value, p.low, p.high) for name, p in tests.items()}
     best = min(verdicts, key=lambda name: VERDICTS.index(verdicts[name]))
     verdict = verdicts[best] if decides or verdicts[best] == CONSISTENT else UNDECIDED
-    found = f"{p_text(tests[best].number)} ({best})"
+    found = f"{p_formula(p_text(tests[best].number))} ({best})"
     source = f"{'the counts' if decides else 'means and SDs'}: {found}"
-    sentence = sentence_of(f"{printed_p(entry.value)} for {entry.subject}", verdict, source)
+    sentence = sentence_of(f"{p_formula(entry.value.text)} for {entry.subject}", verdict, source)
     name = "P values of patients' characteristics"
     return Check(name, entry.where, entry.value.text, found, verdict, sentence)
 
@@ -194,7 +194,7 @@ def check_odds_ratios(paper: Publication) -> Iterator[Check]:
 
 def _count_ratio_row(entry: Entry, ratio: float, low: float, high: float) -> Check:
     verdict = compare(entry.value, ratio, ratio)
-    found = f"{ratio:.3f} ({low:.3f} to {high:.3f})"
+    found = estimate_text(ratio, low, high, ".3f")
     sentence = sentence_of(f"An odds ratio of {entry.value.text}", verdict, f"the printed counts: {found}")
     return Check("odds ratios", entry.where, entry.text, found, verdict, sentence)
 

@@ -30,6 +30,7 @@ from helpers.paper.baseline import pooled_moment, share_of
 from helpers.paper.performance import confusion_matrices, proportion_counts
 from helpers.paper.printed import INCONSISTENT, Entry, Printed, Reported, compare
 from helpers.paper.publication import Publication
+from helpers.study.number_texts import p_text
 from helpers.study.run_folder import Run
 
 BUILT_IN, ROUNDED, INSIDE = "by construction", "within rounding", "inside the paper's CI"
@@ -328,7 +329,7 @@ def _paper_counts(paper: Publication) -> dict[tuple[str, str], dict[str, tuple[i
 def _shown(entry: Entry, found: Computed) -> str:
     """The computed number with the decimals of the printed one, and its interval."""
     if entry.metric in ("p_value", "delong_p") and found.value < 0.001:
-        return "<0.001"
+        return p_text(found.value)
     low, value, high = (f"{number:.{_decimals(entry)}f}" for number in (found.low, found.value, found.high))
     interval = "" if np.isnan(found.low) else f"{low} to {high}"
     if np.isnan(found.value):

@@ -11,7 +11,8 @@ from scipy.stats import norm
 
 from helpers.evaluation.cutoffs import PROPORTIONS
 from helpers.paper.printed import CONSISTENT, INCONSISTENT, ROUNDING, Entry, Printed, compare, recompute
-from helpers.paper.publication import UNDECIDED, Check, Publication, p_text, printed_p, sentence_of
+from helpers.paper.publication import UNDECIDED, Check, Publication, p_formula, sentence_of
+from helpers.study.number_texts import estimate_text, p_text, span
 
 _WIDTH_IN_SE = 2 * norm.ppf(0.975)
 # An SE outside this multiple of Hanley and McNeil's would mean a set of another size: too small by a factor
@@ -90,8 +91,10 @@ def check_delong_z(paper: Publication) -> Iterator[Check]:
             found = recompute(lambda z: float(2 * norm.sf(abs(z))), entry.value)
             verdict = compare(p_value, found.low, found.high)
             text = f"Z {entry.value.text}, P {p_value.text}"
-            sentence = sentence_of(printed_p(p_value), verdict, f"Z = {entry.value.text}")
-            yield Check("DeLong Z to P", entry.where, text, p_text(found.number), verdict, sentence)
+            sentence = sentence_of(p_formula(p_value.text), verdict, f"Z = {entry.value.text}")
+            yield Check(
+                "DeLong Z to P", entry.where, text, p_formula(p_text(found.number)), verdict, sentence
+            )
 
 
 def check_auc_symmetry(paper: Publication) -> Iterator[Check]:
@@ -156,7 +159,7 @@ def check_auc_width(paper: Publication) -> Iterator[Check]:
     for row in auc_intervals(paper).itertuples():
         fits = row.ratio_high >= SE_RATIO[0] and row.ratio_low <= SE_RATIO[1]
         verdict = CONSISTENT if fits else INCONSISTENT
-        text = f"{row.auc:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+        text = estimate_text(row.auc, row.ci_low, row.ci_high, ".3f")
         found = f"SE {row.se:.4f}, expected {row.expected_se:.4f}"
         sentence = f"The interval implies {row.ratio:.2f} times the SE expected for so many patients" + (
             "." if fits else ": it belongs to another number of patients, or another AUC."
@@ -187,7 +190,7 @@ def check_auc_bounds(paper: Publication) -> Iterator[Check]:
             f"{largest:.3f})."
         )
         text = f"AUC {auc.text}, {entry.value.text}, {specificity.text}"
-        verdict, found = compare(auc, low, high), f"{low:.3f} to {high:.3f}"
+        verdict, found = compare(auc, low, high), span(low, high, ".3f")
         yield Check("AUC against its cut-off", entry.where, text, found, verdict, sentence)
 
 
@@ -206,7 +209,7 @@ def check_auc_differences(paper: Publication) -> Iterator[Check]:
         difference = _difference(first.value, second.value)
         found = recompute(_correlation, difference, z, *first.interval, *second.interval)
         verdict = CONSISTENT if found.high >= -1 and found.low <= 1 else INCONSISTENT
-        text = f"{first.value.text}, {second.value.text}, {printed_p(entry.value)}"
+        text = f"{first.value.text}, {second.value.text}, {p_formula(entry.value.text)}"
         sentence = (
             f"The difference, its P and the intervals {'can' if verdict == CONSISTENT else 'cannot'} belong "
             f"together: they imply a correlation of the two AUCs of {found.low:.2f} to {found.high:.2f}."

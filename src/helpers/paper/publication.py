@@ -204,14 +204,9 @@ def in_words(metric: str) -> str:
     return " ".join(_WORDS.get(word, word) for word in metric.split("_"))
 
 
-def p_text(p: float) -> str:
-    """P as a formula: "P = 0.013", "P < 0.001"."""
-    return "P < 0.001" if p < 0.001 else f"P = {p:.3f}"
-
-
-def printed_p(value: Printed) -> str:
-    """A printed P as a formula."""
-    return f"P {value.text[0]} {value.text[1:]}" if value.is_limit else f"P = {value.text}"
+def p_formula(text: str) -> str:
+    """A P value, or a limit of one, as a formula: "P = 0.013", "P < 0.001"."""
+    return f"P {text[0]} {text[1:]}" if text[0] in "<>" else f"P = {text}"
 
 
 def capital(text: str) -> str:

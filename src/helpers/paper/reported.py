@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.paper.printed import read_rows
 from helpers.study.cohorts import PAPER
+from helpers.study.number_texts import NOT_ESTIMABLE, span
 from helpers.study.places import REPOSITORY
 
 REPORTED_VALUES = REPOSITORY / "data" / "paper" / "reported_values.csv"
@@ -168,6 +169,6 @@ def pairs(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
             " /\xa0".join("-" if pd.isna(value) else f"{value:.3f}" for value in pair) for pair in both
         ]
     interval = table[["ci_low", "ci_high"]].to_numpy(float)
-    texts = [f"{low:.3f} to\xa0{high:.3f}" if high > low else "not estimable" for low, high in interval]
+    texts = [span(low, high, ".3f") if high > low else NOT_ESTIMABLE for low, high in interval]
     shown.insert(3, "95 % CI", texts)
     return shown

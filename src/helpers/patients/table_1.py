@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact, kruskal, mannwhitneyu
 
 from helpers.study.cohorts import cohort_title, ordered_cohorts
+from helpers.study.number_texts import p_text
 from helpers.study.study_file import Study
 
 PAPER_GROUPS = {1: "osteoporosis", 0: "non-osteoporosis"}
@@ -181,17 +182,10 @@ def _printed_cell(values: pd.Series, metric: str, size: float) -> str:
 def _printed_tests(tests: pd.DataFrame) -> dict[tuple[str, str], str]:
     p_value, difference = tests.loc["p_value"], tests.loc["smd", "value"]
     return {
-        ("P", "computed"): printed_p(p_value["value"]),
+        ("P", "computed"): p_text(p_value["value"]),
         ("P", "paper"): "" if pd.isna(p_value["paper"]) else p_value["paper"],
         ("SMD", "computed"): "" if np.isnan(difference) else f"{difference:.2f}",
     }
-
-
-def printed_p(p_value: float) -> str:
-    """Three decimals, or "<0.001"; "" where there is none."""
-    if np.isnan(p_value):
-        return ""
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def compare_cohorts(

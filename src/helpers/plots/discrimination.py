@@ -15,7 +15,7 @@ from helpers.evaluation.delong import delong_auc, p_matrix
 from helpers.evaluation.predictions import present_cohorts, probabilities_wide
 from helpers.plots.panels import let_read
 from helpers.plots.style import MODEL_COLOURS, cohort_colours, cohort_panels, head_panel, tell
-from helpers.plots.tables import p_text
+from helpers.plots.tables import starred_p
 from helpers.study.cohorts import cohort_title, is_one_of_several
 
 
@@ -96,7 +96,7 @@ def _draw_p_matrix(axis: plt.Axes, matrix: pd.DataFrame) -> None:
         if row != column:
             dark = np.isfinite(p) and p > 0.3
             axis.text(
-                column, row, p_text(p), ha="center", va="center", fontsize=7,
+                column, row, starred_p(p), ha="center", va="center", fontsize=7,
                 color="white" if dark else "black", weight="bold" if p < 0.05 else "normal",
             )  # fmt: skip
     axis.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")

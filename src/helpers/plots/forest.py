@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.evaluation.by_hospital import scale_of
 from helpers.plots.style import font_families, panel_grid, tell
+from helpers.study.number_texts import NOT_ESTIMABLE, estimate_text, span
 
 TITLES = {
     "auc": "AUC",
@@ -128,19 +129,14 @@ def _draw_summary(axis: Axes, scale, place: int, total: pd.Series, limits: tuple
 
 def _summary_words(total: pd.Series) -> list[str]:
     """The two lines below the hospitals, each with its numbers."""
-    mean = _interval(total["estimate"], total["ci_low"], total["ci_high"])
-    spread = f"{total['pi_low']:.2f} to {total['pi_high']:.2f}, I² {total['i2']:.0f} %"
+    mean = estimate_text(total["estimate"], total["ci_low"], total["ci_high"])
+    spread = f"{span(total['pi_low'], total['pi_high'])}, I² {total['i2']:.0f} %"
     return [f"Summary\n{mean}", f"Prediction interval\n{spread}"]
 
 
 def _words(row: pd.Series, status: str) -> str:
     """A hospital's numbers, below its name: estimate, interval and weight."""
     if not np.isfinite(row["estimate"]):
-        return _NOT_JUDGED.get(status, "not estimable")
+        return _NOT_JUDGED.get(status, NOT_ESTIMABLE)
     weight = f", {row['weight']:.0f} %" if np.isfinite(row["weight"]) else ""
-    return _interval(row["estimate"], row["low"], row["high"]) + weight
-
-
-def _interval(estimate: float, low: float, high: float) -> str:
-    between = f" ({low:.2f} to {high:.2f})" if np.isfinite([low, high]).all() else " (no interval)"
-    return f"{estimate:.2f}{between}"
+    return estimate_text(row["estimate"], row["low"], row["high"]) + weight

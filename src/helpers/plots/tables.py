@@ -16,6 +16,7 @@ from IPython import get_ipython
 from pandas.io.formats.style import Styler
 
 from helpers.study.cohorts import cohort_title
+from helpers.study.number_texts import p_text
 
 # Headers of tables as one reads them; a name that stands here nowhere loses its underscores.
 HEADERS = {
@@ -156,7 +157,7 @@ def styled(table: pd.DataFrame, precision: int = 3, missing: str = "", **headers
     read = shown(table, **headers)
     titles = dict(zip(table.columns, read.columns, strict=True))
     style = read.style.hide().format(precision=precision, na_rep=missing)
-    return style.format(p_text, subset=[title for name, title in titles.items() if name in _P_VALUES])
+    return style.format(starred_p, subset=[title for name, title in titles.items() if name in _P_VALUES])
 
 
 def escape_styled_tables() -> None:
@@ -199,11 +200,9 @@ def shown_tests(table: pd.DataFrame) -> Styler:
     read = shown(table, difference="difference of AUC")
     titles = dict(zip(table.columns, read.columns, strict=True))
     style = read.style.hide().format("{:z.3f}", subset=[titles[name] for name in numbers], na_rep="")
-    return style.format(p_text, subset=[titles[name] for name in ("p_value", "p_holm")])
+    return style.format(starred_p, subset=[titles[name] for name in ("p_value", "p_holm")])
 
 
-def p_text(p: float) -> str:
-    """A P value as the paper prints it: three digits, ``<0.001``, an asterisk below 0.05."""
-    if np.isnan(p):
-        return "n/e"
-    return "<0.001*" if p < 0.001 else f"{p:.3f}" + ("*" if p < 0.05 else "")
+def starred_p(p: float) -> str:
+    """A P value with an asterisk below 0.05, as the paper prints it; "n/e" where it is not estimable."""
+    return "n/e" if np.isnan(p) else p_text(p) + ("*" if p < 0.05 else "")

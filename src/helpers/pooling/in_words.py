@@ -8,6 +8,7 @@ import pandas as pd
 from helpers.evaluation.meta_analysis import FEWEST
 from helpers.pooling.estimates import EXTERNAL
 from helpers.pooling.registry import Pooled
+from helpers.study.number_texts import estimate_text, span
 
 NO_SUMMARY = "not summarised (fewer than three hospitals tell it)"
 
@@ -40,7 +41,7 @@ def _virtual_model(pooled: Pooled) -> str:
     return ""
 
 
-def summary_in_words(summary: pd.DataFrame, model: str, measure: str, digits: int = 2) -> dict[str, str]:
+def summary_in_words(summary: pd.DataFrame, model: str, measure: str) -> dict[str, str]:
     """Mean with interval, what the next hospital may expect, and the difference between hospitals.
 
     Parameters
@@ -48,7 +49,6 @@ def summary_in_words(summary: pd.DataFrame, model: str, measure: str, digits: in
     summary : DataFrame
         As `helpers.pooling.estimates.pooled` gives it.
     model, measure : str
-    digits : int
 
     Returns
     -------
@@ -59,13 +59,9 @@ def summary_in_words(summary: pd.DataFrame, model: str, measure: str, digits: in
     if row.empty or np.isnan(row.iloc[0]["estimate"]):
         return {"mean": NO_SUMMARY, "next": NO_SUMMARY, "i2": "not known"}
     one = row.iloc[0]
-
-    def number(name: str) -> str:
-        return f"{one[name]:.{digits}f}"
-
     return {
-        "mean": f"{number('estimate')} ({number('ci_low')} to {number('ci_high')})",
-        "next": f"{number('pi_low')} to {number('pi_high')}",
+        "mean": estimate_text(*one[["estimate", "ci_low", "ci_high"]]),
+        "next": span(one["pi_low"], one["pi_high"]),
         "i2": f"{one['i2']:.0f} %",
     }
 

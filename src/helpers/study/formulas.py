@@ -14,8 +14,8 @@ _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")  # noqa: RUF001
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """The table for a CSV or Excel file: an apostrophe before texts and headers that begin like a formula.
 
-    A carriage return, at which spreadsheets begin a new row, is a space. Numbers stay numbers, also those
-    written as text (``-0.5``). The given table is not changed.
+    A carriage return, at which spreadsheets begin a new row, is a space, and so is a no-break space. Numbers
+    stay numbers, also those written as text (``-0.5``). The given table is not changed.
     """
     plain = table.rename(columns=_plain)
     for place, kind in enumerate(table.dtypes):
@@ -27,7 +27,7 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
 def _plain(value: object) -> object:
     if not isinstance(value, str):
         return value
-    text = value.replace("\r", " ")
+    text = value.replace("\r", " ").replace("\xa0", " ")
     return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
 
 
