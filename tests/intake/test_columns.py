@@ -89,7 +89,7 @@ CODES = ["1", "2"] * (N // 2)
 
 def meaning(header, codes=CODES, seen=None):
     table = pd.DataFrame({header: codes})
-    return codes_of_sex(table, header, pd.Series(index=table.index, dtype=object) if seen is None else seen)
+    return codes_of_sex(table[header], pd.Series(index=table.index, dtype=object) if seen is None else seen)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_codes_that_nothing_explains_are_left_to_a_person():
 
 def test_day_and_month_are_told_by_others_of_the_column_or_not_at_all():
     def order(*days):
-        guess = order_of_dates(pd.DataFrame({"d": days}), ["d"])
+        guess = order_of_dates([pd.Series(days)])
         return guess and guess.value
 
     certain = [f"{day}/04/2024" for day in range(13, 19)]

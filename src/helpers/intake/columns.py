@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from helpers.intake.guesses import Guess, quoted, said
+from helpers.intake.guesses import Guess, likely, quoted, said, surely, undecided
 from helpers.patients import columns as cells
 from helpers.patients import spellings
 from helpers.patients.cells import same_header
@@ -77,8 +77,8 @@ def _chosen(headers: list[str]) -> Guess | None:
     if not headers:
         return None
     if len(headers) > 1:
-        return Guess(OPEN, "open", (said("several_columns", headers=quoted(headers)),))
-    return Guess(headers[0], "sure", (said("header_and_content", header=headers[0]),))
+        return undecided("several_columns", headers=quoted(headers))
+    return surely(headers[0], "header_and_content", header=headers[0])
 
 
 def _reads(table: pd.DataFrame, header: str, name: str) -> bool:
@@ -121,7 +121,7 @@ def _t_scores(table: pd.DataFrame) -> dict[str, Guess | None]:
     doubtful = []
     for header in table:
         key = same_header(header)
-        if re.search(_NOT_T, key) or re.search(_OTHER_SITES, key) or not _like_t_scores(table, header):
+        if re.search(_NOT_T, key) or re.search(_OTHER_SITES, key) or not _reads(table, header, "t_score"):
             continue
         sites = [name for name, pattern in _SITES.items() if re.search(pattern, key)]
         if not re.search(_T, key):
@@ -131,14 +131,10 @@ def _t_scores(table: pd.DataFrame) -> dict[str, Guess | None]:
             of_site[sites[0] if sites else "t_score"].append(header)
     found = {name: _chosen(headers) for name, headers in of_site.items()}
     if doubtful and not any(found.values()):
-        found["t_score"] = Guess(OPEN, "open", (said("t_or_z", headers=quoted(doubtful)),))
+        found["t_score"] = undecided("t_or_z", headers=quoted(doubtful))
     if found["t_score"] and any(found[name] for name in _SITES) and not _is_lowest(table, found):
         found["t_score"] = None
     return found
-
-
-def _like_t_scores(table: pd.DataFrame, header: str) -> bool:
-    return _reads(table, header, "t_score")
 
 
 def _below_zero(table: pd.DataFrame, header: str) -> bool:
@@ -170,13 +166,13 @@ def generic_dates(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def codes_of_sex(table: pd.DataFrame, header: str, seen: pd.Series) -> Guess | None:
+def codes_of_sex(sexes: pd.Series, seen: pd.Series) -> Guess | None:
     """What codes such as 1 and 2 mean: by the header, or by the sex that DICOM headers state.
 
     Parameters
     ----------
-    table : DataFrame
-    header : str
+    sexes : Series of str
+        A column of the table, under the table's header.
     seen : Series
         M or F of the rows whose images state it, by row.
 
@@ -185,12 +181,12 @@ def codes_of_sex(table: pd.DataFrame, header: str, seen: pd.Series) -> Guess | N
     Guess or None
         None where the cells are words.
     """
-    texts = column(table, header).map(spellings.plain)
+    texts = sexes.map(spellings.plain)
     codes = sorted(set(texts[~cells.is_missing(texts)]))
     if all(spellings.sex(code) for code in codes):
         return None
-    if told := _explained(same_header(header), codes):
-        return Guess(told, "sure", (said("sexes_in_header"),))
+    if told := _explained(same_header(sexes.name), codes):
+        return surely(told, "sexes_in_header")
     both = pd.DataFrame({"code": texts, "seen": seen}).dropna()
     meant = {"M": "male", "F": "female"}
     counts = pd.crosstab(both["code"], both["seen"])
@@ -222,10 +218,9 @@ def _explained(header: str, codes: list[str]) -> dict[str, str]:
     return {}
 
 
-def order_of_dates(table: pd.DataFrame, headers: list[str]) -> Guess | None:
+def order_of_dates(dates: list[pd.Series]) -> Guess | None:
     """Which of day and month comes first in dates such as 03/04/2024; None where no date is of that kind."""
-    parts = [spellings.two_ways(text) for header in headers for text in column(table, header)]
-    parts = [one for one in parts if one]
+    parts = [one for texts in dates for text in texts if (one := spellings.two_ways(text))]
     day_first = sum(first > 12 for first, *_ in parts)
     month_first = sum(second > 12 for _, second, _ in parts)
     ambiguous = sum(first <= 12 and second <= 12 and first != second for first, second, _ in parts)
@@ -233,7 +228,5 @@ def order_of_dates(table: pd.DataFrame, headers: list[str]) -> Guess | None:
         return None
     counts = {"n": ambiguous, "day": day_first, "month": month_first}
     if max(day_first, month_first) >= 5 and not min(day_first, month_first):
-        return Guess(
-            "day first" if day_first else "month first", "likely", (said("dates_by_others", **counts),)
-        )
-    return Guess(OPEN, "open", (said("dates_open", **counts),))
+        return likely("day first" if day_first else "month first", "dates_by_others", **counts)
+    return undecided("dates_open", **counts)

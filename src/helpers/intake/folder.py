@@ -137,7 +137,7 @@ def _take_tables(contents: Contents, relative: Path) -> None:
         return
     for name, cells in read:
         kind = _kind(cells)
-        if kind == "points" and not _has_numbers(cells):
+        if kind == "points" and not number_columns(cells, 2):  # the points of one patient
             contents.marks.append(relative)
             continue
         ours = columns.recognised(cells) if kind == "patients" else {}
@@ -156,11 +156,6 @@ def _kind(cells: pd.DataFrame) -> str:
     return "patients"
 
 
-def _has_numbers(cells: pd.DataFrame) -> bool:
-    """Whether a table of points has a column that may be patient numbers, with two rows a patient."""
-    return bool(number_columns(cells, 2))
-
-
 def number_columns(cells: pd.DataFrame, rows_each: int = 1) -> list[str]:
     """Headers of columns that may hold patient numbers: filled, and hardly ever the same in several rows.
 
@@ -175,12 +170,9 @@ def number_columns(cells: pd.DataFrame, rows_each: int = 1) -> list[str]:
         texts = columns.column(cells, header)
         filled = texts[texts != ""]
         named = bool(re.search(columns.HEADERS["patient_id"], same_header(header)))
-        distinct = len(filled) and filled.nunique() >= 0.95 * len(filled) / rows_each
-        plain = (
-            not filled.str.fullmatch(r"-?\d*\.\d+").any() and filled.str.len().max() <= 40
-            if len(filled)
-            else False
-        )
-        if distinct and plain and len(filled) >= 0.9 * len(texts) and (named or rows_each == 1):
+        if filled.empty or len(filled) < 0.9 * len(texts) or not (named or rows_each == 1):
+            continue
+        distinct = filled.nunique() >= 0.95 * len(filled) / rows_each
+        if distinct and not filled.str.fullmatch(r"-?\d*\.\d+").any() and filled.str.len().max() <= 40:
             found.append(header)
     return found

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from helpers.study.study_file import OPEN
+
 # sure: what a header says and the content bears out. likely: one of the two. open: a person decides.
 Sureness = Literal["sure", "likely", "open"]
 
@@ -43,3 +45,18 @@ class Guess:
     value: object
     sure: Sureness
     why: tuple[Said, ...] = field(default=())
+
+
+def surely(value: object, key: str, **values: object) -> Guess:
+    """A value of which header and content agree, with the sentence that says so."""
+    return Guess(value, "sure", (said(key, **values),))
+
+
+def likely(value: object, key: str, **values: object) -> Guess:
+    """A value that a person should look at, with the sentence that says why."""
+    return Guess(value, "likely", (said(key, **values),))
+
+
+def undecided(key: str, **values: object) -> Guess:
+    """What a person decides, with the sentence that says how."""
+    return Guess(OPEN, "open", (said(key, **values),))

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from helpers.errors import StudyError
 from helpers.imaging.regions import LAYERS, NUMBERINGS
 from helpers.imaging.volumes import read_volume
-from helpers.intake.guesses import Guess, said
+from helpers.intake.guesses import Guess, likely, said, surely, undecided
 from helpers.study.study_file import OPEN
 
 _LOOKED_AT = 12  # files of one kind that are opened; radbook check opens all
@@ -80,18 +80,18 @@ def numbering(contents: list[Content]) -> Guess:
     labels = sorted(set().union(*masks))
     many = {"n": len(masks), "labels": _listed(labels)}
     if not masks:
-        return Guess(OPEN, "open", (said("masks_empty"),))
+        return undecided("masks_empty")
     if set(labels) <= set(LAYERS) and len(labels) > 2:
         if all(_ordered(one, [*one], _LAYERS_MM, _LEVELS_MM) for one in masks) and set(labels) == set(LAYERS):
-            return Guess("layers", "sure", (said("labels_layers", **many),))
+            return surely("layers", "labels_layers", **many)
         return Guess(OPEN, "open", (said("labels_unordered", **many), said("labels_todo")))
     for name in ("totalsegmentator", "verse"):
         if _fits(masks, NUMBERINGS[name], labels, name):
-            return Guess(name, "sure", (said("labels_named", name=name, **many),))
+            return surely(name, "labels_named", name=name, **many)
     if _between(masks, _VERSION_1) and max(labels) > _LAST_OF_VERSE:
-        return Guess(_VERSION_1, "likely", (said("labels_version_1", **many),))
+        return likely(_VERSION_1, "labels_version_1", **many)
     if labels == [1, 2] and (meant := _two(masks, labels)):
-        return Guess(meant, "likely", (said("labels_two", **many),))
+        return likely(meant, "labels_two", **many)
     return Guess(OPEN, "open", (said("labels_unknown", **many), said("labels_todo")))
 
 

@@ -8,11 +8,10 @@ import pandas as pd
 
 from helpers.intake import columns
 from helpers.intake.folder import Table, number_columns
-from helpers.intake.guesses import Guess, quoted, said
+from helpers.intake.guesses import Guess, likely, quoted, said, undecided
 from helpers.intake.numbers import Matches, bare, match
 from helpers.patients import columns as cells
 from helpers.patients.cells import same_header
-from helpers.study.study_file import OPEN
 
 
 def number_column(table: Table, kinds: list[list[str]]) -> Guess:
@@ -27,7 +26,7 @@ def number_column(table: Table, kinds: list[list[str]]) -> Guess:
     kinds = [numbers for numbers in kinds if numbers]
     tried = {
         header: max(
-            (match(numbers_of(table, header), numbers) for numbers in kinds),
+            (match(_numbers_of(table, header), numbers) for numbers in kinds),
             key=lambda one: len(one.pairs),
             default=None,
         )
@@ -35,12 +34,12 @@ def number_column(table: Table, kinds: list[list[str]]) -> Guess:
     }
     named = [header for header in tried if _is_number_header(header)]
     guess = _by_files(tried, named) if kinds else _by_header(named)
-    if guess.value in tried and guess.value not in named and _is_running(numbers_of(table, guess.value)):
-        return Guess(OPEN, "open", (said("number_running", header=guess.value),))
+    if guess.value in tried and guess.value not in named and _is_running(_numbers_of(table, guess.value)):
+        return undecided("number_running", header=guess.value)
     return guess
 
 
-def numbers_of(table: Table, header: str) -> pd.Series:
+def _numbers_of(table: Table, header: str) -> pd.Series:
     """The cells of a column, read as patient numbers."""
     return cells.values(columns.column(table.cells, header), "patient_id")
 
@@ -64,20 +63,20 @@ def _is_number_header(header: str) -> bool:
 
 def _by_header(named: list[str]) -> Guess:
     if len(named) == 1:
-        return Guess(named[0], "likely", (said("number_by_header"),))
+        return likely(named[0], "number_by_header")
     if not named:
-        return Guess(OPEN, "open", (said("number_none"),))
-    return Guess(OPEN, "open", (said("number_several", headers=quoted(named)),))
+        return undecided("number_none")
+    return undecided("number_several", headers=quoted(named))
 
 
 def _by_files(tried: dict[str, Matches], named: list[str]) -> Guess:
     most = max((len(one.pairs) for one in tried.values()), default=0)
     if not most:
-        return Guess(OPEN, "open", (said("number_fits_none", headers=quoted(named) or "-"),))
+        return undecided("number_fits_none", headers=quoted(named) or "-")
     best = [header for header, one in tried.items() if len(one.pairs) == most]
     best = [header for header in best if header in named] or best
     if len(best) > 1 and len({tuple(tried[header].pairs.items()) for header in best}) > 1:
-        return Guess(OPEN, "open", (said("number_several", headers=quoted(best)),))
+        return undecided("number_several", headers=quoted(best))
     ways = tried[best[0]].ways
     evidence = said("number_by_images", n=most, exact=ways["exact"], number=ways["number"], name=ways["name"])
     sure = "sure" if best[0] in named and not ways["name"] else "likely"

@@ -12,10 +12,9 @@ import pydicom
 
 from helpers.errors import StudyError
 from helpers.imaging.points import read_marks, vertebra_named
-from helpers.intake.guesses import Guess, said
+from helpers.intake.guesses import Guess, likely, said, surely, undecided
 from helpers.intake.label_maps import Content, kind_of, look_into, numbering
 from helpers.intake.numbers import bare, match, named
-from helpers.study.study_file import OPEN
 
 _SECOND = re.compile(
     r"(reader|observer|rater|医师|读者|医生)[-_ ]?(2|b|ii|二)|second|(?<![a-z])r2(?!\d)|第二",
@@ -109,16 +108,14 @@ def find_regions(masks: list[Group], marks: list[Group], rows: list[str], top: P
     if pair := _pair(first):
         regions.files |= {f"mask_{v}": _by_row(group, rows) for v, group in pair.items()}
         value = {v: f"{{mask_{v}}}" for v in pair}
-        regions.keys["masks"] = Guess(value, "sure", (said("masks_pair", n=len(regions.files["mask_T12"])),))
+        regions.keys["masks"] = surely(value, "masks_pair", n=len(regions.files["mask_T12"]))
         regions.keys["erode_mm"] = shrinking(bool(bodies), whole=False)
     elif first:
         _readers(regions, first, rows, bool(bodies))
     if bodies and "masks" in regions.keys:
         chosen = max(bodies, key=lambda group: len(group.files))
         regions.files["bodies"] = _by_row(chosen, rows)
-        regions.keys["bodies"] = Guess(
-            "{bodies}", "likely", (said("bodies", n=len(regions.files["bodies"])),)
-        )
+        regions.keys["bodies"] = likely("{bodies}", "bodies", n=len(regions.files["bodies"]))
     _points(regions, marks, rows, top)
     return regions
 
@@ -145,22 +142,18 @@ def _readers(regions: Regions, groups: list[Group], rows: list[str], bodies: boo
     others = [group for group in groups if group not in second]
     if len(groups) > 2 or len(others) > 1 or not others:
         patterns = "; ".join(shown(group) for group in groups[:6])
-        regions.keys["masks"] = Guess(
-            OPEN, "open", (said("masks_several", n=len(groups), patterns=patterns),)
-        )
+        regions.keys["masks"] = undecided("masks_several", n=len(groups), patterns=patterns)
         return
     (first,) = others
     regions.files["mask"] = _by_row(first, rows)
-    regions.keys["masks"] = Guess("{mask}", "sure", (said("masks_one", n=len(regions.files["mask"])),))
+    regions.keys["masks"] = surely("{mask}", "masks_one", n=len(regions.files["mask"]))
     regions.keys["labels"] = numbering(first.contents)
     if regions.keys["labels"].value != "layers":
         whole = regions.keys["labels"].value == "totalsegmentator"
         regions.keys["erode_mm"] = shrinking(bodies, whole)
     if second:
         regions.files["mask_2"] = _by_row(second[0], rows)
-        regions.keys["second_reader"] = Guess(
-            "{mask_2}", "sure", (said("masks_second", n=len(regions.files["mask_2"])),)
-        )
+        regions.keys["second_reader"] = surely("{mask_2}", "masks_second", n=len(regions.files["mask_2"]))
         if numbering(second[0].contents).value != regions.keys["labels"].value:
             regions.notes.append(said("readers_unlike"))
 
@@ -180,8 +173,8 @@ def shown(group: Group) -> str:
 def shrinking(bodies: bool, whole: bool) -> Guess:
     """How far vertebrae are shrunk: as advised where they are whole for sure, else a person's to say."""
     if bodies or whole:
-        return Guess(_ADVISED_MM, "likely", (said("erode_whole"),))
-    return Guess(OPEN, "open", (said("erode_open"),))
+        return likely(_ADVISED_MM, "erode_whole")
+    return undecided("erode_open")
 
 
 def _points(regions: Regions, marks: list[Group], rows: list[str], top: Path) -> None:
@@ -189,16 +182,14 @@ def _points(regions: Regions, marks: list[Group], rows: list[str], top: Path) ->
         return
     if len(marks) > 1:
         patterns = "; ".join(shown(group) for group in marks[:6])
-        regions.keys["points"] = Guess(
-            OPEN, "open", (said("points_several", n=len(marks), patterns=patterns),)
-        )
+        regions.keys["points"] = undecided("points_several", n=len(marks), patterns=patterns)
         return
     (group,) = marks
     opened = [_names_in(top / path) for path in sorted(group.files.values())[:_MARKS_OPENED]]
     named_both = sum(found == {"T12", "L1"} for found in opened)
     counts = {"n": len(group.files), "opened": len(opened), "both": named_both}
     if not any(opened):
-        regions.keys["points"] = Guess(OPEN, "open", (said("points_nameless", **counts),))
+        regions.keys["points"] = undecided("points_nameless", **counts)
         return
     regions.files["points"] = _by_row(group, rows)
     sure = "sure" if named_both == len(opened) else "likely"
@@ -237,8 +228,8 @@ def drawn_kinds(drawn: Iterable[Path]) -> tuple[list[Path], list[Path], dict[str
 def labels_of_names(names: dict[str, str]) -> Guess:
     """``labels`` of DICOM drawings: names that hold T12 or L1, when each vertebra has one name."""
     if sorted(names.values()) == ["L1", "T12"]:
-        return Guess(names, "sure", (said("labels_names"),))
-    return Guess(OPEN, "open", (said("labels_names_open", n=len(names)),))
+        return surely(names, "labels_names")
+    return undecided("labels_names_open", n=len(names))
 
 
 def number_of(path: PurePath, known: Container[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pandas as pd
 from helpers.intake import columns
 from helpers.intake.dicom_export import Export, Person, Series, owners_of, place_of, sort_dicom
 from helpers.intake.folder import Contents, Table, number_columns
-from helpers.intake.guesses import Guess, Said, quoted, said
-from helpers.intake.number_column import known_numbers, number_column, numbers_of
+from helpers.intake.guesses import Guess, Said, quoted, said, surely, undecided
+from helpers.intake.number_column import known_numbers, number_column
 from helpers.intake.numbers import bare, match
 from helpers.intake.regions_found import (
     Group,
@@ -31,7 +32,6 @@ from helpers.patients import spellings
 from helpers.study.pseudonyms import same_number
 from helpers.study.study_file import OPEN
 
-_T_SCORES = tuple(cells.T_SCORES)
 _ENOUGH_PAIRS = 5  # patients whose sex or age is compared with their images' headers
 _AGREE = 0.9
 _MANY = 0.05  # share of patients with two reconstructions from which a person has to choose
@@ -76,6 +76,18 @@ class Found:
     notes: list[Said] = field(default_factory=list)
     simulated: bool = False
 
+    def texts(self, name: str) -> pd.Series | None:
+        """The cells of our column; None where there is none, or a person decides which it is."""
+        guess = self.ours.get(name)
+        if self.table is None or guess is None or guess.value == OPEN:
+            return None
+        return columns.column(self.table.cells, guess.value)
+
+    def numbers(self) -> pd.Series | None:
+        """The patient number of each row, as `texts`."""
+        texts = self.texts("patient_id")
+        return None if texts is None else cells.values(texts, "patient_id")
+
 
 def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     """Put together what belongs to one site.
@@ -118,9 +130,9 @@ def _list_rows(found: Found, kinds: list[list[str]]) -> None:
     if found.table is None:
         found.rows = [*{same_number(number): number for numbers in kinds for number in numbers}.values()]
         return
-    guess = found.ours["patient_id"] = number_column(found.table, kinds)
-    if guess.value != OPEN:
-        found.rows = [*dict.fromkeys(filter(None, numbers_of(found.table, guess.value)))]
+    found.ours["patient_id"] = number_column(found.table, kinds)
+    if (numbers := found.numbers()) is not None:
+        found.rows = [*dict.fromkeys(filter(None, numbers))]
 
 
 def _several_images(groups: list[Group], export: Export) -> Guess | None:
@@ -130,7 +142,7 @@ def _several_images(groups: list[Group], export: Export) -> Guess | None:
     if sum(map(len, own)) == len(set().union(*own)):
         return None
     patterns = "; ".join([*(["DICOM"] if people else []), *map(shown, groups[:6])])
-    return Guess(OPEN, "open", (said("images_several", patterns=patterns),))
+    return undecided("images_several", patterns=patterns)
 
 
 def _by_folders_where_better(export: Export, contents: Contents, known: set[str], found: Found) -> Export:
@@ -166,14 +178,12 @@ def _place_images(found: Found, export: Export, images: dict[str, Path], top: Pa
     found.tally |= {"rows_unclear": matches.unclear, "images_left": len(matches.images_left)}
     if places:
         counts = {"n": len(places), "dicom": len(matched), "files": len(places) - len(matched)}
-        found.keys["images"] = Guess("{image}", "sure", (said("images", **counts),))
+        found.keys["images"] = surely("{image}", "images", **counts)
         _choose_series(found, chosen)
     elif with_volume or images:
-        found.keys["images"] = Guess(
-            OPEN, "open", (said("images_unmatched", n=len(with_volume) + len(images)),)
-        )
+        found.keys["images"] = undecided("images_unmatched", n=len(with_volume) + len(images))
     else:
-        found.keys["images"] = Guess(OPEN, "open", (said("images_none"),))
+        found.keys["images"] = undecided("images_none")
     return matched
 
 
@@ -183,8 +193,7 @@ def _of_the_day(found: Found, row: str, person: Person) -> list[Series]:
     header = found.table and found.table.ours.get("ct_date")
     if len({one.day for one in volumes}) < 2 or not header or header.value == OPEN:
         return volumes
-    numbers = numbers_of(found.table, found.ours["patient_id"].value)
-    days = columns.column(found.table.cells, header.value)[numbers == row]
+    days = columns.column(found.table.cells, header.value)[found.numbers() == row]
     wanted = {day.strftime("%Y%m%d") for day in map(spellings.date, days) if day}
     same_day = [one for one in volumes if one.day in wanted]
     found.tally["by_day"] = found.tally.get("by_day", 0) + bool(same_day)
@@ -203,7 +212,7 @@ def _choose_series(found: Found, chosen: list[list[Series]]) -> None:
     kernels = Counter(kernel for volumes in chosen for kernel in {one.kernel or "?" for one in volumes})
     listed = ", ".join(f"{kernel} ({count})" for kernel, count in sorted(kernels.items()))
     counts = {"n": len(several), "days": days, "kernels": listed}
-    found.keys["series"] = Guess(OPEN, "open", (said("series_open", **counts),))
+    found.keys["series"] = undecided("series_open", **counts)
 
 
 def _regions(found: Found, masks: list, marks: list, export: Export, contents: Contents) -> Regions:
@@ -223,13 +232,13 @@ def _regions(found: Found, masks: list, marks: list, export: Export, contents: C
             continue
         own = {of_path[path]: path.relative_to(top) for path in paths}
         regions.files[column] = {row: own[number] for row, number in match(found.rows, own).pairs.items()}
-        regions.keys[key] = Guess(f"{{{column}}}", "sure", (said("drawn", n=len(own)),))
+        regions.keys[key] = surely(f"{{{column}}}", "drawn", n=len(own))
         if key == "masks":
             regions.keys["labels"] = labels_of_names(names)
             regions.keys["erode_mm"] = shrinking(bodies=False, whole=False)
     _point_table(found, regions, contents)
     if not {"masks", "points"} & set(regions.keys):
-        regions.keys["masks"] = Guess(OPEN, "open", (said("masks_none"),))
+        regions.keys["masks"] = undecided("masks_none")
     return regions
 
 
@@ -245,11 +254,11 @@ def _point_table(found: Found, regions: Regions, contents: Contents) -> None:
     }
     best = max(pairs, key=lambda place: len(pairs[place]), default=None)
     if best is None or not pairs[best] or len(tables) > 1:
-        regions.keys["points"] = Guess(OPEN, "open", (said("point_table_open", n=len(tables)),))
+        regions.keys["points"] = undecided("point_table_open", n=len(tables))
         return
     value = {"path": best[0].as_posix(), "patient_id": best[1]}
     regions.files["points"] = dict.fromkeys(pairs[best], best[0])
-    regions.keys["points"] = Guess(value, "sure", (said("point_table", n=len(pairs[best])),))
+    regions.keys["points"] = surely(value, "point_table", n=len(pairs[best]))
 
 
 def _understand(found: Found, export: Export, matched: dict[str, Person]) -> None:
@@ -258,41 +267,33 @@ def _understand(found: Found, export: Export, matched: dict[str, Person]) -> Non
     if found.table is None:
         return
     found.ours |= found.table.ours
-    cells_, header = found.table.cells, found.ours["patient_id"].value
-    if header != OPEN:
-        numbers = numbers_of(found.table, header)
+    if (numbers := found.numbers()) is not None:
         seen = {row: person.sex.upper()[:1] for row, person in matched.items() if person.sex}
         seen = numbers.map(seen).where(lambda sexes: sexes.isin(["M", "F"]))
-        if "sex" in found.ours and found.ours["sex"].value != OPEN:
-            codes = columns.codes_of_sex(cells_, found.ours["sex"].value, seen)
-            if codes:
-                found.codes["sexes"] = codes
+        sexes = found.texts("sex")
+        if sexes is not None and (codes := columns.codes_of_sex(sexes, seen)):
+            found.codes["sexes"] = codes
         _compare(found, numbers, matched, seen)
-    days = [found.ours[name].value for name in ("ct_date", "dxa_date", "birth_date") if name in found.ours]
-    order = columns.order_of_dates(cells_, [header for header in days if header != OPEN])
-    if order:
+    days = [found.texts(name) for name in ("ct_date", "dxa_date", "birth_date")]
+    if order := columns.order_of_dates([texts for texts in days if texts is not None]):
         found.codes["dates"] = order
 
 
 def _compare(found: Found, numbers: pd.Series, matched: dict[str, Person], seen: pd.Series) -> None:
     """Open the line of the patient number where images state other sexes or ages than the rows."""
-    agree = []
-    sex = found.ours.get("sex")
-    if sex and sex.value != OPEN and "sexes" not in found.codes:
-        told = (
-            columns.column(found.table.cells, sex.value).map(spellings.sex).map({"male": "M", "female": "F"})
-        )
+    agree, sex, age = [], found.texts("sex"), found.texts("age")
+    if sex is not None and "sexes" not in found.codes:
+        told = sex.map(spellings.sex).map({"male": "M", "female": "F"})
         both = pd.DataFrame({"told": told, "seen": seen}).dropna()
         agree.append((len(both), (both["told"] == both["seen"]).mean()))
-    age = found.ours.get("age")
-    if age and age.value != OPEN:
+    if age is not None:
         stated = {row: _years(person.age) for row, person in matched.items()}
-        told = columns.column(found.table.cells, age.value).map(spellings.number)
-        both = pd.DataFrame({"told": told, "seen": numbers.map(stated)}, dtype=float).dropna()
+        told = {"told": age.map(spellings.number), "seen": numbers.map(stated)}
+        both = pd.DataFrame(told, dtype=float).dropna()
         agree.append((len(both), ((both["told"] - both["seen"]).abs() <= 1).mean()))
     for n, share in agree:
         if n >= _ENOUGH_PAIRS and share < _AGREE:
-            guess = Guess(OPEN, "open", (said("rows_unlike_images", n=n, differ=round(n * (1 - share))),))
+            guess = undecided("rows_unlike_images", n=n, differ=round(n * (1 - share)))
             found.ours["patient_id"] = guess
             return
 
@@ -331,7 +332,7 @@ def _count(found: Found) -> None:
     rows = set(found.rows) - excluded
     regions = set().union(*(found.files.get(name, {}) for name in ("mask", "mask_T12", "points")))
     images = set(found.files.get("image", {}))
-    filled = {name: rows_with(found, names) for name, names in _NEEDED.items()}
+    filled = {name: _rows_with(found, names) for name, names in _NEEDED.items()}
     complete = rows & images & regions & filled["age"] & filled["sex"] & filled["t_score"]
     found.tally |= {
         "rows": len(found.rows),
@@ -348,24 +349,19 @@ def _count(found: Found) -> None:
 
 def _excluded(found: Found) -> set[str]:
     """Patient numbers of the rows that the table itself excludes."""
-    number, header = found.ours.get("patient_id"), found.ours.get("exclusion")
-    if number is None or header is None or OPEN in (number.value, header.value):
+    numbers, reasons = found.numbers(), found.texts("exclusion")
+    if numbers is None or reasons is None:
         return set()
-    reasons = cells.values(columns.column(found.table.cells, header.value), "exclusion")
-    return set(numbers_of(found.table, number.value)[reasons != ""])
+    return set(numbers[cells.values(reasons, "exclusion") != ""])
 
 
-_NEEDED = {"age": ("age", "birth_date"), "sex": ("sex",), "t_score": _T_SCORES}
+_NEEDED = {"age": ("age", "birth_date"), "sex": ("sex",), "t_score": cells.T_SCORES}
 
 
-def rows_with(found: Found, names: tuple[str, ...]) -> set[str]:
+def _rows_with(found: Found, names: Iterable[str]) -> set[str]:
     """Patient numbers of the rows that have a value in one of our columns."""
-    number = found.ours.get("patient_id")
-    if found.table is None or number is None or number.value == OPEN:
+    numbers, texts = found.numbers(), [found.texts(name) for name in names]
+    has = [~cells.is_missing(one) for one in texts if one is not None]
+    if numbers is None:
         return set()
-    headers = [
-        found.ours[name].value for name in names if name in found.ours and found.ours[name].value != OPEN
-    ]
-    numbers = numbers_of(found.table, number.value)
-    has = [~cells.is_missing(columns.column(found.table.cells, header)) for header in headers]
     return set(numbers[pd.concat(has, axis=1).any(axis=1)]) if has else set()

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 
 from helpers.intake import columns
 from helpers.intake.folder import Contents, Table, number_columns
-from helpers.intake.guesses import Guess, Said, said
+from helpers.intake.guesses import Guess, Said, said, surely, undecided
 from helpers.intake.numbers import match
 from helpers.intake.site import Found, find_site
 from helpers.patients.cells import same_header
-from helpers.study.study_file import OPEN
+from helpers.patients.columns import T_SCORES
 
 _LEAST_ROWS = 5  # a table of patients, not one patient's
 _MOST_SITES = 12
 _CENTRE = r"^(site|centre|center|hospital|institution)|医院|中心|院区|分院"
-_T_SCORES = ("t_score", "t_score_lumbar", "t_score_femoral_neck", "t_score_total_hip")
 
 
 @dataclass
@@ -93,7 +92,7 @@ def _one(contents: Contents, name: str, tables: list[Table]) -> Found:
 def _table(tables: list[Table]) -> tuple[Table | None, Guess]:
     """The table of the patients: the only one, or the only one with all that is needed."""
     if not tables:
-        return None, Guess(OPEN, "open", (said("table_none"),))
+        return None, undecided("table_none")
     whole = [table for table in tables if _is_whole(table)]
     if len(tables) == 1 or len(whole) == 1:
         table = tables[0] if len(tables) == 1 else whole[0]
@@ -101,12 +100,12 @@ def _table(tables: list[Table]) -> tuple[Table | None, Guess]:
         sure = "sure" if _is_whole(table) else "likely"
         return table, Guess(table.path.as_posix(), sure, (said(key, n=len(table.cells)),))
     key = "tables_several" if whole else "tables_to_join"
-    return None, Guess(OPEN, "open", (said(key, tables=_listed(tables)),))
+    return None, undecided(key, tables=_listed(tables))
 
 
 def _is_whole(table: Table) -> bool:
     ours = set(table.ours)
-    return "sex" in ours and bool({"age", "birth_date"} & ours) and bool(set(_T_SCORES) & ours)
+    return "sex" in ours and bool({"age", "birth_date"} & ours) and bool(set(T_SCORES) & ours)
 
 
 def _listed(tables: list[Table]) -> str:
@@ -126,10 +125,10 @@ def _features(found: Found, contents: Contents) -> None:
                 best[table.path.as_posix(), header] = len(pairs)
     chosen = max(best, key=best.get, default=None)
     if chosen is None or not best[chosen] or list(best.values()).count(best[chosen]) > 1:
-        found.keys["features"] = Guess(OPEN, "open", (said("features_open", tables=_listed(tables)),))
+        found.keys["features"] = undecided("features_open", tables=_listed(tables))
     else:
         value = {"path": chosen[0], "patient_id": chosen[1]}
-        found.keys["features"] = Guess(value, "sure", (said("features", n=best[chosen]),))
+        found.keys["features"] = surely(value, "features", n=best[chosen])
     for key in ("images", "masks"):
         found.keys.pop(key, None)
 

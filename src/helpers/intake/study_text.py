@@ -8,10 +8,11 @@ import textwrap
 import unicodedata
 from pathlib import Path
 
-from helpers.intake.guesses import Guess, Said, quoted, said
+from helpers.intake.guesses import Guess, Said, quoted, said, undecided
 from helpers.intake.site import Found
 from helpers.intake.sites import Survey
 from helpers.intake.words import Language, how_sure, say
+from helpers.patients.columns import T_SCORES
 from helpers.study.study_file import OPEN
 
 _WIDTH = 110
@@ -19,8 +20,7 @@ _SEED = 20260428
 _MIN_CELL = 10
 _OURS = {"en": "Our hospital", "zh": "本院"}
 _TITLE = {"en": "Osteoporosis screening on chest CT: our hospital", "zh": "胸部CT平扫骨质疏松筛查：本院"}
-_T_SCORES = ("t_score", "t_score_lumbar", "t_score_femoral_neck", "t_score_total_hip")
-_ORDER = ("patient_id", "age", "birth_date", "sex", *_T_SCORES, "interval_days", "ct_date", "dxa_date")
+_ORDER = ("patient_id", "age", "birth_date", "sex", *T_SCORES, "interval_days", "ct_date", "dxa_date")
 # Where several columns could be meant these may be left out: nobody is kept or lost for it.
 _MAY_BE_LEFT_OUT = {"scanner", "fracture", "contrast"}
 _SITE_KEYS = ("series", "masks", "second_reader", "labels", "bodies", "erode_mm", "points", "features")
@@ -147,14 +147,14 @@ def columns_to_write(found: Found) -> tuple[dict[str, Guess], list[Said]]:
     """The columns of a site's table in order, what is needed and not there left open; and remarks."""
     ours = {name: found.ours[name] for name in sorted(found.ours, key=_place)}
     headers = quoted([*found.table.cells][:40])
-    missing = Guess(OPEN, "open", (said("no_column", headers=headers),))
+    missing = undecided("no_column", headers=headers)
     if "age" not in ours and not {"birth_date", "ct_date"} <= set(ours):
         ours.pop("birth_date", None)
         ours["age"] = missing
     if "sex" not in ours:
         ours["sex"] = missing
-    if not set(_T_SCORES) & set(ours):
-        ours["t_score"] = Guess(OPEN, "open", (said("no_t_score", headers=headers),))
+    if not set(T_SCORES) & set(ours):
+        ours["t_score"] = undecided("no_t_score", headers=headers)
     left = []
     for name in _MAY_BE_LEFT_OUT & set(ours):
         if ours[name].value == OPEN:
