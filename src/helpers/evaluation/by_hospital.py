@@ -65,19 +65,40 @@ def judged(y: ArrayLike, p: ArrayLike) -> pd.DataFrame:
         for name in ("slope", "in_the_large")
     }
     with np.errstate(divide="ignore", invalid="ignore"):
-        rows = {
-            "auc": (area.auc, area.variance / np.square(area.auc * (1 - area.auc))),
-            **{name: (getattr(summary, name), variance) for name, variance in wald.items()},
-            "observed_expected": (summary.observed_expected, (1 - outcome.mean()) / outcome.sum()),
-        }
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "variance"])
-        table["scaled"] = [SCALES[name].to(value) for name, value in table["estimate"].items()]
-    table.loc[~np.isfinite(table[["scaled", "variance"]]).all(axis=1), ["scaled", "variance"]] = np.nan
+        auc_variance = area.variance / np.square(area.auc * (1 - area.auc))
+    rows = [
+        ("auc", area.auc, auc_variance),
+        *((name, getattr(summary, name), variance) for name, variance in wald.items()),
+        ("observed_expected", summary.observed_expected, (1 - outcome.mean()) / outcome.sum()),
+    ]
+    table = on_scales(pd.DataFrame(rows, columns=["measure", "estimate", "variance"]))
+    return table.set_index("measure")[ESTIMATES]
+
+
+def on_scales(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each estimate on its measure's scale, and its 95 % interval back from there.
+
+    Parameters
+    ----------
+    table : DataFrame
+        measure, estimate, and variance on the measure's scale; what has no variance gets no interval.
+
+    Returns
+    -------
+    DataFrame
+        Its columns, scaled, low and high.
+    """
+    scales = [scale_of(measure) for measure in table["measure"]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pairs = zip(scales, table["estimate"], strict=True)
+        table = table.assign(scaled=np.array([scale.to(value) for scale, value in pairs], float))
+    usable = np.isfinite(table[["scaled", "variance"]]).all(axis=1) & (table["variance"] > 0)
+    table.loc[~usable, ["scaled", "variance"]] = np.nan
     half = norm.ppf(0.975) * np.sqrt(table["variance"])
     for side, sign in {"low": -1, "high": 1}.items():
         limits = table["scaled"] + sign * half
-        table[side] = [SCALES[name].back(value) for name, value in limits.items()]
-    return table[ESTIMATES].rename_axis("measure")
+        table[side] = [scale.back(value) for scale, value in zip(scales, limits, strict=True)]
+    return table
 
 
 def summaries(measures: pd.DataFrame) -> pd.DataFrame:

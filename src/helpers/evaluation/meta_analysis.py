@@ -112,34 +112,48 @@ def _summary(y: NDArray, v: NDArray, tau2: float, hartung_knapp: bool) -> Random
 
 def _between(y: NDArray, v: NDArray, method: Method) -> float:
     if method == "REML":
-        return _restricted_maximum_likelihood(y, v)
+        return restricted_maximum_likelihood(y, v, np.ones((len(y), 1)))
     options = {"atol": 1e-13, "maxiter": 1000} if method == "PM" else {}
     with np.errstate(invalid="ignore"):  # roots of DerSimonian and Laird's negative variance
         return max(float(combine_effects(y, v, method.lower(), **options).tau2), 0.0)
 
 
-def _restricted_maximum_likelihood(y: NDArray, v: NDArray) -> float:
-    """Variance at which the restricted likelihood is largest: the best of a grid, then the score's root."""
+def restricted_maximum_likelihood(y: NDArray, v: NDArray, design: NDArray) -> float:
+    """Variance between hospitals at which the restricted likelihood is largest.
+
+    The best of a grid is taken, then the root of the likelihood's slope beside it.
+
+    Parameters
+    ----------
+    y, v : ndarray, shape (hospitals,)
+        Estimates and their variances.
+    design : ndarray, shape (hospitals, coefficients)
+        With the column of ones.
+    """
     scale = np.ptp(y) ** 2 + v.mean()
     grid = np.concatenate([[0.0], scale * np.geomspace(1e-8, 10, 200)])
-    best = int(np.argmax([_likelihood(tau2, y, v) for tau2 in grid]))
+    best = int(np.argmax([_likelihood(tau2, y, v, design) for tau2 in grid]))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    if _score(low, y, v) <= 0:  # it falls from 0 on
+    if _score(low, y, v, design) <= 0:  # it falls from 0 on
         return float(low)
-    return float(brentq(_score, low, high, args=(y, v), xtol=1e-14 * scale, rtol=1e-12))
+    return float(brentq(_score, low, high, args=(y, v, design), xtol=1e-14 * scale, rtol=1e-12))
 
 
-def _weighted(tau2: float, y: NDArray, v: NDArray) -> tuple[NDArray, NDArray]:
-    """Weights, and distances from the weighted mean."""
+def _weighted(
+    tau2: float, y: NDArray, v: NDArray, design: NDArray
+) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
+    """Weights, distances from the weighted fit, and the fit's information."""
     w = 1 / (v + tau2)
-    return w, y - w @ y / w.sum()
+    information = design.T @ (w[:, None] * design)
+    return w, y - design @ np.linalg.solve(information, design.T @ (w * y)), information
 
 
-def _likelihood(tau2: float, y: NDArray, v: NDArray) -> float:
-    w, distance = _weighted(tau2, y, v)
-    return 0.5 * (np.log(w).sum() - np.log(w.sum()) - w @ distance**2)
+def _likelihood(tau2: float, y: NDArray, v: NDArray, design: NDArray) -> float:
+    w, distance, information = _weighted(tau2, y, v, design)
+    return 0.5 * (np.log(w).sum() - np.linalg.slogdet(information)[1] - w @ distance**2)
 
 
-def _score(tau2: float, y: NDArray, v: NDArray) -> float:
-    w, distance = _weighted(tau2, y, v)
-    return w**2 @ distance**2 - w.sum() + (w**2).sum() / w.sum()
+def _score(tau2: float, y: NDArray, v: NDArray, design: NDArray) -> float:
+    w, distance, information = _weighted(tau2, y, v, design)
+    fitted = np.linalg.solve(information, design.T @ (w[:, None] ** 2 * design))
+    return w**2 @ distance**2 - w.sum() + np.trace(fitted)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.stats import t
 
 from helpers.errors import StudyError
+from helpers.evaluation.meta_analysis import restricted_maximum_likelihood
 
 FEWEST = 10  # hospitals a regressor (Cochrane Handbook, 10.11.4)
 
@@ -65,7 +65,7 @@ def meta_regression(
     design = np.column_stack([np.ones(len(y)), columns])
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise StudyError("A property that is the same in every hospital explains no difference.")
-    tau2 = _restricted(y, v, design)
+    tau2 = restricted_maximum_likelihood(y, v, design)
     weights = 1 / (v + tau2)
     covariance = np.linalg.inv(design.T @ (weights[:, None] * design))
     coefficients = covariance @ design.T @ (weights * y)
@@ -75,22 +75,3 @@ def meta_regression(
     spread = t(df if hartung_knapp else np.inf)
     p_values = 2 * spread.sf(np.abs(coefficients / se))
     return MetaRegression(coefficients, se, p_values, spread.ppf(0.975) * se, tau2)
-
-
-def _restricted(y: NDArray, v: NDArray, design: NDArray) -> float:
-    """Variance at which the restricted likelihood is largest: the best of a grid, then refined."""
-    scale = np.ptp(y) ** 2 + v.mean()
-    grid = np.concatenate([[0.0], scale * np.geomspace(1e-8, 10, 200)])
-    best = int(np.argmin([_minus_likelihood(tau2, y, v, design) for tau2 in grid]))
-    limits = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    parts, options = (y, v, design), {"xatol": 1e-12 * scale}
-    found = minimize_scalar(_minus_likelihood, bounds=limits, args=parts, method="bounded", options=options)
-    at_zero = _minus_likelihood(0.0, y, v, design)
-    return float(found.x) if found.fun < at_zero else 0.0
-
-
-def _minus_likelihood(tau2: float, y: NDArray, v: NDArray, design: NDArray) -> float:
-    weights = 1 / (v + tau2)
-    information = design.T @ (weights[:, None] * design)
-    residuals = y - design @ np.linalg.solve(information, design.T @ (weights * y))
-    return 0.5 * (-np.log(weights).sum() + np.linalg.slogdet(information)[1] + float(weights @ residuals**2))

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
-from helpers.evaluation.by_hospital import ESTIMATES, scale_of, summaries, with_weights
+from helpers.evaluation.by_hospital import ESTIMATES, on_scales, summaries, with_weights
 from helpers.evaluation.meta_analysis import FEWEST
 from helpers.pooling.contract import Hospital, Moments, SiteFile
 from helpers.pooling.measures import HU
@@ -32,11 +31,16 @@ def estimates(hospitals: Sequence[Hospital]) -> pd.DataFrame:
         hospital, role, model, measure, estimate, low, high (95 %), scaled, variance, weight (percent, in the
         summary of the external hospitals). What is hidden or not estimable is missing.
     """
-    rows = [row for hospital in hospitals for row in _rows(hospital)]
+    return _table([row for hospital in hospitals for row in _rows(hospital)])
+
+
+def _table(rows: list[tuple]) -> pd.DataFrame:
+    """Hospital, role, model, measure, estimate and variance as `estimates` gives them."""
     table = pd.DataFrame(rows, columns=["hospital", "role", "model", "measure", "estimate", "variance"])
-    table = _scaled(table.astype({"estimate": float, "variance": float}))
+    table = on_scales(table.astype({"estimate": float, "variance": float}))
     weighed = with_weights(table[table["role"] == EXTERNAL])
-    return table.assign(weight=weighed["weight"].reindex(table.index))
+    table["weight"] = weighed["weight"].reindex(table.index)
+    return table[["hospital", "role", "model", "measure", *ESTIMATES, "weight"]]
 
 
 def _rows(hospital: Hospital) -> list[tuple]:
@@ -76,21 +80,6 @@ def _number(value: object) -> float:
     return np.nan if isinstance(value, str) else float(value)
 
 
-def _scaled(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with each estimate on its measure's scale, and its interval back from there."""
-    scales = [scale_of(measure) for measure in table["measure"]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = zip(scales, table["estimate"], strict=True)
-        table["scaled"] = np.array([scale.to(value) for scale, value in pairs], float)
-    usable = np.isfinite(table["scaled"]) & np.isfinite(table["variance"]) & (table["variance"] > 0)
-    table.loc[~usable, ["scaled", "variance"]] = np.nan
-    half = norm.ppf(0.975) * np.sqrt(table["variance"])
-    for side, sign in {"low": -1, "high": 1}.items():
-        limits = table["scaled"] + sign * half
-        table[side] = [scale.back(value) for scale, value in zip(scales, limits, strict=True)]
-    return table[["hospital", "role", "model", "measure", *ESTIMATES]]
-
-
 def pooled(table: pd.DataFrame) -> pd.DataFrame:
     """Random-effects summaries of the external hospitals in `estimates` or `differences`.
 
@@ -115,10 +104,7 @@ def differences(hospitals: Sequence[Hospital]) -> pd.DataFrame:
                 _number(table[one][one]) + _number(table[other][other]) - 2 * _number(table[one][other])
             )
             rows.append((hospital.label, hospital.role, one, difference_name(other), area, variance))
-    table = pd.DataFrame(rows, columns=["hospital", "role", "model", "measure", "estimate", "variance"])
-    table = _scaled(table.astype({"estimate": float, "variance": float}))
-    weighed = with_weights(table[table["role"] == EXTERNAL])
-    return table.assign(weight=weighed["weight"].reindex(table.index))
+    return _table(rows)
 
 
 def difference_name(other: str) -> str:
