@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from helpers.pooling import measures
 from helpers.pooling.contract import FORMAT, VERSION, checksum
-from helpers.pooling.share import as_text
+from helpers.study.places import as_json
 
 CUTOFFS = {"clinical": 0.42, "radiomics": 0.4, "nomogram": 0.41}
 FEATURES = ("original_firstorder_Mean", "original_glcm_Contrast")
@@ -84,7 +84,7 @@ def content(label="Hospital 1", seed=1, n=160, min_cell=10, **changes):
 def share_folder(folder, **keys):
     """A share/ folder with such a file."""
     folder.mkdir(parents=True)
-    (folder / "site.json").write_text(as_text(content(**keys)), encoding="utf-8")
+    (folder / "site.json").write_text(as_json(content(**keys)), encoding="utf-8")
     return folder
 
 

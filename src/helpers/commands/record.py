@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from helpers.study.places import REPOSITORY, STEPS, replacing, shown_path
+from helpers.study.places import REPOSITORY, STEPS, shown_path, write_json
 from helpers.study.run_folder import Run, read_record
 
 RECORDED = ["pyradiomics-bhklab", "SimpleITK", "PyWavelets", "numpy", "scipy", "pandas", "scikit-learn"]
@@ -45,8 +44,7 @@ def write_record(run: Run, result: StepResult) -> None:
         "seconds": round(result.seconds, 1),
         "started": (now - datetime.timedelta(seconds=result.seconds)).isoformat(timespec="seconds"),
     }
-    with replacing(run.record) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(run.record, content)
 
 
 def cache_needed_since(run: Run) -> float | None:
@@ -71,17 +69,9 @@ def summary(results: list[StepResult]) -> str:
 
 def _commit() -> str | None:
     """The commit of the working copy, with '+' when files differ from it; None outside a checkout."""
-    command = [
-        "git",
-        "-C",
-        str(REPOSITORY),
-        "describe",
-        "--always",
-        "--abbrev=12",
-        "--dirty=+",
-        "--exclude=*",
-    ]
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -28,6 +28,7 @@ from helpers.learning.logistic import LogisticModel, encode
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.content_hash import content_hash
+from helpers.study.places import as_json
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
 
@@ -291,10 +292,8 @@ def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
 
 
 def _write_json(run: Run, name: str, content: dict) -> None:
-    with run.writing(run.bundle / name) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+    with run.writing(run.bundle / name) as path:
+        path.write_text(as_json(content), encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict:

@@ -5,7 +5,6 @@ Only regions that a person has accepted are used. Reasons are chosen from a list
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from helpers.errors import StudyError
 from helpers.imaging.points import Mark
-from helpers.study.places import made_folder, replacing
+from helpers.study.places import made_folder, write_json
 from helpers.study.sites import Vertebra
 
 Decision = Literal["", "accepted", "skipped", "to draw"]
@@ -123,5 +122,4 @@ def keep_clicked(file: Path, clicked: Clicked) -> None:
         When the disk does not take it.
     """
     made_folder(file.parent)
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(clicked.model_dump(), indent=1) + "\n", encoding="utf-8")
+    write_json(file, clicked.model_dump())

@@ -16,9 +16,9 @@ OWN_PARTS = {"index.md": "own_index.md", "summary.md": "own_summary.md"}
 
 def staged_files(run: Run) -> dict[str, bytes]:
     """The parts that the landing pages include, by name in the book's sources."""
-    study = run.study
-    models = _models(run)
-    numbers = {"virtual": study.is_virtual, "models": models, "cohorts": _cohorts(run)}
+    study, table = run.study, run.shown_table("table_5")
+    models = {} if table is None else _by_model(table)
+    numbers = {"virtual": study.is_virtual, "models": models, "cohorts": _cohorts(table)}
     parts = PARTS if study.is_of_paper_design else OWN_PARTS
     if parts is OWN_PARTS:
         numbers |= {"title": study.title, "outcome": study.outcome, "region": study.region_in_words}
@@ -30,18 +30,14 @@ def staged_files(run: Run) -> dict[str, bytes]:
     return {name: page.encode() for name, page in made.items()}
 
 
-def _cohorts(run: Run) -> dict[str, str]:
+def _cohorts(table: pd.DataFrame | None) -> dict[str, str]:
     """Title of each cohort by its name: the paper's, or those of the study where it has several hospitals."""
-    path = run.table_path("table_5")
-    found = ordered_cohorts(pd.read_csv(path)["cohort"]) if path.is_file() else []
+    found = [] if table is None else ordered_cohorts(table["cohort"])
     shown = found if any(map(is_one_of_several, found)) else PAPER
     return {name: cohort_title(name) for name in shown}
 
 
-def _models(run: Run) -> dict[str, dict[str, dict]]:
-    """AUCs as the paper prints them and as this run computed them (table_5), by model and cohort."""
-    path = run.table_path("table_5")
-    if not path.is_file():
-        return {}
-    models = pd.read_csv(path).groupby("model", sort=False)
+def _by_model(table: pd.DataFrame) -> dict[str, dict[str, dict]]:
+    """AUCs as the paper prints them and as this run computed them, by model and cohort."""
+    models = table.groupby("model", sort=False)
     return {name: rows.set_index("cohort").to_dict("index") for name, rows in models}

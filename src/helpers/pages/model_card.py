@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
-
 from helpers.errors import StudyError
 from helpers.features.names import readable_name
 from helpers.frozen.bundle import MANIFEST, Bundle, own_bundle
@@ -59,5 +57,5 @@ def _features(bundle: Bundle) -> list[tuple]:
 
 def _shared(run: Run, name: str) -> list[dict]:
     """Rows of a shared table; none while its notebook has not been run."""
-    path = run.table_path(name)
-    return pd.read_csv(path).to_dict("records") if path.is_file() else []
+    table = run.shown_table(name)
+    return [] if table is None else table.to_dict("records")

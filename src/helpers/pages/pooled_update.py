@@ -30,7 +30,6 @@ def page(pooled: Pooled) -> str | None:
 
 
 def _table(pooled: Pooled, name: str) -> pd.DataFrame | None:
-    path = pooled.table_path(name)
-    table = pd.read_csv(path) if path.is_file() else None
+    table = pooled.shown_table(name)
     fits = table is not None and (table["pool"] == pooled.id).all()
     return table if fits else None

@@ -84,12 +84,6 @@ class Pictures:
         return drawn_in(chapter, figures.drawing_of(self._run, name))
 
 
-def rows_of(run: Run, name: str) -> pd.DataFrame | None:
-    """A shared table; None where the run has not made it."""
-    path = run.table_path(name)
-    return pd.read_csv(path) if path.is_file() else None
-
-
 def farthest(table: pd.DataFrame) -> str:
     """The set that tells most about other hospitals: the (first) external one, else the last."""
     cohorts = ordered_cohorts(table["cohort"])
@@ -98,7 +92,7 @@ def farthest(table: pd.DataFrame) -> str:
 
 def aucs_of(run: Run) -> dict[str, dict]:
     """The nomogram's row of table_5 in training and in the farthest set; {} where an AUC is not known."""
-    table = rows_of(run, "table_5")
+    table = run.shown_table("table_5")
     if table is None:
         return {}
     own = table[table["model"] == "nomogram"].set_index("cohort")

@@ -73,18 +73,18 @@ def _nomogram(run: Run, patient: dict | None) -> Markup:
 
 def _funnel(run: Run) -> dict | None:
     """Features extracted, and kept at the end."""
-    table = story.rows_of(run, "feature_funnel")
+    table = run.shown_table("feature_funnel")
     return None if table is None else {"first": table["computed"].iloc[0], "last": table["computed"].iloc[-1]}
 
 
 def _reliable(run: Run) -> dict | None:
-    table = story.rows_of(run, "icc_summary")
+    table = run.shown_table("icc_summary")
     return None if table is None else table.set_index("feature_class").loc["all"].to_dict()
 
 
 def _scores(run: Run) -> dict | None:
     """Median Rad-score of the training patients without (0) and with the outcome (1)."""
-    table = story.rows_of(run, "rad_score")
+    table = run.shown_table("rad_score")
     if table is None:
         return None
     medians = table[table["cohort"] == "training"].set_index("outcome")["median"]
@@ -98,7 +98,7 @@ def _scores(run: Run) -> dict | None:
 
 def _decision(run: Run) -> dict | None:
     """Net benefit at the threshold, for each 100 patients of the farthest set."""
-    table = story.rows_of(run, "net_benefit_per_100")
+    table = run.shown_table("net_benefit_per_100")
     if table is None or not (rows := table[(table["threshold"] - THRESHOLD).abs() < 1e-9]).shape[0]:
         return None
     row = rows.set_index("cohort").loc[story.farthest(rows)]
@@ -108,7 +108,7 @@ def _decision(run: Run) -> dict | None:
 def _strict(run: Run) -> dict | None:
     """AUC of the radiomics model on its training patients, as usually computed and strictly."""
     way = "paper" if run.study.is_of_paper_design else "usual"
-    table = story.rows_of(run, f"strict_{way}_beside")
+    table = run.shown_table(f"strict_{way}_beside")
     if table is None:
         return None
     chosen = table[(table["quantity"] == "AUC") & (table["model"] == "radiomics")].set_index("cohort")
@@ -117,7 +117,7 @@ def _strict(run: Run) -> dict | None:
 
 def _real(run: Run) -> dict | None:
     """What radiomics promises and keeps in real patients: smallest and largest over the hospitals."""
-    table = story.rows_of(run, "real_hospitals")
+    table = run.shown_table("real_hospitals")
     if table is None:
         return None
     rows = table[table["model"] == "radiomics"]

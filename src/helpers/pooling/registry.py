@@ -11,7 +11,6 @@ It looks like this::
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
 from helpers.pooling.folders import read_folder, require_together
 from helpers.study.content_hash import content_hash
 from helpers.study.lock import locked
-from helpers.study.places import made_folder, replacing, shown_path
+from helpers.study.places import made_folder, replacing, shown_path, write_json
 from helpers.study.run_folder import BookFolder, Run
 from helpers.study.sites import Strict
 from helpers.study.spreadsheets import to_plain_csv
@@ -210,9 +209,7 @@ def _enter(pooled: Pooled) -> None:
     now = datetime.datetime.now(datetime.UTC).date()
     pools = [*known.pools, Pool(id=pooled.id, made=now, members=members)]
     content = known.model_copy(update={"pools": pools})
-    with replacing(pooled.folder / "registry.json") as path:
-        text = json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+    write_json(pooled.folder / "registry.json", content.model_dump(mode="json"))
 
 
 def changes(folder: Path) -> pd.DataFrame:

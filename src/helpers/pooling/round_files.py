@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from helpers.errors import StudyError
 from helpers.pooling.contract import Digest, Finite, Text, checksum, told
-from helpers.study.places import replacing
+from helpers.study.places import write_json
 from helpers.study.sites import Strict
 
 ROUND_VERSION = 1
@@ -100,9 +100,7 @@ def with_checksum(content: dict) -> dict:
 
 def write_round(path: Path, content: Request | Answer) -> None:
     """Write one file."""
-    text = json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(path, content.model_dump(mode="json"))
 
 
 def read_round(path: Path, kind: type[Kind]) -> Kind:

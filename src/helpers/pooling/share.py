@@ -28,6 +28,7 @@ from helpers.pooling.measures import HU, LEVELS, is_small, measures_of, told_eve
 from helpers.pooling.readme import readme
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
 from helpers.study.content_hash import content_hash
+from helpers.study.places import as_json
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import HIDDEN, shown_count
 from helpers.study.study_file import Study
@@ -176,15 +177,10 @@ def write_site(
     site = SiteFile.model_validate(content)
     share = run.table_path(SITE_FILE).parents[1]
     with run.writing(share / SITE_FILE) as path:
-        path.write_text(as_text(content), encoding="utf-8")
+        path.write_text(as_json(content), encoding="utf-8")
     with run.writing(share / README) as path:
         path.write_text(readme(site), encoding="utf-8")
     return site
-
-
-def as_text(content: dict) -> str:
-    """The file's text."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def bundle_hash(bundle: Bundle) -> str:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from helpers.errors import StudyError
 from helpers.study.content_hash import content_hash, file_hash
-from helpers.study.places import replacing
+from helpers.study.places import write_json
 from helpers.study.study_file import Study
 
 Why = Literal["unknown", "unfinished", "gone", "altered", "settings", "older"]
@@ -100,8 +100,7 @@ class Ledger:
     def keep(self, entries: dict[str, Entry]) -> None:
         """Write the ledger anew."""
         content = {name: asdict(entry) for name, entry in sorted(entries.items())}
-        with replacing(self.path) as path:
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(self.path, content)
 
     def judge(self, made_with: Callable[[str, str], str]) -> Callable[[str], Misfit | None]:
         """A function that tells why the file at a place in the run folder does not fit; None when it does.

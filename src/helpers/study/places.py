@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import json
 import os
 from pathlib import Path
 
@@ -71,6 +72,17 @@ class replacing:
             raise unwritable(self.path, error) from error
         if kind is None:
             raise error
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a small file as people can read it, whole or not at all; raises as `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_text(as_json(content), encoding="utf-8")
+
+
+def as_json(content: object, allow_nan: bool = False) -> str:
+    """JSON as it stands in our files: indented, any script as it is."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=allow_nan) + "\n"
 
 
 def unwritable(what: Path | str, error: OSError) -> StudyError:

@@ -27,7 +27,7 @@ from helpers.study import contracts, small_counts
 from helpers.study.content_hash import file_hash
 from helpers.study.contracts import WRITTEN_BY
 from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash
-from helpers.study.places import REPOSITORY, made_folder, replacing, shown_path
+from helpers.study.places import REPOSITORY, as_json, made_folder, replacing, shown_path
 from helpers.study.spreadsheets import to_plain_csv
 from helpers.study.study_file import Study, load_study
 
@@ -50,6 +50,11 @@ class BookFolder:
     def table_path(self, name: str) -> Path:
         """Where the shared table ``name`` lies."""
         return made_folder(self.folder / "share" / "tables") / f"{name}.csv"
+
+    def shown_table(self, name: str) -> pd.DataFrame | None:
+        """The shared table ``name`` for a page, whether or not it fits; None where it was not made."""
+        path = self.table_path(name)
+        return pd.read_csv(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -222,7 +227,7 @@ class Run(BookFolder):
     def write_json(self, name: str, content: dict) -> None:
         """Write a small patient-free artifact as private/<name>.json."""
         with self.writing(self.json_path(name)) as path:
-            path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            path.write_text(as_json(content, allow_nan=True), encoding="utf-8")
 
     def read_json(self, name: str) -> dict:
         """Read private/<name>.json."""
