@@ -24,6 +24,7 @@ from helpers.evaluation.cutoffs import confusion_counts, youden_cutoff
 from helpers.features.reliability import icc
 
 FOLDS = 5
+EVENTS = 30  # where many features are fitted to few patients
 NEW_PATIENTS = 2000  # enough to take what a model does in them for the truth
 
 
@@ -64,17 +65,15 @@ def selection_leak(
     return pd.DataFrame(rows)
 
 
-def smote_leak(
-    rng: np.random.Generator, patients: int = 200, events: int = 40, features: int = 10, repeats: int = 30
-) -> pd.DataFrame:
+def smote_leak(rng: np.random.Generator, repeats: int) -> pd.DataFrame:
     """AUC by cross-validation of pure noise, with SMOTE before it and inside its training folds.
+
+    Of 200 patients 40 have the outcome; ten features know nothing of it.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of the simulated patients.
-    patients, events, features : int
-        Simulated patients, those with the outcome, and features that know nothing of it.
     repeats : int
         Simulated studies.
 
@@ -83,11 +82,11 @@ def smote_leak(
     DataFrame
         Columns before and inside, a row a study: five nearest neighbours. The true AUC is 0.5.
     """
-    outcome = (np.arange(patients) < events).astype(int)
+    outcome = (np.arange(200) < 40).astype(int)
     neighbours = KNeighborsClassifier(n_neighbors=5)
     rows = []
     for _ in range(repeats):
-        noise = rng.standard_normal((patients, features))
+        noise = rng.standard_normal((200, 10))
         seed = int(rng.integers(2**31))
         smote = SMOTE(random_state=seed)
         inside = make_pipeline(smote, neighbours)
@@ -141,26 +140,21 @@ def _youden_index(outcome: NDArray, score: NDArray, cutoff: float) -> float:
 
 
 def features_per_event(
-    rng: np.random.Generator,
-    events: int = 30,
-    counts: Sequence[int] = (1, 3, 6, 10, 15, 30),
-    repeats: int = 30,
+    rng: np.random.Generator, repeats: int, counts: Sequence[int] = (1, 3, 6, 10, 15, 30)
 ) -> pd.DataFrame:
     """AUC of a logistic regression in its own patients and in new ones, by the number of features.
 
-    One feature tells the outcome (its mean is 1 higher with it, so that its true AUC is Φ(1/√2) = 0.760), all
-    others are noise.
+    30 patients have the outcome, and as many have it not. One feature tells it (its mean is 1 higher with it,
+    so that its true AUC is Φ(1/√2) = 0.760), all others are noise.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of the simulated patients.
-    events : int
-        Patients with the outcome, and as many without.
+    repeats : int
+        Simulated studies for each number of features.
     counts : sequence of int
         Numbers of features.
-    repeats : int
-        Simulated studies for each.
 
     Returns
     -------
@@ -169,14 +163,14 @@ def features_per_event(
     """
     rows = []
     for count in counts:
-        found = [_training_and_new(rng, events, count) for _ in range(repeats)]
-        rows.append([count, events / count, *np.mean(found, axis=0)])
+        found = [_training_and_new(rng, count) for _ in range(repeats)]
+        rows.append([count, EVENTS / count, *np.mean(found, axis=0)])
     return pd.DataFrame(rows, columns=["features", "events_per_feature", "training", "new"])
 
 
-def _training_and_new(rng: np.random.Generator, events: int, count: int) -> tuple[float, float]:
+def _training_and_new(rng: np.random.Generator, count: int) -> tuple[float, float]:
     sets = []
-    for patients in (2 * events, NEW_PATIENTS):
+    for patients in (2 * EVENTS, NEW_PATIENTS):
         outcome = np.arange(patients) % 2
         values = rng.standard_normal((patients, count))
         values[:, 0] += outcome
@@ -218,10 +212,10 @@ def icc_types(
     rng: np.random.Generator,
     biases: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0),
     patients: int = 40,
-    noise: float = 0.4,
-    repeats: int = 200,
 ) -> pd.DataFrame:
     """Three ICCs of two readers, one of whom reads every patient higher by a constant.
+
+    Each reader's random error has an SD of 0.4 SDs of the patients; means over 200 simulated studies.
 
     Parameters
     ----------
@@ -231,18 +225,14 @@ def icc_types(
         Constant difference between the readers, in SDs of the patients.
     patients : int
         Patients read by both.
-    noise : float
-        SD of each reader's random error, in SDs of the patients.
-    repeats : int
-        Simulated studies.
 
     Returns
     -------
     DataFrame
         bias, and the mean of "ICC(1,1)", "ICC(2,1)" and "ICC(3,1)".
     """
-    truth = rng.standard_normal((repeats, patients, 1))
-    ratings = truth + noise * rng.standard_normal((repeats, patients, 2))
+    truth = rng.standard_normal((200, patients, 1))
+    ratings = truth + 0.4 * rng.standard_normal((200, patients, 2))
     rows = []
     for bias in biases:
         biased = ratings + [0.0, bias]
@@ -251,33 +241,29 @@ def icc_types(
     return pd.DataFrame(rows)
 
 
-def scanner_shift(
-    rng: np.random.Generator, shifts: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0), training: int = 400
-) -> pd.DataFrame:
+def scanner_shift(rng: np.random.Generator) -> pd.DataFrame:
     """What a frozen model says of the same new patients when their scanner reads the feature higher.
 
     The feature is normal with SD 1 and its mean is 1 higher with the outcome, which every third patient has.
+    Model and cut-off (Youden) are fitted on 400 patients at home.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of the simulated patients.
-    shifts : sequence of float
-        What the new scanner adds to the feature, in SDs within the groups.
-    training : int
-        Patients at home, on whom model and cut-off (Youden) are fitted.
 
     Returns
     -------
     DataFrame
-        shift, auc, sensitivity, specificity, mean_risk, prevalence.
+        shift (what the new scanner adds to the feature, in SDs within the groups), auc, sensitivity,
+        specificity, mean_risk, prevalence.
     """
-    home, new = (np.arange(patients) % 3 == 0 for patients in (training, NEW_PATIENTS))
+    home, new = (np.arange(patients) % 3 == 0 for patients in (400, NEW_PATIENTS))
     at_home, elsewhere = (rng.standard_normal(outcome.size) + outcome for outcome in (home, new))
     model = LogisticRegression(C=1e6).fit(at_home[:, None], home)
     cutoff = youden_cutoff(home.astype(int), model.predict_proba(at_home[:, None])[:, 1])
     rows = []
-    for shift in shifts:
+    for shift in (-1.0, -0.5, 0.0, 0.5, 1.0):
         risk = expit(model.decision_function(elsewhere[:, None] + shift))
         counts = confusion_counts(new.astype(int), risk, cutoff)
         sensitivity, specificity = counts.tp / new.sum(), counts.tn / (~new).sum()

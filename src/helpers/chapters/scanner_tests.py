@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from joblib import Parallel, delayed
 from scipy.optimize import curve_fit
 from scipy.special import erf
 from scipy.stats import ttest_1samp
@@ -16,6 +15,7 @@ from helpers.chapters.virtual_evidence import included
 from helpers.features.blocks import preprocess
 from helpers.features.extraction import extract
 from helpers.imaging.sources import Scan
+from helpers.study.parallel import on_cores
 from helpers.virtual import VirtualSite
 
 _PHANTOM = (48, 128, 128)  # voxels: z, y, x
@@ -132,7 +132,7 @@ def rescans(
     home: VirtualSite, away: VirtualSite, pairs: list[tuple[str, str]], settings: dict, workers: int
 ) -> list[tuple[dict[str, float], ...]]:
     """`rescan` for every pair of patient and host; ``workers`` 0 for all cores."""
-    return Parallel(n_jobs=workers or -1)(delayed(rescan)(home, away, *pair, settings) for pair in pairs)
+    return list(on_cores(lambda pair: rescan(home, away, *pair, settings), pairs, workers))
 
 
 def scanner_shift(scans: list[tuple[dict[str, float], ...]]) -> pd.DataFrame:

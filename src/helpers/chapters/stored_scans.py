@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from joblib import Parallel, delayed
 
 from helpers.features.blocks import GRID_KEY, GRIDS, preprocess
 from helpers.features.extraction import extract
 from helpers.imaging.sources import Scan
 from helpers.learning.selection import rad_score
+from helpers.study.parallel import on_cores
 
 if TYPE_CHECKING:
     from helpers.virtual import VirtualSite
@@ -50,11 +51,10 @@ def stored_features(
     list of dict
         For each patient, by grid: a row for each of ``WAYS``, a column a feature.
     """
-    measure = delayed(_measured)
-    return Parallel(n_jobs=workers or -1)(measure(site, patient_id, settings) for patient_id in people)
+    return list(on_cores(partial(_measured, site, settings), people, workers))
 
 
-def _measured(site: VirtualSite, patient_id: str, settings: dict) -> dict[str, pd.DataFrame]:
+def _measured(site: VirtualSite, settings: dict, patient_id: str) -> dict[str, pd.DataFrame]:
     volumes = site.acquire(patient_id)
     scans = {way: Scan(*(store(volume) for volume in volumes)) for way, store in WAYS.items()}
     return {grid: _by_way(scans, settings | {GRID_KEY: grid}) for grid in GRIDS}

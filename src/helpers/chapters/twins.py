@@ -101,8 +101,8 @@ def shares(positions: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(features="size", inside="mean").reset_index()
 
 
-def wrong(positions: pd.DataFrame, image_types: tuple[str, ...] = ("Original", "LoG")) -> pd.DataFrame:
-    """Features in which simulated bone is wrong: outside in every scan, on the same side.
+def wrong(positions: pd.DataFrame) -> pd.DataFrame:
+    """Original and LoG features in which simulated bone is wrong: outside in every scan, on the same side.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def wrong(positions: pd.DataFrame, image_types: tuple[str, ...] = ("Original", "
         the worst first.
     """
     told = feature_dictionary(positions.index).set_index("feature")
-    chosen = positions[told["image_type"].isin(image_types)]
+    chosen = positions[told["image_type"].isin(["Original", "LoG"])]
     beyond = chosen - 0.5
     sided = (beyond > 0.5).all(axis=1) | (beyond < -0.5).all(axis=1)
     least = beyond[sided].abs().min(axis=1).sort_values(ascending=False)

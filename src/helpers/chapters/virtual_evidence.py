@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
-from joblib import Parallel, delayed
 from scipy.ndimage import binary_erosion
 
 from helpers.features.reliability import icc
+from helpers.study.parallel import on_cores
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
 from helpers.virtual import VirtualSite, vertebrae
@@ -122,9 +122,8 @@ def measure_sample(sites: dict[str, VirtualSite], sample: dict[str, list[str]], 
         0 for all cores.
     """
     tasks = [(role, patient_id) for role in sites for patient_id in sample[role]]
-    measure = delayed(measure_patient)
-    rows = Parallel(n_jobs=workers or -1)(measure(sites[role], patient_id) for role, patient_id in tasks)
-    return pd.DataFrame(rows).assign(role=[role for role, _ in tasks])
+    rows = on_cores(lambda task: measure_patient(sites[task[0]], task[1]), tasks, workers)
+    return pd.DataFrame(list(rows)).assign(role=[role for role, _ in tasks])
 
 
 def measure_patient(site: VirtualSite, patient_id: str) -> dict[str, float]:
@@ -225,9 +224,9 @@ def texture_laws(measured: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def reliability_order(agreement: pd.DataFrame, threshold: float = 0.80) -> dict[str, float]:
-    """Shares of features above the ICC threshold, compared between classes and images (published.csv)."""
-    steady = agreement.assign(steady=agreement["icc"] > threshold)
+def reliability_order(agreement: pd.DataFrame) -> dict[str, float]:
+    """Shares of features above an ICC of 0.80, compared between classes and images (published.csv)."""
+    steady = agreement.assign(steady=agreement["icc"] > 0.80)
     by_class = steady.groupby("feature_class")["steady"].mean()
     texture = steady.loc[~steady["feature_class"].isin(["shape", "firstorder"]), "steady"].mean()
     by_image = steady.groupby(steady["image_type"].replace({"LoG": "Wavelet"}))["steady"].mean()

@@ -27,6 +27,7 @@ LAYER_COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00
 BONE_WINDOW = (-450, 1050)  # level 300 HU, width 1500 HU
 CANCELLOUS_WINDOW = (-150, 450)
 _FRAME_MM = 28  # around the regions
+_MARGIN_MM = 6  # where they fill the picture
 
 
 def roi_figure(scan: Scan) -> Figure:
@@ -57,8 +58,8 @@ def draw_hu(ax: Axes, view: Cut, window: tuple[float, float] = BONE_WINDOW) -> N
     ax.imshow(view.hu, cmap="gray", vmin=low, vmax=high, extent=view.extent, interpolation="nearest")
 
 
-def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 6, side_mm: float = 0) -> None:
-    """Limit an axes to the regions and a margin, or to a square around them; letters and a bar, no ticks.
+def frame(ax: Axes, layers: sitk.Image, plane: str, side_mm: float = 0) -> None:
+    """Limit an axes to the regions, or to a square around them; letters and a bar, no ticks.
 
     Squares of one ``side_mm`` show different planes at the same scale.
     """
@@ -66,7 +67,7 @@ def frame(ax: Axes, layers: sitk.Image, plane: str, margin_mm: float = 6, side_m
     start, size = roi_box(oriented)
     origin, spacing = np.array(oriented.GetOrigin()), np.array(oriented.GetSpacing())
     first, last = origin + start * spacing, origin + (start + size - 1) * spacing
-    half = np.full(3, side_mm / 2) if side_mm else (last - first) / 2 + margin_mm
+    half = np.full(3, side_mm / 2) if side_mm else (last - first) / 2 + _MARGIN_MM
     low, high = (first + last) / 2 - half, (first + last) / 2 + half
     across, up = {"axial": (0, 1), "sagittal": (1, 2), "coronal": (0, 2)}[plane]
     (left, right), (bottom, top) = (low[across], high[across]), (low[up], high[up])

@@ -23,7 +23,12 @@ KEPT, LEFT = "#0072B2", "#bbbbbb"
 RAISES, LOWERS = OUTCOME_COLOURS[1], OUTCOME_COLOURS[0]
 # As many features as the paper's panel d shows.
 MOST_FREQUENT = 25
-PANELS = ("loss", "paths", "coefficients", "frequency")
+PANELS = {
+    "loss": "Cross-validation",
+    "paths": "Coefficient paths",
+    "coefficients": "Coefficients",
+    "frequency": "Kept in resamples",
+}
 
 
 def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
@@ -45,15 +50,8 @@ def plot_selection(selection: Selection, frequency: pd.Series) -> Figure:
     plot_path(axes[1], selection.lasso.cv_.path, selection.lasso.index_)
     plot_coefficients(axes[2], selection.coefficients)
     plot_frequency(axes[3], frequency, selection.survivors["lasso"])
-    titles = [
-        "Cross-validation",
-        "Coefficient paths",
-        "Coefficients",
-        "Kept in resamples",
-    ]
-    for name, axis in zip(PANELS, axes, strict=True):
+    for letter, axis, (name, title) in zip("abcd", axes, PANELS.items(), strict=True):
         axis.set_label(name)
-    for letter, axis, title in zip("abcd", axes, titles, strict=True):
         axis.set_title(f"({letter}) {title}", loc="left")
     first = selection.coefficients.abs().idxmax()
     kept = f"LASSO keeps {len(selection.coefficients)} features, the largest coefficient is that of"

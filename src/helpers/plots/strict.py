@@ -31,12 +31,13 @@ from helpers.plots.style import (
     tell,
 )
 
+_MOST_FREQUENT = 20  # features shown
 LEAKY = {"leaky_lr": "leaky, logistic regression", "leaky_rf": "leaky, random forest"}
 
 
-def plot_stability(frequency: pd.Series, shown: int = 20) -> Figure:
+def plot_stability(frequency: pd.Series) -> Figure:
     """Bar chart of how often the whole selection, repeated, chooses each feature."""
-    top = frequency.head(shown)[::-1]
+    top = frequency.head(_MOST_FREQUENT)[::-1]
     figure, axis = plt.subplots(figsize=(NARROW, 0.7 + 0.36 * len(top)))
     axis.barh(wrapped_names(map(readable_name, top.index), 30), 100 * top, color=SOURCE_COLOURS["strict"])
     axis.set(xlabel="Chosen in % of bootstrap resamples", xlim=(0, 100), ylim=(-0.7, len(top) - 0.3))

@@ -46,6 +46,7 @@ OUTCOME_COLOURS = {0: "#56B4E9", 1: "#D55E00"}
 # What Linux, Windows and macOS bring along.
 CHINESE_FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei"]
 CHINESE_FONTS += ["PingFang SC", "Heiti SC"]
+_LONGEST_NAME = 22  # of a hospital in a line
 STYLE = Path(__file__).with_name("book.mplstyle")
 
 
@@ -123,13 +124,13 @@ def head_panel(axis: Axes, cohort: str, before: str = "", after: str = "", **sty
     axis.set_title(f"{before}{text}{after}", fontfamily=font_families(text), **style)
 
 
-def short_title(cohort: str, width: int = 22) -> str:
+def short_title(cohort: str) -> str:
     """A cohort in a line of a figure: of several external hospitals the hospital's own name, cut if long."""
     title = cohort_title(cohort)
     if not is_one_of_several(cohort):
         return title.lower()
     name = title.split(": ", 1)[1]
-    return name if len(name) <= width else f"{name[: width - 1].rstrip()}…"
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
 
 
 def cohort_colours(cohorts: list[str]) -> dict[str, str]:

@@ -44,7 +44,6 @@ FLOW_CHARTS = ("flow_chart", "flow_chart_tables")
 TABLES = {
     **dict.fromkeys(FLOW_CHARTS, Counts(down=("site", "stage"))),
     "calibration": Counts(across=("left_out",)),
-    "flow_chart_tables": Counts(down=("site", "stage")),
     "preprocessing_summary": Counts(across=("ok", "warned", "refused"), down=()),
     "scanners": Counts(down=("cohort",)),
     "rad_score": Counts(down=("cohort",)),
