@@ -133,6 +133,13 @@ class Nomogram:
             raise StudyError(f"The nomogram has no value '{value}' of {predictor}; it knows {known}.")
         return self.coefficients[f"{predictor}={value}"]
 
+    def middle(self) -> dict[str, float | str]:
+        """A made-up patient: the middle of each axis, the reference level of each text."""
+        middles = {
+            name: 0 if isinstance(axis[0], str) else len(axis) // 2 for name, axis in self.axes.items()
+        }
+        return {name: self.axes[name][place] for name, place in middles.items()}
+
     def points(self, row: Mapping[str, float | str]) -> dict[str, float]:
         """Points of one patient for each predictor; values beyond an axis have points beyond it."""
         return {

@@ -30,7 +30,5 @@ def first_screen(run: Run) -> str:
 
 def _start(run: Run, model: story.Model) -> dict:
     """The patient of Figure 2 where he is virtual, else a made-up one: the middle of each axis."""
-    axes = model.chart.axes
-    made_up = {name: axis[0 if isinstance(axis[0], str) else len(axis) // 2] for name, axis in axes.items()}
     known = story.patient_of(run) or {}
-    return {name: known.get(name, value) for name, value in made_up.items()}
+    return {name: known.get(name, value) for name, value in model.chart.middle().items()}

@@ -43,7 +43,7 @@ def nomogram_data(chart: Nomogram, outcome: str) -> dict:
 
 def _start(chart: Nomogram) -> dict[str, float | str]:
     """The patient shown first: the middle of each axis, but the longest one brings the risk near a half."""
-    row = {name: axis[0 if isinstance(axis[0], str) else len(axis) // 2] for name, axis in chart.axes.items()}
+    row = chart.middle()
     longest = max(chart.axes, key=lambda name: max(axis_points(chart, name)))
     half = chart.total_at(0.5)
     totals = {value: sum(chart.points({**row, longest: value}).values()) for value in chart.axes[longest]}

@@ -6,8 +6,6 @@ import base64
 import gzip
 import io
 import json
-import tempfile
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +16,7 @@ from helpers.features.rules import typical_patient
 from helpers.imaging import slices
 from helpers.imaging.boxes import around
 from helpers.imaging.regions import LAYERS
+from helpers.imaging.shown import nifti
 from helpers.imaging.sources import Scan, image_source
 from helpers.pages.rendering import rendered
 from helpers.plots.regions import BONE_WINDOW, CANCELLOUS_WINDOW, LAYER_COLOURS, roi_figure
@@ -91,10 +90,7 @@ def _ras_voxel(image: sitk.Image, point: NDArray) -> list[int]:
 
 def _nifti(image: sitk.Image) -> str:
     """The image as the data address of a compressed NIfTI file; the same image gives the same text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "volume.nii"
-        sitk.WriteImage(image, str(path))
-        packed = gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
+    packed = gzip.compress(nifti(image), compresslevel=9, mtime=0)
     return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii")
 
 

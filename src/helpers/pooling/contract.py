@@ -19,7 +19,6 @@ FORMAT = "radbook site"
 VERSION = 1
 SITE_FILE = "site.json"
 NOT_ESTIMABLE = "not estimable"
-CALIBRATION_TERMS = ("intercept", "slope", "log observed / expected")
 
 Mark = Annotated[str, Field(pattern=rf"^(<\d+|{HIDDEN})$")]
 Count = Annotated[int, Field(ge=0, strict=True)] | Mark

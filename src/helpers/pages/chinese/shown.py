@@ -63,13 +63,6 @@ def _each_text(text: str, change: Callable[[str], str]) -> str:
     return "".join(pieces)
 
 
-def texts_of_html(text: str) -> list[str]:
-    """What stands between tags."""
-    found: list[str] = []
-    _each_text(text, lambda piece: found.append(piece) or piece)
-    return found
-
-
 def translate_svg(text: str, words: Words) -> str:
     """A drawing with its labels looked up: a line alone, else with those that follow it in the label."""
 
@@ -86,11 +79,6 @@ def translate_svg(text: str, words: Words) -> str:
 def lines_of(label: str) -> list[str]:
     """The lines of a label, in order."""
     return [html.unescape(line["text"]) for line in _LINE.finditer(label)]
-
-
-def labels_of_svg(text: str) -> list[list[str]]:
-    """The lines of each label of a drawing."""
-    return [lines for label in _LABEL.findall(text) if (lines := lines_of(label))]
 
 
 def _lines_in_chinese(lines: list[str], words: Words) -> list[str]:
