@@ -51,14 +51,10 @@ def _draw(data: dict, code: str, run: Run) -> None:
 
 def translate_html(text: str, words: Words) -> str:
     """HTML whose texts between tags are looked up one by one."""
-    return _each_text(text, words.or_english)
-
-
-def _each_text(text: str, change: Callable[[str], str]) -> str:
     pieces = _MARKUP.split(text)
     for number, piece in enumerate(pieces):
         if number % 2 == 0 and piece.strip():
-            said = html.escape(change(html.unescape(piece.strip())), quote=False)
+            said = html.escape(words.or_english(html.unescape(piece.strip())), quote=False)
             pieces[number] = piece.replace(piece.strip(), said)
     return "".join(pieces)
 
