@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,10 +28,6 @@ from helpers.features.engine import (
 )
 from helpers.features.prepare import preparation
 from helpers.study.run_folder import Run
-
-if TYPE_CHECKING:
-    pass
-
 
 # The code that features follow from: editing it makes cached ones stale.
 _SOURCES = (counts, derived, first_order, formulas, gradient, laplacian, mesh, texture, wavelet)
