@@ -64,13 +64,7 @@ def selected_features(selection: Selection, icc: pd.Series, frequency: pd.Series
 
 
 def rad_score_quartiles(scores: pd.DataFrame, titles: dict[int, str]) -> pd.DataFrame:
-    """Rad-score by set and outcome: cohort, outcome (in words: ``titles``), n, 25%, median, 75%.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        cohort, outcome and rad_score, one row a patient.
-    """
+    """Rad-score by set and outcome: cohort, outcome (in words: ``titles``), n, 25%, median, 75%."""
     found = scores.groupby(["cohort", "outcome"], sort=False)["rad_score"].describe()
     found = found[["count", "25%", "50%", "75%"]].set_axis(["n", "25%", "median", "75%"], axis=1)
     return found.rename(index=titles, level=1).reset_index().astype({"n": int})

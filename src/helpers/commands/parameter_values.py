@@ -105,13 +105,7 @@ RULES: dict[str, Rule] = {
 
 
 def value_problems(parameters: dict[str, dict[str, Any]]) -> list[str]:
-    """What is wrong with the values of parameters, one sentence each.
-
-    Parameters
-    ----------
-    parameters : dict of str to dict
-        By notebook number: name and value.
-    """
+    """What is wrong with parameters (by notebook number: name and value), one sentence each."""
     found = []
     for number, values in parameters.items():
         for name, value in values.items():

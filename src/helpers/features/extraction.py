@@ -34,13 +34,7 @@ _SOURCES = (counts, derived, first_order, formulas, gradient, laplacian, mesh, t
 
 
 def extractor(settings: dict) -> texture.FastExtractor:
-    """Feature extractor for blocks, which are resampled and cropped already.
-
-    Parameters
-    ----------
-    settings : dict
-        As :func:`helpers.features.blocks.read_settings` gives them.
-    """
+    """Feature extractor, with settings from `read_settings`, for blocks: resampled and cropped already."""
     return _extractor(json.dumps(of_pyradiomics(settings)))
 
 

@@ -96,13 +96,7 @@ def region_of(layers: sitk.Image) -> sitk.Image:
 
 
 def nifti(volume: sitk.Image) -> bytes:
-    """A NIfTI file (version 1) in memory: voxels and where they lie, and nothing else.
-
-    Parameters
-    ----------
-    volume : sitk.Image
-        16-bit signed or 8-bit unsigned.
-    """
+    """A NIfTI file (version 1) in memory: voxels (16-bit or 8-bit) and where they lie, nothing else."""
     code, bits = _TYPES[volume.GetPixelID()]
     # NIfTI counts to the right's opposite: from left to right and from back to front are RAS.
     turned = np.diag([-1.0, -1.0, 1.0]) @ np.reshape(volume.GetDirection(), (3, 3)) * volume.GetSpacing()

@@ -102,10 +102,7 @@ class Progress:
 def progress(rounds: Sequence[tuple[NDArray, Sums]]) -> Progress:
     """What follows from all rounds so far: Newton's step, and a quarter of one that made it worse.
 
-    Parameters
-    ----------
-    rounds : sequence of (ndarray, Sums)
-        Coefficients asked with, and the sums over all hospitals, in order.
+    A round is the coefficients asked with, and the sums over all hospitals.
     """
     last, sums = rounds[-1]
     best, best_sums = max(rounds, key=lambda one: one[1].log_likelihood)

@@ -29,11 +29,7 @@ def staged_files(run: Run) -> dict[str, bytes]:
 
 
 def read_checklist(name: str) -> pd.DataFrame:
-    """Read one checklist.
-
-    Parameters
-    ----------
-    name : {"tripod_ai", "clear", "metrics"}
+    """Read the checklist ``name``: "tripod_ai", "clear" or "metrics".
 
     Returns
     -------

@@ -212,12 +212,9 @@ def _normal_ratio_row(entry: Entry, moments: Moments) -> Check:
 
 
 def count_odds_ratio(counts: NDArray) -> tuple[float, float, float]:
-    """Odds ratio of a two-by-two table with its 95 % Wald (Woolf) interval.
+    """Odds ratio of a two-by-two table, no count 0, with its 95 % Wald (Woolf) interval.
 
-    Parameters
-    ----------
-    counts : ndarray, shape (2, 2)
-        Rows: first and second level; columns: with and without the disease. No count is 0.
+    Rows are the first and second level, columns with and without the disease.
     """
     (a, b), (c, d) = np.asarray(counts, dtype=float)
     centre, half = np.log(a * d / (b * c)), norm.ppf(0.975) * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)

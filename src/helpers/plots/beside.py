@@ -66,13 +66,7 @@ def paper_and_computed(table_5: pd.DataFrame) -> Figure:
 
 
 def printed_and_computed(aucs: pd.DataFrame) -> Figure:
-    """The AUCs that the paper prints in its tables and the run's, both with their intervals.
-
-    Parameters
-    ----------
-    aucs : DataFrame
-        As `helpers.paper.comparison.aucs_beside` gives it.
-    """
+    """The AUCs of `helpers.paper.comparison.aucs_beside`, the paper's and the run's, with their intervals."""
     return plot_sources(aucs, {"paper": "the paper's, 95 % CI", "computed": "computed here, 95 % CI"})
 
 

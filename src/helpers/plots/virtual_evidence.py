@@ -29,13 +29,7 @@ _SHOWN = 600  # patients drawn as points, of several thousand
 
 
 def looks_figure(scans: dict[str, tuple[sitk.Image, sitk.Image]]) -> Figure:
-    """Axial, sagittal and coronal slices at bone window, one row a patient.
-
-    Parameters
-    ----------
-    scans : dict
-        Title of the row: image and mask.
-    """
+    """Axial, sagittal and coronal slices at bone window; one row, with its title, for each image and mask."""
     planes = {"axial": (5,), "sagittal": (2, 5), "coronal": (2, 5)}
     figure, axes = plt.subplots(len(scans), 3, figsize=(NARROW, 1.6 * len(scans)), squeeze=False)
     for row, (title, (image, mask)) in zip(axes, scans.items(), strict=True):
