@@ -12,6 +12,7 @@ from helpers.study.number_texts import estimate_text, p_text, span
         ((0.8, 0.72, 0.884), ".2f", "0.80 (0.72 to\xa00.88)"),
         ((0.8, np.nan, np.nan), ".3f", "0.800 (no interval)"),
         ((0.8, 0.7, np.inf), ".3f", "0.800 (no interval)"),
+        ((1.0, 1.0, 1.0), ".3f", "1.000 (no interval)"),
         ((np.nan, 0.7, 0.9), ".2f", "not estimable"),
         ((0.04, -0.012, 0.09), "+.2f", "+0.04 (-0.01 to\xa00.09)"),
         ((-0.001, -0.004, 0.2), "z.2f", "0.00 (0.00 to\xa00.20)"),

@@ -38,8 +38,7 @@ class AucEstimate:
     ci_high: float
 
     def __str__(self) -> str:
-        ends = (self.ci_low, self.ci_high) if self.variance > 0 else (np.nan, np.nan)
-        return estimate_text(self.auc, *ends, ".3f")
+        return estimate_text(self.auc, self.ci_low, self.ci_high, ".3f")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import chi2, norm
 
 from helpers.features.names import readable_name
-from helpers.study.number_texts import estimate_text
+from helpers.study.number_texts import span
 
 OUTER = (0.01, 0.99)  # the training range: beyond it lie about 2 in 100 patients of the same kind
 DECILES = np.arange(1, 10) / 10
@@ -211,7 +211,7 @@ def scanner_drift(summary: Mapping, quality: pd.DataFrame | None, min_cell: int)
 def _in_words(described: Mapping) -> str:
     if "categories" in described:
         return ", ".join(f"{name} {share:.0%}" for name, share in described["categories"].items())
-    return estimate_text(described["mean"], described["low"], described["high"], ".3g")
+    return f"{described['mean']:.3g} ({span(described['low'], described['high'], '.3g')})"
 
 
 def outside_range(summary: Mapping, people: pd.DataFrame, min_cell: int) -> pd.DataFrame:

@@ -13,10 +13,14 @@ def span(low: float, high: float, form: str = ".2f") -> str:
 
 
 def estimate_text(estimate: float, low: float, high: float, form: str = ".2f") -> str:
-    """An estimate and its interval, as "0.80 (0.72 to 0.88)"; only the estimate takes a ``+`` of ``form``."""
+    """An estimate and its interval, as "0.80 (0.72 to 0.88)"; only the estimate takes a ``+`` of ``form``.
+
+    Ends that meet are no interval: the AUC of patients whom a model tells apart has no variance.
+    """
     if not np.isfinite(estimate):
         return NOT_ESTIMABLE
-    ends = span(low, high, form.replace("+", "")) if np.isfinite([low, high]).all() else "no interval"
+    is_there = np.isfinite([low, high]).all() and low < high
+    ends = span(low, high, form.replace("+", "")) if is_there else "no interval"
     return f"{estimate:{form}} ({ends})"
 
 
