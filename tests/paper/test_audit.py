@@ -67,11 +67,11 @@ def test_what_is_known_to_hold_holds(checks, check, rows):
         ("pooled means and SDs", "Discussion: all, cohort", "61.9"),
         ("percentages", "Discussion: all, cohort", "35.8"),
         ("P values of patients' characteristics", "Discussion: all, prevalence", "P = 0.002"),
-        ("one value in every place", "external, LR, auc", ""),
-        ("one value in every place", "external, clinical, auc", ""),
-        ("one value in every place", "external, nomogram, auc", ""),
-        ("one value in every place", "internal, radiomics vs clinical, delong p", ""),
-        ("one value in every place", "external, nomogram vs radiomics, delong p", ""),
+        ("one value in every place", "external, LR, AUC", ""),
+        ("one value in every place", "external, clinical, AUC", ""),
+        ("one value in every place", "external, nomogram, AUC", ""),
+        ("one value in every place", "internal, radiomics vs clinical, DeLong P", ""),
+        ("one value in every place", "external, nomogram vs radiomics, DeLong P", ""),
     ],
 )
 def test_what_is_known_not_to_follow_is_found(checks, check, where, recomputed):
@@ -91,7 +91,7 @@ def test_nothing_else_is_called_inconsistent(checks):
 
 
 def test_the_text_takes_the_interval_of_another_set(checks):
-    sentence = found(checks, "one value in every place", "external, clinical, auc")["sentence"]
+    sentence = found(checks, "one value in every place", "external, clinical, AUC")["sentence"]
     assert sentence == (
         "Table 5 prints 0.765 (0.701 to 0.829); Text 3.4: 0.746 (0.667 to 0.824), "
         "with the interval of internal."
