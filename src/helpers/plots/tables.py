@@ -77,6 +77,8 @@ HEADERS = {
     "auc_second": "AUC, second",
     "auc_low": "AUC, from",
     "auc_high": "AUC, to",
+    "beforehand_low": "beforehand, from",
+    "beforehand_high": "beforehand, to",
     "odds_ratio": "odds ratio",
     "or_low": "odds ratio, from",
     "or_high": "odds ratio, to",
