@@ -107,6 +107,7 @@ def test_a_styled_table_has_words_p_values_and_marks_of_what_is_missing():
         ["not estimable", "0.300", "b"],
     ]
     assert cells(tables.styled(raw[["kept_in"]]).to_html())[0] == ["kept in"]  # nothing of P
+    assert cells(tables.styled(pd.DataFrame({"a": [-1e-9], "n": 7})).to_html())[1] == ["0.000", "7"]
 
 
 def test_p_values_are_written_as_in_the_paper():

@@ -159,6 +159,8 @@ def styled(table: pd.DataFrame, precision: int = 3, missing: str = "", **headers
     read = shown(table, **headers)
     titles = dict(zip(table.columns, read.columns, strict=True))
     style = read.style.hide().format(precision=precision, na_rep=missing)
+    numbers = [title for name, title in titles.items() if pd.api.types.is_float_dtype(table[name])]
+    style = style.format(f"{{:z.{precision}f}}", subset=numbers, na_rep=missing)
     return style.format(starred_p, subset=[title for name, title in titles.items() if name in _P_VALUES])
 
 
