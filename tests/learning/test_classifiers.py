@@ -108,3 +108,10 @@ def test_too_few_patients_for_the_folds_are_refused(patients):
     assert draws.divisible_folds(np.repeat([0, 1], [9, 3]), 5) == 3
     with pytest.raises(StudyError, match="same outcome"):
         classifiers.fit_models(table.iloc[:12], np.zeros(12), 3, smote=True, seed=1, workers=1)
+
+
+def test_readers_see_parameters_in_words(fitted):
+    shown = classifiers.settings_in_words(classifiers.settings_table(fitted))
+    assert not shown["parameter"].str.contains("_").any()
+    depths = shown.loc[shown["parameter"] == "depth of a tree", "tried"]
+    assert depths.to_list() == ["1, 2, 3", "3, 6, no limit"]

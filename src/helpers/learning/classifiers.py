@@ -38,6 +38,16 @@ GRIDS = {
     "LightGBM": {"num_leaves": [2, 4, 8], "n_estimators": [25, 50, 150]},
 }
 
+_PARAMETERS = {
+    "C": "C (inverse of the penalty)",
+    "n_neighbors": "neighbours",
+    "gamma": "gamma (inverse width)",
+    "max_depth": "depth of a tree",
+    "n_estimators": "trees",
+    "min_samples_leaf": "patients in a leaf, at least",
+    "num_leaves": "leaves of a tree",
+}
+
 
 @dataclass(frozen=True)
 class FittedModel:
@@ -147,6 +157,12 @@ def settings_table(models: dict[str, FittedModel]) -> pd.DataFrame:
         for name, model in models.items()
         for parameter, value in model.chosen.items()
     )
+
+
+def settings_in_words(settings: pd.DataFrame) -> pd.DataFrame:
+    """The table of `settings_table` for readers: parameters in words, and no limit where there is none."""
+    values = {name: settings[name].str.replace("None", "no limit") for name in ("tried", "chosen")}
+    return settings.assign(parameter=settings["parameter"].replace(_PARAMETERS), **values)
 
 
 def logistic_coefficients(model: FittedModel) -> dict:
