@@ -7,7 +7,7 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,6 @@ _LETTER = rf"[^\W\d_{_HAN}]"
 _WORD = re.compile(rf"\d+|[{_HAN}]|{_LETTER}+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _YEAR = re.compile("(?:19|20)[0-9]{2}")
 _GAP = r"(?:[^\w<>]|_){0,3}"
 # Names in one word are a form of their own; tones may be numbers: zhang1wei3.
@@ -31,6 +30,7 @@ _SYLLABLE = re.compile(
 )
 _MONTH = rf"(?P<word>(?:{'|'.join(MONTHS)})[a-z]{{0,6}})\.?"
 _Y, _M, _D = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>[01]?\d)", r"(?P<d>[0-3]?\d)"
+_FEW = 20
 _TH, _GAPS = "(?:st|nd|rd|th)?", "[-/., ]{0,2}"
 _DAYS = [
     re.compile(rf"(?<![\d.]){_Y}(?P<gap>[-/._]|\s?年\s?){_M}(?:(?P=gap)|\s?月\s?){_D}(?!\d|\.\d)"),
@@ -45,12 +45,10 @@ _DAYS = [
 
 def folded(text: str) -> str:
     """Small letters without tones and accents, full-width characters as plain ones, nothing invisible."""
-    return _NOT_ASCII.sub(_plain, text).lower()
-
-
-def _plain(run: re.Match) -> str:
-    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", run[0])).casefold()
-    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", plain)))
+    if text.isascii():
+        return text.lower()
+    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", plain))).lower()
 
 
 def days(text: str) -> set[datetime.date]:
@@ -177,6 +175,11 @@ def _path_pattern(text: str) -> re.Pattern:
     return re.compile(r"(?<!\w)" + r"[\\/]{1,2}".join(parts) + r"(?!\w)")
 
 
+@functools.lru_cache(maxsize=2)
+def _words(public: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(public))
+
+
 class Search:
     """Looks for identifiers in texts, closely only where the longest word of one of their forms stands.
 
@@ -200,7 +203,8 @@ class Search:
         for one in sought:
             for form in one.forms:
                 self._forms.setdefault(max(form, key=len), []).append((one, form))
-        shown, words = set(self._hits(public)), set(_WORD.findall(public))
+        words = _words(public)
+        shown = set(self._hits(public, words))
         self.known = {one for one, form in shown if form == one.words}
         every = {one for pairs in self._forms.values() for one, _ in pairs if not one.is_path}
         self.common = {one for one in every if words.issuperset(one.words) and not _numbers_or_han(one.words)}
@@ -222,8 +226,10 @@ class Search:
             line = re.sub(pattern.pattern, lambda _: mark, line, flags=re.IGNORECASE)
         return mark if self._hits(folded(line)) else line
 
-    def _hits(self, text: str) -> list[tuple[Identifier, tuple[str, ...]]]:
-        anchors = self._forms.keys() & set(_WORD.findall(text))
+    def _hits(self, text: str, words: Set[str] | None = None) -> list[tuple[Identifier, tuple[str, ...]]]:
+        if words is None:  # a few are quicker sought one by one than among all words
+            words = self._forms.keys() if len(self._forms) <= _FEW else set(_WORD.findall(text))
+        anchors = self._forms.keys() & words
         places = {word: [hit.start() for hit in re.finditer(re.escape(word), text)] for word in anchors}
         return [
             (one, form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import functools
 import hashlib
 import json
 import re
@@ -60,9 +61,8 @@ class _Sought:
         every = [*sought.patients(run), *people, *sought.home()]
         weak = {folded(one.text): one for one in every if not one.is_distinctive}
         strong = [one for one in every if one.is_distinctive] + sought.paths(run, weak)
-        public = folded(_public_text()) if every else ""
-        public += re.sub(r"y\b", "i", public)  # as the index of the search has it: Hanley is hanlei
-        ours = days(public) | _days_of_work(run) | {_RDF}
+        public, its_days = _public() if every else ("", frozenset())
+        ours = its_days | _days_of_work(run) | {_RDF}
         told = {day: whose for day, whose in told.items() if day not in ours}
         titles = {"patient_id", "raw_id", *(sought.patient_column(site) for _, site in sought.sites(run))}
         return cls(Search(strong, public), weak, told, titles)
@@ -179,6 +179,7 @@ def _without_program(text: str) -> str:
     return text
 
 
+@functools.cache
 def _program_folders() -> list[str]:
     folders = [REPOSITORY, sys.prefix, sys.base_prefix, *map(sysconfig.get_path, ("purelib", "stdlib"))]
     kept = {Path(folder).as_posix() for folder in folders if len(Path(folder).parts) > 2}
@@ -192,12 +193,15 @@ def _files_outside(run: Run) -> list[Path]:
     return [path for path, parts in places.items() if parts[0] != "private" and _NOT_OURS.isdisjoint(parts)]
 
 
-def _public_text() -> str:
-    """The prose and code of the repository's own pages, and what data/ holds of the paper."""
+@functools.cache
+def _public() -> tuple[str, frozenset[datetime.date]]:
+    """The prose and code of the repository's own pages and the paper's data, folded; the days named there."""
     files = [*(REPOSITORY / "book").rglob("*"), *(REPOSITORY / "notebooks").glob("*.ipynb")]
     files += (REPOSITORY / "data").rglob("*")
     kinds = {".md", ".bib", ".csv", ".ipynb", ".yml"}
-    return "\n".join(path.read_text(encoding="utf-8") for path in files if path.suffix in kinds)
+    text = folded("\n".join(path.read_text(encoding="utf-8") for path in files if path.suffix in kinds))
+    text += re.sub(r"y\b", "i", text)  # as the index of the search has it: Hanley is hanlei
+    return text, frozenset(days(text))
 
 
 def _days_of_work(run: Run) -> set[datetime.date]:

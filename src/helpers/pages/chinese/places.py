@@ -109,10 +109,15 @@ function splitQuery(query) {
 }
 """
 
+    def init(self, options: dict[str, str]) -> None:
+        """Called by Sphinx, which looks through all Latin words for every word of the book: here in a set."""
+        super().init(options)
+        self.latin_terms: set[str] = set()
+
     def split(self, input: str) -> list[str]:
         """Latin words, and each two Chinese characters that stand side by side."""
         found = self.latin1_letters.findall(input)
-        self.latin_terms.extend(found)
+        self.latin_terms.update(found)
         for run in re.findall(r"[\u3400-\u9fff]+", input):
             found += [run[start : start + 2] for start in range(max(1, len(run) - 1))]
         return found

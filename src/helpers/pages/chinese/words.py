@@ -32,6 +32,7 @@ class Pattern:
     chinese: str
 
     @classmethod
+    @cache
     def of(cls, english: str, chinese: str) -> Pattern:
         """From an entry of the table."""
 
