@@ -17,11 +17,29 @@ from helpers.study.run_folder import open_run
 SLOW = {"finished", "own_run", "whole_run", "broken_hospital", "hostile", "chromium"}
 
 
+def pytest_configure(config):
+    """Workers of pytest-xdist take the files in our order, not those with the most tests first."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items):
-    """Mark the tests that wait for whole runs or for a browser."""
+    """Mark the tests that wait for whole runs or for a browser, and let quick ones fill what is left."""
+    needed, slow = {}, set()
     for item in items:
+        needed.setdefault(item.path, set()).update(item.fixturenames)
         if SLOW & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            slow.add(item.path)
+    items.sort(key=lambda item: turn(item.path, needed[item.path], item.path in slow))
+
+
+def turn(path, needed, is_slow):
+    """When a file is taken: one worker makes the finished run, the other meanwhile what needs none."""
+    if path.name == "test_exercises.py":
+        return 0
+    waits = bool(needed & {"finished", "own_run", "whole_run"})
+    return 1 if "hostile" in needed else 2 + waits if is_slow else 4
 
 
 @pytest.fixture(scope="session")

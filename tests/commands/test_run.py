@@ -4,26 +4,28 @@ mistakes are told before the work starts, and a failure keeps what was computed.
 import json
 import re
 
+import in_this_process
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
 from helpers.commands import memory, run
-from helpers.commands.parameters import notebook_parameters
+from helpers.commands.parameters import notebook_parameters, notebook_source
 from helpers.commands.record import StepResult, write_record
-from helpers.commands.run import applied_folder, execute, other_problems, run_folder, run_study
+from helpers.commands.run import applied_folder, other_problems, run_folder, run_study
 from helpers.errors import StudyError
+from helpers.features.extraction import features_table
+from helpers.features.prepare import cases_of
 from helpers.learning.classifiers import MODELS
 from helpers.patients.table import check_tables
 from helpers.study import pseudonyms, small_counts
 from helpers.study.places import REPOSITORY, STEPS, shown_path
-from helpers.study.run_folder import open_run
+from helpers.study.run_folder import Run
 from helpers.study.small_counts import EVENTS, TABLES
 from helpers.study.study_file import load_study
 
 TINY = REPOSITORY / "tests" / "data" / "tiny.yml"
-NO_BUNDLE = ("11.bundle=README.md",)  # it is there, as `check` asks, and no bundle
 
 
 @pytest.mark.parametrize(
@@ -88,47 +90,51 @@ def test_predictions_cover_every_patient_and_model(finished):
     assert (counts == len(patients)).all()
 
 
-def test_results_do_not_depend_on_the_number_of_workers(finished, tmp_path):
+@pytest.mark.parametrize("reader", [1, 2])
+def test_features_do_not_depend_on_the_number_of_workers(finished, tmp_path, reader):
+    """Two workers measured the cohort; one measures patients of both hospitals again, without the cache."""
+    name = {1: "features", 2: "features_reader2"}[reader]
+    whole, cohort = finished.read(name), finished.read("cohort").set_index("patient_id", drop=False)
+    cases = cases_of(cohort.loc[whole["patient_id"].iloc[[0, -1]]], reader)
+    alone, refused = features_table(Run(finished.study, tmp_path / "one"), cases, workers=1)
+    assert len(alone) == 2 and refused.empty
+    pd.testing.assert_frame_equal(alone, whole.iloc[[0, -1]].reset_index(drop=True), check_exact=True)
+
+
+def test_results_do_not_depend_on_the_number_of_workers(finished, own_run):
     """Same study, same seed, same bytes."""
-    for step in ("01", "02", "03", "04", "05"):
-        other = open_run(TINY, tmp_path / "one")
-        parameters = notebook_parameters(other.study.parameters, (), common(other, workers=1))
-        execute(other, step, parameters[step])
-    for name in ("cohort", "features", "features_reader2", "icc", "rad_score"):
-        assert other.artifact_path(name).read_bytes() == finished.artifact_path(name).read_bytes(), name
+    known = [own_run.artifact_path("rad_score"), own_run.artifact_path("predictions")]
+    for path in known:
+        path.unlink()
+    parameters = notebook_parameters(own_run.study.parameters, (), common(own_run, workers=1))
+    for step in ("04", "05"):
+        in_this_process.execute(notebook_source(step), parameters[step])
+    assert known[0].read_bytes() == finished.artifact_path("rad_score").read_bytes()
     single = finished.read("predictions").query("model in @MODELS").reset_index(drop=True)
-    pd.testing.assert_frame_equal(other.read("predictions"), single, check_exact=True)
+    pd.testing.assert_frame_equal(own_run.read("predictions"), single, check_exact=True)
 
 
 def common(run, workers):
     return {"study": shown_path(TINY), "run_dir": shown_path(run.folder), "workers": workers}
 
 
-def test_a_failed_notebook_ends_the_run_in_five_lines_and_keeps_the_rest(own_run):
-    before = own_run.artifact_path("features").read_bytes()
+def test_a_failed_notebook_ends_the_run_in_five_lines_keeps_the_rest_and_is_executed_again(own_run):
+    """However little changed meanwhile. What did not fail is as before, although the run was moved here."""
+    predictions, before = own_run.artifact_path("predictions"), own_run.artifact_path("features").read_bytes()
+    predictions.rename(own_run.private / "away")
     with pytest.raises(StudyError) as failure:
-        run_study(TINY, own_run.folder, first="11", last="11", overrides=NO_BUNDLE)
+        run_study(TINY, own_run.folder, first="08", last="08")
     lines = str(failure.value).splitlines()
     assert len(lines) == 5
-    assert "11_new_hospital" in lines[0]
-    assert "README.md" in lines[1]
-    assert "--from 11" in lines[4]
+    assert "08_decision_curves" in lines[0]
+    assert "predictions" in lines[1]
+    assert "--from 08" in lines[4]
     assert own_run.artifact_path("features").read_bytes() == before
     record = json.loads(own_run.record.read_text(encoding="utf-8"))
-    assert record["notebooks"]["11_new_hospital"]["status"] == "failed"
-
-
-def test_nothing_changed_nothing_repeated_and_a_change_reaches_what_follows(own_run):
-    """Although the run was moved here. After a failure its notebook is executed, however little changed."""
-    with pytest.raises(StudyError, match=r"README\.md"):
-        run_study(TINY, own_run.folder, "11", "11", NO_BUNDLE)
-    _, mended = run_study(TINY, own_run.folder, "10", "11")
-    assert [result.status for result in mended[:2]] == ["as before", "ok"]
-    again = [result.status for result in run_study(TINY, own_run.folder, last="05")[1]]
-    assert again == [*["as before"] * 5, "ok"]  # the last one is the book
-    asked = ("04.spearman_threshold=0.8",)
-    _, changed = run_study(TINY, own_run.folder, "03", "05", asked)
-    assert [result.status for result in changed[:3]] == ["as before", "ok", "ok"]
+    assert record["notebooks"]["08_decision_curves"]["status"] == "failed"
+    (own_run.private / "away").rename(predictions)
+    again = [result.status for result in run_study(TINY, own_run.folder, last="08")[1]]
+    assert again == [*["as before"] * 7, "ok", "ok"]  # the last one is the book
 
 
 def test_the_book_so_far_is_shown_after_some_chapters(own_run, monkeypatch, capsys):

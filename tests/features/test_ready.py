@@ -6,14 +6,15 @@ import os
 import re
 from pathlib import Path
 
+import in_this_process
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from helpers.commands import record
-from helpers.commands.parameters import notebook_parameters
-from helpers.commands.run import execute, is_needed, other_problems, run_study
+from helpers.commands.parameters import notebook_parameters, notebook_source
+from helpers.commands.run import is_needed, other_problems, run_study
 from helpers.errors import StudyError
 from helpers.features.feature_tables import check_feature_tables, engine_of, feature_name
 from helpers.features.ready import bring_features, features_for
@@ -314,7 +315,7 @@ def test_a_real_table_is_modelled(real_study, tmp_path):
 
 @pytest.mark.slow
 def test_a_real_table_goes_through_all_notebooks_it_needs(real_study, tmp_path):
-    """01 and 04 to 08 by papermill: no image, no age, no sex, no second reader."""
+    """01 and 04 to 08: no image, no age, no sex, no second reader."""
     light = {
         "04": {"resamples": 2, "folds": 3, "mrmr_features": 10},
         "05": {"folds": 2},
@@ -325,7 +326,7 @@ def test_a_real_table_goes_through_all_notebooks_it_needs(real_study, tmp_path):
     common = {"study": str(study), "run_dir": str(run.folder), "workers": 1}
     parameters = notebook_parameters(run.study.parameters, (), common)
     for step in ("01", "04", "05", "06", "07", "08"):
-        assert execute(run, step, parameters[step]).status == "ok"
+        in_this_process.execute(notebook_source(step), parameters[step])
     models = set(run.read("predictions")["model"])
     assert {"nomogram", "radiomics"} <= models and "clinical" not in models
     assert pd.read_csv(run.table_path("mean_hu")).empty

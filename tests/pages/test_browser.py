@@ -88,9 +88,8 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def visits(chromium, html, tmp_path_factory):
-    """Each page by its name, loaded once; screenshots, wide and narrow, are left in the fixture's folder."""
-    folder = tmp_path_factory.mktemp("screenshots")
+def visits(chromium, html):
+    """Each page by its name, loaded once and measured wide and narrow."""
     pages = sorted(path for path in html.rglob("*.html") if "_static" not in path.parts)
     watched, visited = Watched(chromium), {}
     for path in pages:
@@ -100,7 +99,6 @@ def visits(chromium, html, tmp_path_factory):
             if width == max(WIDTHS):
                 load(watched.page, path)
                 beyond = watched.page.evaluate(TABLES_BEYOND)
-            watched.page.screenshot(path=folder / f"{path.stem}_{width}.png")
             small |= {f"{width}: {word}" for word in watched.page.evaluate(SMALL_WORDS, LEAST)}
         wide, problems = watched.page.evaluate("document.documentElement.scrollWidth"), watched.problems[:]
         watched.page.set_viewport_size({"width": max(WIDTHS), "height": WIDTHS[max(WIDTHS)]})
@@ -249,24 +247,25 @@ def judged_pages(html):
 
 def test_every_link_within_the_book_leads_somewhere(html):
     @cache
-    def targets(path):
+    def read(path):
+        """What links may lead to on a page, and where its own lead."""
         soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        return {tag["id"] for tag in soup.select("[id]")} | {tag["name"] for tag in soup.select("a[name]")}
+        targets = {tag["id"] for tag in soup.select("[id]")} | {tag["name"] for tag in soup.select("a[name]")}
+        return targets, [tag.get("href") or tag.get("src") or "" for tag in soup.select("[href], [src]")]
 
     broken, seen = [], 0
     for page in written_pages(html):
-        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        for tag in soup.select("[href], [src]"):
-            link = urlsplit(tag.get("href") or tag.get("src") or "")
+        for address in read(page)[1]:
+            link = urlsplit(address)
             if link.scheme or link.netloc:
                 continue
             seen += 1
             target = (page.parent / unquote(link.path)).resolve() if link.path else page
             anchor = unquote(link.fragment)
             if not target.is_file() or (
-                anchor and target.suffix == ".html" and anchor not in targets(target)
+                anchor and target.suffix == ".html" and anchor not in read(target)[0]
             ):
-                broken.append(f"{page.name}: {tag.get('href') or tag.get('src')}")
+                broken.append(f"{page.name}: {address}")
     assert seen > 1000
     assert not broken
 

@@ -20,6 +20,7 @@ from helpers.commands.run import execute, run_study
 from helpers.errors import StudyError
 from helpers.pages import build, leaks
 from helpers.pages.readable import readable
+from helpers.pages.staging import stage
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
@@ -256,8 +257,11 @@ def break_some(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
+    """Chapters 01 to 03, and the sources of all pages; what Sphinx makes of them test_hostile.py reads."""
     folder = tmp_path_factory.mktemp("hospital")
-    run_study(hospital(folder), folder / "run", last="03", workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("helpers.commands.run.build_book", lambda run: stage(run, run.book / "source"))
+        run_study(hospital(folder), folder / "run", last="03", workers=1)
     return open_run(folder / "study.yml", folder / "run")
 
 
@@ -274,7 +278,7 @@ def test_a_whole_run_leaks_nothing_that_a_plain_search_finds(finished):
     ]
     raw += [name.split("=")[0] for name in NAMES] + [name.replace("^", " ") for name in NAMES[:1] + NAMES[2:]]
     shown = [
-        path for part in ("share", "notebooks", "book/html") for path in (finished.folder / part).rglob("*")
+        path for part in ("share", "notebooks", "book/source") for path in (finished.folder / part).rglob("*")
     ]
     for path in (path for path in shown if path.is_file() and "_static" not in path.parts):
         name = path.relative_to(finished.folder).as_posix()
@@ -302,14 +306,27 @@ def test_shared_counts_are_protected_and_whole_in_private(finished):
     assert shared["refused"].iloc[-1] in ("<10", "hidden")
 
 
-def test_a_leak_fails_the_build_of_a_finished_run(finished):
-    plant = finished.table_path("planted")
+def test_a_leak_fails_the_build_of_a_finished_run(finished, monkeypatch):
+    """With a page as Sphinx would leave it."""
+    page, plant = build.book_page(finished), finished.table_path("planted")
+
+    def sphinx(*arguments):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<p>All is well.</p>", encoding="utf-8")
+
+    for name, instead in {
+        "stage": lambda *of: None,
+        "stage_chinese": lambda *of: None,
+        "_python": sphinx,
+    }.items():
+        monkeypatch.setattr(build, name, instead)
+    assert build.build_book(finished) == page and page.exists()
     plant.write_text("reason\nsee Zhang Wei\n", encoding="utf-8")
     with pytest.raises(
         StudyError, match="share/tables/planted.csv: a name or number in the DICOM header of P"
     ):
         build.build_book(finished)
-    assert not build.book_page(finished).exists()
+    assert not page.exists()
     plant.unlink()
     assert leaks.find_leaks(finished) == []
 
