@@ -128,7 +128,7 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_keeps_the_rest_and_is_exec
     assert len(lines) == 5
     assert "08_decision_curves" in lines[0]
     assert "predictions" in lines[1]
-    assert "--from 08" in lines[4]
+    assert "--from 05" in lines[4]  # which makes what is missing
     assert own_run.artifact_path("features").read_bytes() == before
     record = json.loads(own_run.record.read_text(encoding="utf-8"))
     assert record["notebooks"]["08_decision_curves"]["status"] == "failed"

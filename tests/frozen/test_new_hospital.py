@@ -242,8 +242,9 @@ def test_a_missing_predictor_or_bundle_is_told(bundle, ready, tmp_path):
     run = open_run(ready(predictors=["age"]), tmp_path / "run")
     with pytest.raises(StudyError, match="needs the predictor.*sex"):
         new_hospital.check_before_applying(run, str(bundle.folder), accept_differences=False)
-    with pytest.raises(StudyError, match="no bundle 'nowhere'"):
-        new_hospital.open_bundle(run, "nowhere")
+    for name in ("nowhere", "README.md"):  # the second is a file, and no bundle
+        with pytest.raises(StudyError, match=f"no bundle '{name}'"):
+            new_hospital.open_bundle(run, name)
 
 
 def test_nobody_left_is_told(ready, tmp_path):
