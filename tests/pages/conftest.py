@@ -26,7 +26,7 @@ def hostile(tmp_path_factory):
 
     def make(folder):
         hostile_hospital.write_hospital(folder)
-        run_study(folder / "study.yml", folder / "run", workers=2)
+        run_study(folder / "study.yml", folder / "run", workers=1)
 
     folder = made_once(tmp_path_factory, "hostile", make)
     return open_run(folder / "study.yml", folder / "run")

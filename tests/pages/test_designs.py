@@ -71,7 +71,7 @@ def own(tmp_path_factory):
     """The finished run of a study of its own question, and its book."""
 
     def make(folder):
-        run_study(write_study(folder, ["age", "sex"]), folder / "run", workers=2)
+        run_study(write_study(folder, ["age", "sex"]), folder / "run", workers=1)
 
     folder = made_once(tmp_path_factory, "own", make)
     return open_run(folder / "study.yml", folder / "run")

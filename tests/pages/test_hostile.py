@@ -72,7 +72,7 @@ def test_texts_are_shown_as_they_are(tab, hostile, name):
 
 
 def test_the_check_page_shows_texts_and_runs_nothing(tab, hostile):
-    ran, made, text = opened(tab, write_page(check_study(hostile, workers=2), hostile))
+    ran, made, text = opened(tab, write_page(check_study(hostile, workers=1), hostile))
     assert (ran, made) == ([], 0)
     for expected in (hospital.TITLE, hospital.SITE_NAME, hospital.REASON, hospital.SCANNER):
         assert plain(expected) in plain(text)
