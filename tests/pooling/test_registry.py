@@ -55,6 +55,21 @@ def test_a_file_that_is_edited_in_the_pooled_folder_is_refused(tmp_path, three):
         registry.open_pooled(tmp_path / "pooled")
 
 
+def test_a_later_file_of_few_other_patients_is_refused_also_when_the_earlier_is_taken_out(tmp_path, three):
+    """Books of both pools would be subtracted; thirty others, with the outcome and without, are let in."""
+    out = tmp_path / "pooled"
+    first = registry.pool(three, out)
+    (out / "sites" / f"site-{first.sites[1].sha256[:12]}" / "site.json").unlink()
+    for n, name in ((163, "few"), (151, "fewer")):
+        later = share_folder(tmp_path / name, label="hospital 1", seed=1, n=n)
+        with pytest.raises(StudyError, match=r"'hospital 1' has few patients.*pooled on \d{4}-"):
+            registry.pool([later], out)
+    assert len(registry.open_pooled(out).sites) == 2
+    registry.pool([share_folder(tmp_path / "more", label="Hospital 1", seed=1, n=260)], out)
+    registry.pool([three[1]], tmp_path / "elsewhere")  # who pools for the first time knows of no earlier file
+    assert len(registry.open_pooled(out).sites) == 3
+
+
 def test_tables_say_which_pool_made_them(tmp_path, three, monkeypatch):
     """In words also where the checksum looks like a number (this one came up, as infinity)."""
     monkeypatch.setattr(registry, "content_hash", lambda text: "25e544392347" + "0" * 52)

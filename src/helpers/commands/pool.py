@@ -12,11 +12,17 @@ from helpers.pages import leaks
 from helpers.pages.build import render
 from helpers.pages.pooled_book import nothing_private, stage_pooled
 from helpers.pooling import registry
-from helpers.pooling.contract import SITE_FILE
+from helpers.pooling.contract import SITE_FILE, SiteFile
 from helpers.pooling.folders import read_folder
 from helpers.pooling.round_files import Answer, read_round
+from helpers.pooling.versions import Versions
 from helpers.study.places import POOLED, REPOSITORY, shown_path
 from helpers.study.run_folder import open_run, read_record
+
+WITHHELD = (
+    f"{SITE_FILE} is withheld: since a version that was sent, few patients came, went or were corrected, and "
+    "both together would tell of them. Wait until enough others have come; share/README says how many."
+)
 
 
 def pool_sites(folders: list[Path], out: Path) -> Path:
@@ -59,13 +65,18 @@ def check_share(folder: Path) -> list[str]:
     """Search a share folder again, before it leaves the hospital; what was done, a line each.
 
     The file is read as a centre reads it (contract, checksum, small counts). Where the folder lies in its run
-    folder, everything outside private/ is searched for the patients' numbers, names and days as well.
+    folder, everything outside private/ is searched for the patients' numbers, names and days as well; the
+    file is compared with earlier ones that were sent, and put down as sent itself.
 
     Raises
     ------
     StudyError
         With what was found.
     """
+    record = read_record(folder.resolve().parent)
+    run = record and open_run(REPOSITORY / Path(record["study_file"]).expanduser(), folder.resolve().parent)
+    if run and not (folder / SITE_FILE).is_file() and Versions(run).sent():
+        raise StudyError(WITHHELD)
     site = read_folder(folder)
     counts = ", ".join(f"{one.label}: {one.patients} patients" for one in site.hospitals)
     done = [
@@ -77,9 +88,23 @@ def check_share(folder: Path) -> list[str]:
     for path in sorted(folder.glob("round_*.json")):
         read_round(path, Answer)
         done.append(f"{path.name} keeps to its contract and is as it was written: sums over judged patients.")
-    record = read_record(folder.resolve().parent)
-    if not record:
-        return [*done, "Not searched for identifiers: the folder does not lie in its run folder."]
-    study = REPOSITORY / Path(record["study_file"]).expanduser()
-    leaks.require_no_leaks(open_run(study, folder.resolve().parent))
-    return [*done, "No number, name or day of a patient was found in what lies outside private/."]
+    if not run:
+        return [
+            *done,
+            "Not searched for identifiers, nor compared with earlier versions: the folder does not lie in "
+            "its run folder.",
+        ]
+    leaks.require_no_leaks(run)
+    done.append("No number, name or day of a patient was found in what lies outside private/.")
+    return [*done, _put_down(Versions(run), site, folder)]
+
+
+def _put_down(versions: Versions, site: SiteFile, folder: Path) -> str:
+    """Compare a file with those that were sent, and put it down as sent; what was done, in a line."""
+    if not versions.knows(site.sha256):
+        return "Not compared with earlier versions: the run does not know which patients are behind this one."
+    if versions.too_like(site.sha256, site.min_cell):
+        raise StudyError(WITHHELD)
+    others = sum(one.sha256 != site.sha256 for one in versions.sent())
+    versions.put_down(site, (folder / SITE_FILE).read_bytes())
+    return f"It tells of no few patients beside {others} earlier version(s), and is put down as sent."

@@ -133,6 +133,20 @@ def _few_in(hospital: Hospital, min_cell: int) -> Iterator[str]:
 
 def _between_thresholds(model: Measures, n: int, events: int) -> list[int]:
     """Patients of either outcome between neighbours among the thresholds whose counts are known."""
+    known = known_counts(model, n, events)
+    ladder = [known[limit] for limit in sorted(known)]
+    return [abs(a - b) for low, high in pairwise(ladder) for a, b in zip(low, high, strict=True)]
+
+
+def known_counts(model: Measures, n: int, events: int) -> dict[float, tuple[int, int]]:
+    """By threshold, how many with and without the outcome lie at or above it, as far as that follows.
+
+    Parameters
+    ----------
+    model : Measures
+    n, events : int
+        Patients, and those with the outcome: at the threshold minus infinity; at infinity there is nobody.
+    """
     known = {-np.inf: (events, n - events), np.inf: (0, 0)}
     if model.confusion:
         tp, fp, tn, fn = (_number(cell) for cell in _cells(model.confusion))
@@ -144,8 +158,7 @@ def _between_thresholds(model: Measures, n: int, events: int) -> list[int]:
         fitting = counts_behind(one, n, events)
         if fitting is not None and len(fitting) == 1:
             known[one.threshold] = fitting[0]
-    ladder = [known[limit] for limit in sorted(known)]
-    return [abs(a - b) for low, high in pairwise(ladder) for a, b in zip(low, high, strict=True)]
+    return known
 
 
 def counts_behind(benefit: Benefit, n: int, events: int) -> list[tuple[int, int]] | None:

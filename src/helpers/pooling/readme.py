@@ -22,6 +22,8 @@ Why no patient can be told from it
 - Nothing is told of fewer patients by subtraction either: what is left out as well are thresholds between
   which few patients lie, categories whose rest is small, and the number of those measured where it is a few
   more than those judged.
+- Two versions of it tell of no few patients: when fewer than {least} came, went or were corrected since one
+  was sent, a new one is not written; and counts that differ by few are left out of it.
 - What is left out is marked: "<{least}" is a small count, "hidden" what would tell one, "not estimable" what
   cannot be computed.
 - It is plain text: open it with any editor. radbook share-check FOLDER searches it again for patients'
@@ -42,6 +44,8 @@ _HEAD_ZH = """
 - {small}
 - 也不能通过相减得到小人数：两个阈值之间患者很少时、类别其余人数很少时，
   以及测量人数仅略多于被评价人数时，均不公开。
+- 两个版本相减也不会泄露少数患者：自上次发送后变动的患者不足 {least} 名时不写出新文件，
+  与上次相差很小的计数也不公开。
 - 未公开之处有标记："<{least}" 表示人数很少，"hidden" 表示会泄露小人数的数字，
   "not estimable" 表示无法计算。
 - 文件为纯文本，可用任何编辑器打开。radbook share-check FOLDER 会再次检查其中是否有患者编号、
@@ -64,6 +68,27 @@ round_NN.json（仅在医院参加模型更新时由 radbook answer 写出）：
 
 """,
 )
+_WITHHELD = """{file} was not written: it would tell of few patients beside one that was sent before
+====================================================================================
+
+Since then fewer than {least} patients came, went or were corrected (or fewer than {least} with, or without,
+the outcome). Who has both files could subtract one from the other, and would have the values of these few.
+
+What to do: wait until at least {least} patients with the outcome and {least} without it have come, and give
+the same command again. Corrections of fewer patients wait as well. If the centre never had the earlier file,
+remove its folder from private/sent of the run folder, and give the same command again.
+
+
+未写出 {file}：与先前发送的文件相比，它会泄露少数患者的信息
+====================================================================================
+
+自上次发送以来，新增、离开或更正的患者不足 {least} 名（或其中有结局、无结局者不足 {least} 名）。
+同时持有两个文件的人可以相减，得到这几名患者的数值。
+
+处理方法：等到新增至少 {least} 名有结局和 {least} 名无结局的患者后，再次运行同一命令；
+少数患者的更正也请一并等待。如果汇总中心从未收到先前的文件，请从运行文件夹的 private/sent 中删除其文件夹，
+再次运行同一命令。
+"""
 _SMALL = {
     True: (
         "Counts of 1 to {most} patients are not told (min_cell: {least}).",
@@ -92,6 +117,11 @@ def readme(site: SiteFile) -> str:
         parts += [_listed(SiteFile, language), _ROUNDS[language].format(least=max(least, 1))]
         parts.append(_listed(Answer, language))
     return "".join(parts) + "\n"
+
+
+def withheld_page(site: SiteFile) -> str:
+    """What stands in place of the file that is not written, in English and Chinese."""
+    return _WITHHELD.format(file=SITE_FILE, least=site.min_cell)
 
 
 def _listed(model: type[BaseModel], language: int) -> str:

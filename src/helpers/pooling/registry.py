@@ -21,8 +21,9 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from helpers.errors import StudyError
-from helpers.pooling.contract import SITE_FILE, Digest, SiteFile
+from helpers.pooling.contract import SITE_FILE, Count, Digest, SiteFile
 from helpers.pooling.folders import read_folder, require_together
+from helpers.pooling.measures import is_small
 from helpers.study.content_hash import content_hash
 from helpers.study.lock import locked
 from helpers.study.places import made_folder, replacing, shown_path, write_json
@@ -34,9 +35,10 @@ _SHOWN = 12  # characters of a checksum that stand for it
 
 
 class Member(Strict):
-    """A hospital's file in a pool."""
+    """A hospital's file in a pool; of each of its hospitals patients and events, as far as it tells them."""
 
     hospitals: list[str]
+    counts: list[tuple[Count, Count]] = []
     study: str
     sha256: Digest
     software: str
@@ -152,6 +154,8 @@ def pool(folders: list[Path], out: Path) -> Pooled:
     if len(came) < len(folders):
         raise StudyError("A folder is named twice: name each hospital's once.")
     require_together({shown_path(out / "sites" / name): site for name, site in there.items()} | came)
+    for site in came.values():
+        _require_no_few_others(site, read_registry(out))
     for site, folder in zip(came.values(), folders, strict=True):
         target = made_folder(out / "sites" / _named("site", site.sha256)) / SITE_FILE
         with replacing(target) as path:
@@ -159,6 +163,34 @@ def pool(folders: list[Path], out: Path) -> Pooled:
     pooled = open_pooled(out)
     _enter(pooled)
     return pooled
+
+
+def _require_no_few_others(site: SiteFile, known: Registry) -> None:
+    """Stop at a hospital's later file that has few patients more or fewer than one that was pooled here.
+
+    The hospital looks at its patients themselves (`helpers.pooling.versions`); here only their number is
+    known. Books of both pools would stand beside each other.
+    """
+    members = {member.sha256: (member, pool.made) for pool in known.pools for member in pool.members}
+    members.pop(site.sha256, None)
+    for hospital in site.hospitals:
+        now = (hospital.patients, hospital.events)
+        for member, made in members.values():
+            for label, before in zip(member.hospitals, member.counts, strict=False):
+                if label.casefold() == hospital.label.casefold() and _few_others(now, before, site.min_cell):
+                    raise StudyError(
+                        f"The hospital '{hospital.label}' has few patients, or few with or without the "
+                        f"outcome, more or fewer than in its file that was pooled on {made}: both together "
+                        "would tell of them. Pool its earlier file, until enough others have come."
+                    )
+
+
+def _few_others(now: tuple, before: tuple, min_cell: int) -> bool:
+    if any(isinstance(count, str) for count in (*now, *before)):
+        return False
+    (n, events), (n_before, events_before) = now, before
+    gaps = [n - n_before, events - events_before, n - events - n_before + events_before]
+    return bool(is_small([abs(gap) for gap in gaps], min_cell).any())
 
 
 def open_pooled(folder: Path | str) -> Pooled:
@@ -200,6 +232,7 @@ def _enter(pooled: Pooled) -> None:
     members = [
         Member(
             hospitals=[hospital.label for hospital in site.hospitals],
+            counts=[(hospital.patients, hospital.events) for hospital in site.hospitals],
             study=site.study,
             sha256=site.sha256,
             software=site.software,

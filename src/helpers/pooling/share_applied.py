@@ -12,8 +12,9 @@ from helpers.frozen.told import Told, tell
 from helpers.frozen.verdicts import OUTSIDE, Met
 from helpers.patients.cohort import included_of
 from helpers.pooling.contract import SiteFile
+from helpers.pooling.described import Patients, described_hospital
 from helpers.pooling.judged import write_judged
-from helpers.pooling.share import described_hospital, label_of, write_site
+from helpers.pooling.share import label_of, write_site
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import HIDDEN
 
@@ -29,7 +30,8 @@ def share_applied(
 ) -> SiteFile | None:
     """Write site.json and README of a new hospital into its run folder.
 
-    None where chapter 11 is a part of a study's own run: that has shared its own patients (chapter 06).
+    None where chapter 11 is a part of a study's own run, which has shared its own patients (chapter 06), or
+    where the file is withheld (`helpers.pooling.share.write_site`).
 
     Parameters
     ----------
@@ -47,12 +49,11 @@ def share_applied(
         return None
     known = people if "outcome" in people else people.assign(outcome=float("nan"))
     arrived = people[people["patient_id"].isin(met.scores["patient_id"])]
+    given = predictions_of(known, met.given(), bundle.models)
+    patients = Patients(given, arrived, measured.features, measured.quality)
     hospital = described_hospital(
         bundle,
-        predictions_of(known, met.given(), bundle.models),
-        arrived,
-        measured.features,
-        measured.quality,
+        patients,
         new.study.min_cell,
         label=label_of(new.study, [site.name for site in new.study.sites]),
         role="external",
@@ -60,7 +61,7 @@ def share_applied(
     )
     told_of = known[known["outcome"].notna()].astype({"outcome": int})
     write_judged(new, bundle, told_of.merge(met.given()[["patient_id", "rad_score"]], on="patient_id"))
-    return write_site(new, bundle, "apply", [hospital], new.read_table("new_hospital_flow"))
+    return write_site(new, bundle, "apply", [hospital], [patients], new.read_table("new_hospital_flow"))
 
 
 def share_new(new: Run, bundle: Bundle, workers: int) -> SiteFile:
