@@ -9,9 +9,8 @@ from reported_run import MODEL
 from scipy.special import expit
 from synthetic_site import share_folder
 
-from helpers.frozen.bundle import FROZEN, load_bundle
+from helpers.frozen.bundle import FROZEN, bundle_hash, load_bundle
 from helpers.pooling.judged import write_judged
-from helpers.pooling.share import bundle_hash
 from helpers.study.content_hash import content_hash
 from helpers.study.run_folder import open_run
 
@@ -19,6 +18,7 @@ NOMOGRAM = {
     "coefficients": {"Intercept": -4.0, "age": 0.0475, "sex=male": -0.4, "rad_score": 1.25},
     "levels": {"sex": ["female", "male"]},
     "method": "maximum likelihood",
+    "axes": {"age": [40.0, 90.0], "sex": ["female", "male"], "rad_score": [-4.0, 4.0]},
 }
 TRAINING = {
     "patients": 412,

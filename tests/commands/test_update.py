@@ -3,15 +3,18 @@ shows what was found, who took part and what the sums could reveal."""
 
 import re
 
+import pandas as pd
 import pytest
 from hospitals_to_update import frozen_bundle, hospital_run, judged_people
 from typer.testing import CliRunner
 
 from helpers import cli
 from helpers.commands import update
+from helpers.frozen.bundle import bundle_hash, load_bundle
 from helpers.pages import pooled_update
 from helpers.pages.rendering import plain_text
 from helpers.pooling import registry
+from helpers.study.places import shown_path
 
 
 def asked(*words):
@@ -53,6 +56,11 @@ def test_two_hospitals_from_the_first_file_to_the_page(tmp_path, monkeypatch, ho
     assert f"| {plain_text('North *')} |" in page and "all that take part" in page
     assert "| rad\\_score | 1.2500 |" in page and "| nomogram | South | takes part |" in page
     assert "could reveal" in page and "Not yet a model for anybody's care" in page
+    updated = pd.read_csv(out / "share" / "tables" / "update_coefficients.csv").set_index("column")["updated"]
+    refitted = load_bundle(next(out.glob("update/*/bundle_refitted")))
+    assert refitted.model["nomogram"]["coefficients"] == pytest.approx(updated.to_dict())
+    assert refitted.learnt_from == ["North *", "South"] and shown_path(refitted.folder) in told
+    assert f"`{refitted.folder.relative_to(out)}`" in page and bundle_hash(refitted)[:12] in page
 
 
 def test_with_other_hospitals_the_page_of_an_earlier_update_goes(tmp_path, monkeypatch, hospitals):

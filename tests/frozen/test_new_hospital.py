@@ -19,8 +19,10 @@ from helpers.evaluation.delong import delong_auc
 from helpers.features.extraction import features_table
 from helpers.features.prepare import cases_of
 from helpers.frozen import judged, new_hospital, verdicts
-from helpers.frozen.bundle import Bundle, load_bundle, score
+from helpers.frozen.bundle import Bundle, bundle_hash, load_bundle, score
+from helpers.frozen.updated import RECALIBRATED, Updated, recalibrated_coefficients, save_updated
 from helpers.pages import leaks
+from helpers.pooling.folders import read_folder
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run, open_run
@@ -285,7 +287,13 @@ def test_apply_gives_predictions_only_where_no_outcome_is_known(bundle, ready, t
 
 
 def test_apply_gives_no_score_outside_the_domain_and_lists_everybody(bundle, ready, tmp_path, monkeypatch):
-    """One patient with a feature far beyond the training patients': a reason in the table, not a number."""
+    """One patient with a feature far beyond the training patients': a reason in the table, not a number.
+
+    The model is one that was updated for hospitals of which this is one: its page and its site.json say so.
+    """
+    moved = recalibrated_coefficients(bundle, -0.2, 0.9)
+    update = Updated(RECALIBRATED, moved, -0.2, 0.9, "0123456789ab", ["Elsewhere", "Theirs"], True)
+    bundle = load_bundle(save_updated(bundle, tmp_path / "updated", update))
     monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
     study = ready()
     features = pd.read_csv(tmp_path / "features.csv")
@@ -308,6 +316,9 @@ def test_apply_gives_no_score_outside_the_domain_and_lists_everybody(bundle, rea
     assert (flow["all"], flow["outside the domain"], flow["scored"]) == (96, 1, 95)
     text = (run.notebooks / "11_new_hospital.ipynb").read_text(encoding="utf-8")
     assert "MRN-55" not in text and "Not for any real patient" in text
+    assert "nomogram recalibrated in 2 hospital(s)" in text and "learnt from patients of: Elsewhere" in text
+    site = read_folder(run.folder / "share")
+    assert (site.bundle, site.hospitals[0].role) == (bundle_hash(bundle), "development")
 
 
 def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):

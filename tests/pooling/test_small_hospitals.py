@@ -9,9 +9,8 @@ import pytest
 
 from helpers.commands import memory
 from helpers.commands.run import is_needed
-from helpers.frozen.bundle import load_bundle
+from helpers.frozen.bundle import bundle_hash, load_bundle
 from helpers.pooling.registry import open_pooled
-from helpers.pooling.share import bundle_hash
 from helpers.pooling.small_hospitals import made_here
 from helpers.study.places import POOLED, STEPS
 from helpers.study.run_folder import Run

@@ -1,14 +1,17 @@
-"""Update the nomogram for all hospitals of a pooled folder, round by round; and a hospital's answer."""
+"""Update the nomogram for all hospitals of a pooled folder, round by round, to a model to apply."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import pandas as pd
 
 from helpers.frozen.bundle import load_bundle
 from helpers.pages.build import render
 from helpers.pages.pooled_book import nothing_private, stage_pooled
 from helpers.pooling import registry, update_tables
 from helpers.pooling.round_files import file_of
+from helpers.pooling.updated_bundles import BUNDLES, save_bundles
 from helpers.pooling.updating import State, Update
 from helpers.study.places import resolve, shown_path
 
@@ -38,9 +41,11 @@ def update_from(pooled: Path, bundle: Path, folders: list[Path], without: list[s
         state = update.step(folders)
         if not state.is_done:
             return _to_do(update, state)
-        write_tables(update, state)
+        bundles = write_tables(update, state)
         page = render(update.pooled, {"": stage_pooled}, search=nothing_private)
-    return [f"Done after {state.request.round} rounds.", f"The book: {page}"]
+    made = [shown_path(opened.folder / row.bundle) for row in bundles.itertuples() if not row.remark]
+    to_apply = [f"To apply, as any frozen model (radbook apply): {folder}" for folder in made]
+    return [f"Done after {state.request.round} rounds.", *to_apply, f"The book: {page}"]
 
 
 def _to_do(update: Update, state: State) -> list[str]:
@@ -53,9 +58,10 @@ def _to_do(update: Update, state: State) -> list[str]:
     return [*lines, f"Go on without those who do not answer: --without '{gone}' (the others begin anew)."]
 
 
-def write_tables(update: Update, state: State) -> None:
-    """Write the tables of a finished update to the pooled folder."""
+def write_tables(update: Update, state: State) -> pd.DataFrame:
+    """Write the tables of a finished update to the pooled folder, and its bundles; returns what these are."""
     parts = update_tables.parts(update, state).assign(rounds=state.request.round)
     update.pooled.write_table(update_tables.PARTS, parts)
     update.pooled.write_table(update_tables.COEFFICIENTS, update_tables.coefficients(update, state))
     update.pooled.write_table(update_tables.RECALIBRATIONS, update_tables.recalibrations(update, state))
+    return update.pooled.write_table(BUNDLES, save_bundles(update, state))

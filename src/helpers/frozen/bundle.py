@@ -8,7 +8,8 @@ sums and reads JSON: no code comes from a bundle.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,7 @@ from helpers.learning.logistic import LogisticModel, encode
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.content_hash import content_hash
-from helpers.study.places import as_json
+from helpers.study.places import made_folder, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
 
@@ -53,7 +54,8 @@ class Bundle:
         mean, sd, coefficients, intercept), radiomics, clinical (absent without predictors), nomogram,
         cutoffs, training (as `helpers.frozen.drift.training_summary` gives it), domain (as
         `helpers.frozen.domain.domain_summary` gives it), drawing (as `helpers.frozen.drawing.drawing_summary`
-        gives it; empty for ready features), engine, libraries.
+        gives it; empty for ready features), engine, libraries; and updated, where it was
+        (`helpers.frozen.updated`).
     """
 
     folder: Path
@@ -68,6 +70,11 @@ class Bundle:
     def models(self) -> list[str]:
         """Names of the models in it: without clinical predictors there is no clinical model."""
         return [name for name in MODELS if name in self.model]
+
+    @property
+    def learnt_from(self) -> list[str]:
+        """Hospitals on whose patients the nomogram was updated; none where it is as it was first frozen."""
+        return self.model.get("updated", {}).get("hospitals", [])
 
     @property
     def outcome(self) -> Outcome:
@@ -213,12 +220,35 @@ def save_bundle(run: Run, fitted: dict[str, LogisticModel], chart: Nomogram) -> 
         "engine": engine_of(study),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-    run.bundle.mkdir(parents=True, exist_ok=True)
-    _write_json(run, "model.json", content)
-    with run.writing(run.bundle / "extraction.yml") as path:
-        path.write_bytes(study.path(study.extraction).read_bytes() if study.extraction else UNKNOWN_SETTINGS)
-    _write_json(run, MANIFEST, {"sha256": {name: content_hash(run.bundle / name) for name in FROZEN}})
-    return run.bundle
+    settings = study.path(study.extraction).read_bytes() if study.extraction else UNKNOWN_SETTINGS
+    return write_bundle(run.bundle, content, settings, run.writing)
+
+
+def write_bundle(
+    folder: Path,
+    content: dict,
+    settings: bytes,
+    writing: Callable[[Path], AbstractContextManager[Path]] = replacing,
+) -> Path:
+    """Write a bundle's files; returns its folder.
+
+    Parameters
+    ----------
+    folder : Path
+    content : dict
+        Of model.json.
+    settings : bytes
+        Of extraction.yml.
+    writing : callable
+        Gives a path to write a file to, which takes the file's place.
+    """
+    made_folder(folder)
+    _write_json(writing, folder / "model.json", content)
+    with writing(folder / "extraction.yml") as path:
+        path.write_bytes(settings)
+    sums = {name: content_hash(folder / name) for name in FROZEN}
+    _write_json(writing, folder / MANIFEST, {"sha256": sums})
+    return folder
 
 
 def load_bundle(folder: Path | str) -> Bundle:
@@ -262,6 +292,12 @@ def own_bundle(run: Run) -> Bundle:
     return bundle
 
 
+def bundle_hash(bundle: Bundle) -> str:
+    """What tells one frozen model from another: the checksums that its manifest holds."""
+    manifest = _read_json(bundle.folder / MANIFEST)
+    return content_hash(json.dumps(manifest["sha256"], sort_keys=True))
+
+
 def _training(run: Run, features: list[str], predictors: list[str], chart: Nomogram) -> dict:
     """Summaries of the training patients: for the drift of later ones, and for the model's domain."""
     scores = run.read("rad_score").query("cohort == 'training'").set_index("patient_id")
@@ -291,9 +327,11 @@ def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
     return {name: youden_cutoff(part["outcome"], part["probability"]) for name, part in rows.items()}
 
 
-def _write_json(run: Run, name: str, content: dict) -> None:
-    with run.writing(run.bundle / name) as path:
-        path.write_text(as_json(content), encoding="utf-8")
+def _write_json(writing: Callable[[Path], AbstractContextManager[Path]], target: Path, content: dict) -> None:
+    with writing(target) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def _read_json(path: Path) -> dict:

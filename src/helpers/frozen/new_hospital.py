@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from collections.abc import Mapping
@@ -33,6 +34,12 @@ VIRTUAL_ON_REAL = (
     "This model learnt from simulated patients, and these patients are real. Its scores and risks say "
     "nothing about them: this page shows how a model is applied, and none of its numbers may reach "
     "anybody's care."
+)
+
+UPDATED = (
+    "The nomogram of this model was updated for several hospitals together. In these it has learnt from "
+    "patients on whom it would be judged, and results there are too good. Its cut-off was moved with the "
+    "recalibration, and not chosen anew."
 )
 
 
@@ -260,11 +267,16 @@ def virtual_on_real(bundle: Bundle, study: Study) -> bool:
 
 def alarm(bundle: Bundle, study: Study) -> str:
     """What must be read before any number of the page, in HTML; empty where there is nothing to say."""
-    if not virtual_on_real(bundle, study):
-        return ""
-    return (
-        '<div class="admonition danger"><p class="admonition-title">Not for any real patient</p>'
-        f"<p>{VIRTUAL_ON_REAL}</p></div>"
+    notes = []
+    if virtual_on_real(bundle, study):
+        notes.append(("danger", "Not for any real patient", [VIRTUAL_ON_REAL]))
+    if bundle.learnt_from:
+        named = f"It learnt from patients of: {', '.join(bundle.learnt_from)}."
+        notes.append(("warning", "An updated model", [UPDATED, named]))
+    return "".join(
+        f'<div class="admonition {kind}"><p class="admonition-title">{title}</p>'
+        f"{''.join(f'<p>{html.escape(text, quote=False)}</p>' for text in texts)}</div>"
+        for kind, title, texts in notes
     )
 
 

@@ -8,16 +8,17 @@ from helpers.learning.newton import MOST_ROUNDS
 from helpers.pages.rendering import rendered
 from helpers.pooling.registry import Pooled
 from helpers.pooling.update_tables import COEFFICIENTS, PARTS, RECALIBRATIONS
+from helpers.pooling.updated_bundles import BUNDLES
 
 PAGE = "update"
 
 
 def page(pooled: Pooled) -> str | None:
     """The page in MyST; None where these very hospitals' files have no finished update."""
-    tables = [_table(pooled, name) for name in (RECALIBRATIONS, COEFFICIENTS, PARTS)]
+    tables = [_table(pooled, name) for name in (RECALIBRATIONS, COEFFICIENTS, PARTS, BUNDLES)]
     if any(table is None for table in tables):
         return None
-    recalibrations, coefficients, parts = (table.to_dict("records") for table in tables)
+    recalibrations, coefficients, parts, bundles = (table.to_dict("records") for table in tables)
     return rendered(
         "pooled_update.md",
         pool=pooled.id,
@@ -26,6 +27,7 @@ def page(pooled: Pooled) -> str | None:
         recalibrations=recalibrations,
         coefficients=coefficients,
         parts=parts,
+        bundles=bundles,
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from helpers.features.feature_tables import engine_of
-from helpers.frozen.bundle import MANIFEST, Bundle, own_bundle
+from helpers.frozen.bundle import Bundle, bundle_hash, own_bundle
 from helpers.pooling.contract import (
     FORMAT,
     SITE_FILE,
@@ -152,12 +152,6 @@ def _sealed(content: dict) -> dict:
 def as_text(content: dict) -> str:
     """The file's text."""
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def bundle_hash(bundle: Bundle) -> str:
-    """What tells one frozen model from another: the checksums that its manifest holds."""
-    manifest = json.loads((bundle.folder / MANIFEST).read_text(encoding="utf-8"))
-    return content_hash(json.dumps(manifest["sha256"], sort_keys=True))
 
 
 def _settings_hash(study: Study) -> str:

@@ -51,12 +51,13 @@ def share_applied(
     arrived = people[people["patient_id"].isin(met.scores["patient_id"])]
     given = predictions_of(known, met.given(), bundle.models)
     patients = Patients(given, arrived, measured.features, measured.quality)
+    label = label_of(new.study, [site.name for site in new.study.sites])
     hospital = described_hospital(
         bundle,
         patients,
         new.study.min_cell,
-        label=label_of(new.study, [site.name for site in new.study.sites]),
-        role="external",
+        label=label,
+        role="development" if label in bundle.learnt_from else "external",
         is_number_told=told.total(OUTSIDE) != HIDDEN,
     )
     told_of = known[known["outcome"].notna()].astype({"outcome": int})

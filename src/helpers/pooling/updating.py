@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.errors import StudyError
-from helpers.frozen.bundle import Bundle
+from helpers.frozen.bundle import Bundle, bundle_hash
 from helpers.frozen.drift import RAD_SCORE
 from helpers.learning.newton import Progress, Sums, progress
 from helpers.pooling.registry import Pooled
@@ -33,7 +33,6 @@ from helpers.pooling.round_files import (
     with_checksum,
     write_round,
 )
-from helpers.pooling.share import bundle_hash
 from helpers.study.content_hash import content_hash
 from helpers.study.places import made_folder
 
