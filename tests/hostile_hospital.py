@@ -91,13 +91,13 @@ def _tell(path, one):
 
 
 def _write_table(folder, people, known):
-    """The hospital's table, with columns that the study does not need; one patient more, who is excluded."""
+    """The hospital's table, with columns that the study does not need; three more are excluded."""
     table = people.drop(columns=["patient_id", "scanner", "exclusion"], errors="ignore")
     table = table.rename(columns={"raw": "Nr"}).reset_index(drop=True)
     private = pd.DataFrame(known)[["han", "birth", "phone"]]
     table = table.assign(姓名=private["han"], 出生=private["birth"], Tel=private["phone"], Reason="")
     table[PREDICTOR] = [LEVELS[number % 2] for number in range(len(table))]
-    left = table.tail(2).assign(Nr=["MRN-777001", "MRN-777002"], Reason=REASON, 姓名="欧阳建国")
+    left = table.tail(3).assign(Nr=["MRN-777001", "MRN-777002", "MRN-777003"], Reason=REASON, 姓名="欧阳建国")
     pd.concat([table, left]).to_csv(folder / "dxa.csv", index=False)
 
 
@@ -106,7 +106,7 @@ def _write_study(folder):
     site = {"name": SITE_NAME, "role": "development", "table": {"path": "dxa.csv", "columns": columns}}
     site |= {"images": "ct/{patient_id}", "masks": "masks/{patient_id}.nii.gz"}
     site |= {"second_reader": "masks_reader2/{patient_id}.nii.gz"}
-    study = {"name": "hostile", "title": TITLE, "seed": 1, "extraction": "extraction.yml", "min_cell": 2}
+    study = {"name": "hostile", "title": TITLE, "seed": 1, "extraction": "extraction.yml", "min_cell": 3}
     study |= {"second_reader_cases": 9, "sites": [site], "predictors": ["age", "sex", PREDICTOR]}
     study["parameters"] = {
         "04": {"folds": 3, "mrmr_features": 10, "resamples": 4},

@@ -2,8 +2,10 @@
 
 import pandas as pd
 import pytest
+from shared_numbers import made_run
 
 from helpers.chapters import screening
+from helpers.patients import flow_chart
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Inclusion, Outcome, Study
 
@@ -68,3 +70,33 @@ def test_the_chapter_opens_with_shares_and_ages_and_no_small_count(study):
     assert words["age-gap"] == "10.0" and float(words["age-smd"]) == pytest.approx(10 / 8**0.5, abs=0.005)
     words = screening.opening_numbers(cohort, study.model_copy(update={"min_cell": 0}))
     assert (words["share-low"], words["share-high"]) == ("25", "75")
+
+
+def tables_beside(run):
+    """Patients of each set in Table 1, and the men among them by outcome, as chapter 01 shares them."""
+    table = pd.read_csv(run.table_path("table_1"))
+    return table[table["metric"].isin(["n", "male"])].set_index(["cohort", "subject", "metric"])["value"]
+
+
+@pytest.mark.parametrize(("min_cell", "unusable", "told"), [(10, 3, 157), (10, 0, 160), (0, 3, 160)])
+def test_table_1_beside_later_tables_tells_of_no_unusable_patient(tmp_path, min_cell, unusable, told):
+    """The attack: patients of Table 1, less those of a later table, are those who could not be used."""
+    run = made_run(tmp_path, min_cell=min_cell)
+    cohort = run.read("cohort")
+    flow = flow_chart.flow_chart(cohort.assign(exclusion=""), cohort)
+    screening.write_table_1(run, cohort)
+    screening.write_cohorts_beside(run, cohort)
+    run.write_table("flow_chart_tables", flow)
+    before = tables_beside(run)
+    lost = cohort.query("cohort == 'external' and sex == 'male'")["patient_id"][:unusable]
+    features = run.read("features")
+    run.write("features", features[~features["patient_id"].isin(lost)])
+    screening.tell_of_analysed(run, flow)
+    now = tables_beside(run)
+    assert int(now["external", "cohort", "n"]) == told
+    assert int(before["external", "cohort", "n"]) == 160
+    others = before.index.get_level_values("cohort") != "external"
+    assert (before[others] == now[others]).all()
+    beside = pd.read_csv(run.table_path("table_1_cohorts")).set_index("characteristic")["external"]
+    men = sum(int(float(now["external", group, "male"])) for group in ("osteoporosis", "non-osteoporosis"))
+    assert beside["male, n (%)"].startswith(f"{men} (")

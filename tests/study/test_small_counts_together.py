@@ -178,12 +178,20 @@ def given_away(shown, min_cell, atoms):
         if isinstance(told, str):
             hidden[str(sorted(whose.items()))] = rows[-1]
     known = LinearConstraint(np.array(rows), np.array(low), np.array(high))
-    found = {}
-    for whose, row in hidden.items():
-        ends = [_end(sign * row, known) for sign in (1, -1)]
-        if round(ends[0]) == round(-ends[1]):
-            found[whose] = round(ends[0])
-    return found
+    patients: list[np.ndarray] = []  # that fit everything published
+    return {
+        whose: count for whose, row in hidden.items() if (count := _only(row, known, patients)) is not None
+    }
+
+
+def _only(row, known, patients):
+    """The one number that a cell can be; None when patients are found, or were, with two."""
+    for sign in (1, -1):
+        if len({round(row @ one) for one in patients}) > 1:
+            return None
+        patients.append(_end(sign * row, known))
+    numbers = {round(row @ one) for one in patients}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def _limits(told, min_cell):
@@ -195,7 +203,7 @@ def _limits(told, min_cell):
 def _end(goal, known):
     found = milp(goal, constraints=known, integrality=np.ones(len(goal)), bounds=Bounds(0, np.inf))
     assert found.status == 0, found.message
-    return found.fun
+    return found.x
 
 
 @pytest.mark.parametrize("seed", [0, 3, 6, 7, 9, 11])

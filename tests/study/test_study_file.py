@@ -34,6 +34,13 @@ def test_all_problems_are_told_at_once(tmp_path):
         load_study(written(tmp_path, seed="soon", second_reader_cases=1))
 
 
+def test_a_limit_of_two_would_say_what_it_hides(tmp_path):
+    """ "<2" is one patient."""
+    with pytest.raises(StudyError, match="min_cell: .*take 3 or more"):
+        load_study(written(tmp_path, min_cell=2))
+    assert [load_study(written(tmp_path, min_cell=least)).min_cell for least in (0, 3, 10)] == [0, 3, 10]
+
+
 @pytest.mark.parametrize(("key", "told"), [("file", "file: is not a key"), (1, "1: Keys should be strings")])
 def test_keys_that_python_would_trip_over_are_told_too(tmp_path, key, told):
     path = written(tmp_path)

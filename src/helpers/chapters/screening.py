@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from helpers.paper.reported import table_1_beside
 from helpers.patients.cohort import draw_second_reader, has_allocation, has_second_reading
-from helpers.patients.table_1 import smd
+from helpers.patients.table_1 import compare_cohorts, groups_of, printed_cohorts, smd, table_1
 from helpers.study.cohorts import cohort_title, ordered_cohorts
 from helpers.study.run_folder import Run
 from helpers.study.small_counts import shown_count
@@ -48,6 +49,42 @@ def opening_numbers(cohort: pd.DataFrame, study: Study) -> dict[str, str]:
         "age-gap": f"{with_outcome.mean() - without.mean():.1f}",
         "age-smd": f"{smd(with_outcome, without):.2f}",
     }
+
+
+def write_table_1(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Write Table 1 of these patients, beside the paper's in a study of its design, and return it."""
+    table = table_1(cohort, run.study.predictors, groups_of(run.study))
+    if run.study.is_of_paper_design:
+        table["paper"] = table_1_beside(table)
+    return run.write_table("table_1", table)
+
+
+def write_cohorts_beside(run: Run, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Write the sets of these patients beside each other, and return them."""
+    between = compare_cohorts(cohort, run.study.predictors, groups_of(run.study)[1])
+    return run.write_table("table_1_cohorts", between, printed=printed_cohorts)
+
+
+def tell_of_analysed(run: Run, flow: pd.DataFrame) -> None:
+    """Write what chapter 01 shares again, of those analysed only, where some of those included are unusable.
+
+    Later tables are of those analysed: beside them, Table 1 of everybody included would tell of the few
+    between. Where nothing is hidden (``min_cell``), it stays as it is. The chapter's page keeps its tables.
+
+    Parameters
+    ----------
+    run : Run
+    flow : DataFrame
+        The final flow chart, in place of the one before images were looked at.
+    """
+    cohort, features = run.read("cohort"), run.read("features")
+    analysed = cohort[cohort["patient_id"].isin(features["patient_id"])]
+    if run.study.min_cell < 2 or len(analysed) == len(cohort):
+        return
+    write_table_1(run, analysed)
+    write_cohorts_beside(run, analysed)
+    if not run.study.has_features:
+        run.write_table("flow_chart_tables", flow)
 
 
 def rules_in_words(screened: pd.DataFrame, study: Study) -> dict[str, str]:

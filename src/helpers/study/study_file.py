@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from helpers.errors import StudyError
 from helpers.study.places import resolve
@@ -166,6 +166,13 @@ class Split(Strict):
     by: Literal["patient", "site"] = "patient"
 
 
+def _worth_hiding(min_cell: int) -> int:
+    """Refuse a limit of 2: a count below it is 1, and to say so tells it."""
+    if min_cell == 2:
+        raise ValueError('"<2" would say that it is 1: take 3 or more (10 is usual), or 0 to hide nothing')
+    return min_cell
+
+
 class Study(Strict):
     """A study file, read and checked.
 
@@ -192,7 +199,7 @@ class Study(Strict):
     limits: Limits = Limits()
     predictors: list[str] = ["age", "sex"]
     second_reader_cases: Annotated[int, Field(ge=4)] = 40
-    min_cell: Annotated[int, Field(ge=0)] = 0
+    min_cell: Annotated[int, Field(ge=0), AfterValidator(_worth_hiding)] = 0
     scheduler: str | None = None
     sites: Annotated[list[Site], Field(min_length=1)]
     parameters: dict[str, dict[str, bool | int | float | str | list | None]] = {}
