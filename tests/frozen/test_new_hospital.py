@@ -22,6 +22,7 @@ from helpers.frozen import judged, new_hospital, verdicts
 from helpers.frozen.bundle import Bundle, bundle_hash, load_bundle, score
 from helpers.frozen.updated import RECALIBRATED, Updated, recalibrated_coefficients, save_updated
 from helpers.pages import leaks
+from helpers.pooling import registry
 from helpers.pooling.folders import read_folder
 from helpers.study import pseudonyms
 from helpers.study.places import REPOSITORY
@@ -319,6 +320,36 @@ def test_apply_gives_no_score_outside_the_domain_and_lists_everybody(bundle, rea
     assert "nomogram recalibrated in 2 hospital(s)" in text and "learnt from patients of: Elsewhere" in text
     site = read_folder(run.folder / "share")
     assert (site.bundle, site.hospitals[0].role) == (bundle_hash(bundle), "development")
+
+
+def test_an_exported_virtual_hospital_goes_the_way_of_a_real_one(bundle, tmp_path, monkeypatch):
+    """The how-to's lines: exported files with their own study file, apply, share-check, pool.
+
+    Of the frozen model's makers comes its extraction.yml, which takes the place of the exported one.
+    """
+    monkeypatch.setattr("helpers.commands.run.build_book", lambda run: None)
+    monkeypatch.setattr("helpers.commands.pool.execute_chapter", lambda pooled: None)
+    monkeypatch.setattr("helpers.commands.pool.render", lambda pooled, stages, search: "its page")
+
+    def asked(*words):
+        done = CliRunner().invoke(cli.app, [str(word) for word in words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    told = asked("export-virtual", tmp_path / "hospitals", "--sites", 1, "--patients", 8)
+    (study,) = (tmp_path / "hospitals").glob("*/study.yml")
+    assert f"radbook apply BUNDLE {study}" in told
+    study.with_name("extraction.yml").write_bytes(bundle.extraction.read_bytes())
+    asked("apply", bundle.folder, study, "--run-dir", tmp_path / "run", "--workers", 1)
+    share = tmp_path / "run" / "share"
+    checked = asked("share-check", share)
+    assert "No count of 1 to 9" in checked and "is put down as sent" in checked
+    assert "No number, name or day" in checked
+    assert "its page" in asked("pool", share, "--out", tmp_path / "pooled")
+    (site,) = registry.open_pooled(tmp_path / "pooled").sites
+    (hospital,) = site.hospitals
+    assert hospital.label == load_study(study).sites[0].name and site.bundle == bundle_hash(bundle)
+    assert (hospital.patients, hospital.role, site.virtual) == ("<10", "external", True)
 
 
 def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):
