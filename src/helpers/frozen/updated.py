@@ -121,7 +121,7 @@ def _page(frozen: Mapping, content: Mapping) -> str:
 
 _README = """{title}
 
-The nomogram was {way} by pool {pool}, from the frozen model {first},
+The nomogram was {way} by {pool}, from the frozen model {first},
 on patients of {hospitals}.
 
 Nothing says yet how well it does: that takes other patients. In the hospitals named here it has learnt from

@@ -28,7 +28,7 @@ def save_bundles(update: Update, state: State) -> pd.DataFrame:
         folder = update.folder / f"bundle_{way}"
         try:
             saved = load_bundle(save_updated(update.bundle, folder, _updated(update, state, way)))
-            found = (saved.model["cutoffs"]["nomogram"], bundle_hash(saved)[:12], "")
+            found = (saved.model["cutoffs"]["nomogram"], f"bundle-{bundle_hash(saved)[:12]}", "")
         except StudyError as error:
             found = (None, "", str(error))
         rows.append((folder.relative_to(update.pooled.folder).as_posix(), *found))
