@@ -83,7 +83,8 @@ def test_in_its_run_folder_numbers_of_patients_are_looked_for(tmp_path):
     record |= {"versions": {}, "notebooks": {}}
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
     pseudonyms(open_run(tmp_path / "study.yml", run), "Ours", ["QX-90210"])
-    assert "No number, name or day" in check_share(run / "share")[-1]
+    *_, searched, compared = check_share(run / "share")
+    assert "No number, name or day" in searched and "Not compared with earlier versions" in compared
     (run / "share" / "note.txt").write_text("patient QX-90210 is odd", encoding="utf-8")
     with pytest.raises(StudyError, match="Identifiers stand outside private"):
         check_share(run / "share")

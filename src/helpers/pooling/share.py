@@ -110,7 +110,25 @@ def write_site(
         None where the file would tell of few patients beside one that was sent
         (`helpers.pooling.versions`): then README says so, and there is no file.
     """
-    content = {
+    versions, values = Versions(run), [values_behind(bundle, part) for part in parts]
+    whole = SiteFile.model_validate(_sealed(_content(run, bundle, by, hospitals, flow)))
+    content = _sealed(versions.without_small_differences(whole, values).model_dump(mode="json"))
+    site = SiteFile.model_validate(content)
+    versions.keep(site.sha256, values)
+    share = run.table_path(SITE_FILE).parents[1]
+    withheld = versions.too_like(site.sha256, site.min_cell)
+    with run.writing(share / README) as path:
+        path.write_text(withheld_page(site) if withheld else readme(site), encoding="utf-8")
+    if withheld:
+        (share / SITE_FILE).unlink(missing_ok=True)
+        return None
+    with run.writing(share / SITE_FILE) as path:
+        path.write_text(as_text(content), encoding="utf-8")
+    return site
+
+
+def _content(run: Run, bundle: Bundle, by: str, hospitals: list[Hospital], flow: pd.DataFrame | None) -> dict:
+    return {
         "format": FORMAT,
         "version": VERSION,
         "software": version("radbook"),
@@ -128,21 +146,6 @@ def write_site(
         "flow": [] if flow is None else _flow(flow),
         "hospitals": [hospital.model_dump() for hospital in hospitals],
     }
-    versions, values = Versions(run), [values_behind(bundle, part) for part in parts]
-    told = versions.without_small_differences(SiteFile.model_validate(_sealed(content)), values)
-    content = _sealed(told.model_dump(mode="json"))
-    site = SiteFile.model_validate(content)
-    versions.keep(site.sha256, values)
-    share = run.table_path(SITE_FILE).parents[1]
-    withheld = versions.too_like(site.sha256, site.min_cell)
-    with run.writing(share / README) as path:
-        path.write_text(withheld_page(site) if withheld else readme(site), encoding="utf-8")
-    if withheld:
-        (share / SITE_FILE).unlink(missing_ok=True)
-        return None
-    with run.writing(share / SITE_FILE) as path:
-        path.write_text(as_text(content), encoding="utf-8")
-    return site
 
 
 def _sealed(content: dict) -> dict:
