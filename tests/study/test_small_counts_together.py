@@ -206,7 +206,7 @@ def _end(goal, known):
     return found.x
 
 
-@pytest.mark.parametrize("seed", [0, 3, 6, 7, 9, 11])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 6, 7, 9, 11])
 def test_all_tables_together_tell_no_small_count(seed):
     n, min_cell = (60, 90, 150, 240)[seed % 4], (3, 5, 10)[seed % 3]
     assert small_told(people(n, seed), min_cell) == {}
