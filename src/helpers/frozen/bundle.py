@@ -29,7 +29,7 @@ from helpers.learning.logistic import LogisticModel, encode
 from helpers.learning.nomogram import Nomogram
 from helpers.learning.selection import rad_score, z_scores
 from helpers.study.content_hash import content_hash
-from helpers.study.places import made_folder, replacing
+from helpers.study.places import as_json, made_folder, replacing
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Outcome
 
@@ -328,10 +328,8 @@ def _training_cutoffs(run: Run, models: list[str]) -> dict[str, float]:
 
 
 def _write_json(writing: Callable[[Path], AbstractContextManager[Path]], target: Path, content: dict) -> None:
-    with writing(target) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+    with writing(target) as path:
+        path.write_text(as_json(content), encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict:

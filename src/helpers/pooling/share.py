@@ -26,6 +26,7 @@ from helpers.pooling.readme import readme, withheld_page
 from helpers.pooling.versions import Versions, values_behind
 from helpers.study.cohorts import EXTERNAL, ordered_cohorts
 from helpers.study.content_hash import content_hash
+from helpers.study.places import as_json
 from helpers.study.run_folder import Run
 from helpers.study.study_file import Study
 
@@ -123,7 +124,7 @@ def write_site(
         (share / SITE_FILE).unlink(missing_ok=True)
         return None
     with run.writing(share / SITE_FILE) as path:
-        path.write_text(as_text(content), encoding="utf-8")
+        path.write_text(as_json(content), encoding="utf-8")
     return site
 
 
@@ -150,11 +151,6 @@ def _content(run: Run, bundle: Bundle, by: str, hospitals: list[Hospital], flow:
 
 def _sealed(content: dict) -> dict:
     return content | {"sha256": checksum(content)}
-
-
-def as_text(content: dict) -> str:
-    """The file's text."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _settings_hash(study: Study) -> str:

@@ -19,6 +19,7 @@ from helpers.errors import StudyError
 from helpers.frozen.bundle import Bundle, bundle_hash
 from helpers.frozen.drift import RAD_SCORE
 from helpers.learning.newton import Progress, Sums, progress
+from helpers.pooling.contract import SiteFile
 from helpers.pooling.registry import Pooled
 from helpers.pooling.round_files import (
     NOMOGRAM,
@@ -217,6 +218,10 @@ class Update:
             for fit, one in state.fits.items()
             if not (one.done or one.failed)
         }
+
+    def participants(self, state: State, fit: str) -> list[SiteFile]:
+        """The files of the hospitals that a fit was made of."""
+        return [site for sha, site in self.sites.items() if self._label(sha) not in state.refused[fit]]
 
     def unscaled(self, fit: Progress) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Names, coefficients and standard errors of the nomogram, for its columns as they are."""
