@@ -63,7 +63,11 @@ def study_patient(name: str, acquired: Callable[[], Scan], bundle: Bundle | None
     tried += [
         (f"points moved, direction {number}", CLICK_MM, scan, way) for number, way in enumerate(ways, 1)
     ]
-    tried += [("slices averaged to (mm)", step, thick(step, scan, []), np.zeros(3)) for step in SLICES_MM]
+    tried += [
+        ("slices averaged to (mm)", step, thick(step, scan, []), np.zeros(3))
+        for step in SLICES_MM
+        if step > scan.image.GetSpacing()[2]
+    ]
     rows = []
     for condition, strength, shown, way in tried:
         found = compared(shown, {v: vertebra_centre(scan.mask, v) + way for v in VERTEBRAE})

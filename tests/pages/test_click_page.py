@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import yaml
+from bs4 import BeautifulSoup
 from PIL import Image
 from shared_once import made_once
 
@@ -14,7 +15,8 @@ from helpers.commands.click import Session, asked_of
 from helpers.commands.click_server import ClickServer
 from helpers.imaging import shown
 from helpers.imaging.clicked import REASONS, read_clicked
-from helpers.imaging.regions import vertebra_centre
+from helpers.imaging.regions import LAYERS, vertebra_centre
+from helpers.pages.chinese.words import Words
 from helpers.pages.click_page import page_files
 from helpers.study.places import REPOSITORY
 from helpers.study.pseudonyms import raw_ids
@@ -54,12 +56,12 @@ def hospital(tmp_path_factory):
 class Clicking:
     """One start of the command, and a reader before its page."""
 
-    def __init__(self, browser, run):
+    def __init__(self, browser, run, locale):
         self.run, self.session = run, Session(run, asked_of(run))
         self.server = ClickServer(self.session, page_files(run.study))
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
-        self.page, self.problems = browser.new_page(viewport=SIZE), []
+        self.page, self.problems = browser.new_page(viewport=SIZE, locale=locale), []
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.goto(self.server.first_address)
@@ -119,8 +121,8 @@ def start(chromium, hospital, tmp_path, monkeypatch):
     monkeypatch.setattr(shown, "MOST_VOXELS", FEW_VOXELS)
     started = []
 
-    def begin():
-        started.append(Clicking(chromium, open_run(hospital / "study.yml", tmp_path / "run")))
+    def begin(locale="en-US"):
+        started.append(Clicking(chromium, open_run(hospital / "study.yml", tmp_path / "run"), locale))
         return started[-1]
 
     yield begin
@@ -313,6 +315,48 @@ def test_the_page_ends_the_command_and_says_how_far_it_came(start):
     assert f"{PATIENTS} still to do" in reader.page.locator("#finished").inner_text()
     reader.thread.join(timeout=10)
     assert not reader.thread.is_alive()
+
+
+def test_a_chinese_browser_reads_chinese_and_can_change_it(start, hospital):
+    reader = start("zh-CN")
+    reader.wait("T12")
+    places = reader.centres(0, hospital)
+    assert reader.state() == f"第 1 例，共 {PATIENTS} 例 · 接受 0 例 · 跳过 0 例 · 待勾画 0 例"
+    assert reader.page.locator("html").get_attribute("lang") == "zh-CN"
+    reader.click([places["T12"][0], places["T12"][1] + 26, places["T12"][2]])  # in the canal
+    reader.wait("L1")
+    reader.click(places["L1"])
+    reader.wait("refused")
+    refusal = reader.page.locator("#problem").inner_text()
+    assert refusal.startswith(f"{reader.session.asked[0].patient_id}：T12：") and "请" in refusal
+    reader.press("u", "u", "s")
+    assert reader.page.locator("#choices button").first.inner_text() == "1 扫描中没有 T12 和 L1"
+    reader.press("Escape", "?")
+    assert "接受感兴趣区" in reader.page.locator("#keys").inner_text()
+    reader.press("Escape", "l")
+    assert not reader.page.locator("#keys").is_visible()
+    assert reader.state() == f"Patient 1 of {PATIENTS} · 0 accepted · 0 skipped · 0 to draw"
+    reader.page.reload()  # the address remembers
+    reader.wait("T12")
+    assert reader.page.locator("#task").inner_text() == "Click the middle of T12."
+    reader.page.locator("#language").click()
+    assert reader.page.locator("#task").inner_text() == "请点击 T12 的中央。"
+    assert reader.page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+
+
+def test_nothing_that_the_page_holds_lacks_chinese(hospital, tmp_path):
+    words = Words("click")
+    page = BeautifulSoup(
+        page_files(open_run(hospital / "study.yml", tmp_path / "run").study)[""].content, "html.parser"
+    )
+    texts = [
+        " ".join(text.split())
+        for text in page.body.find_all(string=True)
+        if text.parent.name not in ("script", "kbd")
+    ]
+    texts += [tag[name] for name in ("alt", "aria-label") for tag in page.select(f"[{name}]")]
+    texts += [*LAYERS.values(), *(reason for reasons in REASONS.values() for reason in reasons)]
+    assert [text for text in texts if words.chinese(text) is None] == []
 
 
 def test_another_token_shows_nothing(start, chromium):
