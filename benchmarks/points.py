@@ -45,6 +45,7 @@ from helpers.study.study_file import Limits
 
 RESULTS = REPOSITORY / "data" / "benchmarks" / "points.csv"
 CLICK_MM = 5.0
+WITHIN_HU = 3.0  # asked of the mean of a region
 SLICES_MM = (1.0, 2.0, 3.0, 5.0)
 # Body masks of segmentation tools hold the shell too: shrunk by as much as the how-to says (mm).
 TOOLS_MM = 3.0
@@ -189,6 +190,18 @@ def _like(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
     return volume
 
 
+def summary_of(table: pd.DataFrame) -> pd.DataFrame:
+    """`by_condition` for all virtual patients, for each virtual hospital, and for real scans."""
+    virtual = table[table["origin"] == "virtual"]
+    is_first = virtual["patient"].str.startswith("virtual D")
+    hospitals = [
+        virtual[is_first].assign(origin="virtual, hospital 1"),
+        virtual[~is_first].assign(origin="virtual, hospital 2"),
+    ]
+    parts = [virtual, *hospitals, table[table["origin"] == "real"]]
+    return pd.concat([by_condition(part) for part in parts if len(part)], ignore_index=True)
+
+
 def by_condition(table: pd.DataFrame) -> pd.DataFrame:
     """For each condition: cases, refused, Dice, HU, distance, and ICC of Rad-scores."""
     rows = []
@@ -203,6 +216,7 @@ def by_condition(table: pd.DataFrame) -> pd.DataFrame:
                 "dice_layers": ok["dice_layers"].mean(),
             }
             | {"distance": ok["distance"].mean(), "hu": ok["hu"].mean(), "hu_most": ok["hu"].abs().max()}
+            | {"hu_within": (ok["hu"].abs() <= WITHIN_HU).mean(), "score_moved": moved(ok)}
             | {"seconds": part["seconds"].mean()}
             | {
                 "icc_drawn": agreement(ok, "drawn_score"),
@@ -210,6 +224,13 @@ def by_condition(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).round(3).assign(**circumstances())
+
+
+def moved(part: pd.DataFrame) -> float:
+    """How far the Rad-score lies above that of the drawn region, in SDs of those; NaN without scores."""
+    if "score" not in part or part["score"].isna().all():
+        return np.nan
+    return float((part["score"] - part["drawn_score"]).mean() / part["drawn_score"].std())
 
 
 def with_middle(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -246,7 +267,7 @@ def main() -> None:
     table = pd.DataFrame([row for rows in Parallel(options.workers)(work) for row in rows])
     if options.table:
         table.to_csv(options.table, index=False)
-    summary = by_condition(table)
+    summary = summary_of(table)
     with replacing(RESULTS) as path:
         summary.to_csv(path, index=False, lineterminator="\n")
     print(

@@ -1,5 +1,9 @@
 """Odd folders: what is there is put together, what is missing or could be two things is left open."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import SimpleITK as sitk
@@ -8,6 +12,8 @@ from odd_folders import NUMBERS, SCAN, write_ct, write_masks, write_table
 from helpers.intake.folder import look_around
 from helpers.intake.sites import survey
 from helpers.study.study_file import OPEN
+
+REAL = os.environ.get("RADBOOK_REAL_DATA")
 
 
 def found_in(folder):
@@ -196,6 +202,23 @@ def test_ready_features_instead_of_images(tmp_path):
     site = only_site(tmp_path)
     assert values(site)["features"] == {"path": "features.csv", "patient_id": "ID"}
     assert not {"images", "masks"} & set(site.keys)
+    assert site.ours["patient_id"].sure == "sure"
+    assert site.tally["complete"] == site.tally["features"] == len(NUMBERS) and not site.tally["no_image"]
+
+
+def test_a_table_whose_numbers_are_undecided_still_has_rows_and_codes(tmp_path):
+    write_table(tmp_path / "dxa.csv", 性别=["1", "2"] * 4)
+    write_ct(tmp_path / "ct", [f"other{place}" for place in range(8)])
+    site = only_site(tmp_path)
+    assert values(site)["patient_id"] == OPEN and site.tally["rows"] == len(NUMBERS)
+    assert values(site)["sexes"] == {"1": OPEN, "2": OPEN}
+
+
+@pytest.mark.skipif(REAL is None, reason="RADBOOK_REAL_DATA is not set")
+def test_a_real_drawing_of_another_organ_is_not_taken_for_sure(tmp_path):
+    shutil.copy(Path(REAL) / "dicom" / "robustness" / "liver_1frame.dcm", tmp_path)
+    site = only_site(tmp_path)
+    assert site.keys["masks"].sure == "likely" and values(site)["labels"] == OPEN
 
 
 def test_images_numbered_as_the_rows_are_counted_are_left_to_a_person(tmp_path):

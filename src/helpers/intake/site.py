@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.intake import columns
 from helpers.intake.dicom_export import Export, Person, Series, owners_of, place_of, sort_dicom
 from helpers.intake.folder import Contents, Table, number_columns
-from helpers.intake.guesses import Guess, Said, quoted, said, surely, undecided
+from helpers.intake.guesses import Guess, Said, likely, quoted, said, surely, undecided
 from helpers.intake.number_column import known_numbers, number_column
 from helpers.intake.numbers import bare, match
 from helpers.intake.regions_found import (
@@ -121,7 +121,7 @@ def find_site(contents: Contents, name: str, table: Table | None) -> Found:
     found.notes += regions.notes
     _understand(found, export, matched)
     _note_leftovers(found, contents, export, nameless + unnamed + len(volumes["other"]), matched)
-    _count(found)
+    count(found)
     return found
 
 
@@ -232,9 +232,12 @@ def _regions(found: Found, masks: list, marks: list, export: Export, contents: C
             continue
         own = {of_path[path]: path.relative_to(top) for path in paths}
         regions.files[column] = {row: own[number] for row, number in match(found.rows, own).pairs.items()}
-        regions.keys[key] = surely(f"{{{column}}}", "drawn", n=len(own))
+        labels = labels_of_names(names)
+        # Where no name is a vertebra's, they may be of other organs.
+        doubtful = key == "masks" and labels.value == OPEN
+        regions.keys[key] = (likely if doubtful else surely)(f"{{{column}}}", "drawn", n=len(own))
         if key == "masks":
-            regions.keys["labels"] = labels_of_names(names)
+            regions.keys["labels"] = labels
             regions.keys["erode_mm"] = shrinking(bodies=False, whole=False)
     _point_table(found, regions, contents)
     if not {"masks", "points"} & set(regions.keys):
@@ -267,13 +270,14 @@ def _understand(found: Found, export: Export, matched: dict[str, Person]) -> Non
     if found.table is None:
         return
     found.ours |= found.table.ours
-    if (numbers := found.numbers()) is not None:
-        seen = {row: person.sex.upper()[:1] for row, person in matched.items() if person.sex}
-        seen = numbers.map(seen).where(lambda sexes: sexes.isin(["M", "F"]))
-        sexes = found.texts("sex")
-        if sexes is not None and (codes := columns.codes_of_sex(sexes, seen)):
-            found.codes["sexes"] = codes
-        _compare(found, numbers, matched, seen)
+    numbers, sexes = found.numbers(), found.texts("sex")
+    if numbers is None:  # codes are to be explained, whosever the rows are
+        numbers = pd.Series("", found.table.cells.index)
+    seen = {row: person.sex.upper()[:1] for row, person in matched.items() if person.sex}
+    seen = numbers.map(seen).where(lambda sexes: sexes.isin(["M", "F"]))
+    if sexes is not None and (codes := columns.codes_of_sex(sexes, seen)):
+        found.codes["sexes"] = codes
+    _compare(found, numbers, matched, seen)
     days = [found.texts(name) for name in ("ct_date", "dxa_date", "birth_date")]
     if order := columns.order_of_dates([texts for texts in days if texts is not None]):
         found.codes["dates"] = order
@@ -326,17 +330,19 @@ def _note_leftovers(
             found.notes.append(said("dates_of_what", headers=quoted(dates)))
 
 
-def _count(found: Found) -> None:
-    """How many patients have what."""
+def count(found: Found, ready: Set[str] = frozenset()) -> None:
+    """How many patients have what; ``ready`` are those with features, who need neither image nor region."""
     excluded = _excluded(found)
     rows = set(found.rows) - excluded
-    regions = set().union(*(found.files.get(name, {}) for name in ("mask", "mask_T12", "points")))
-    images = set(found.files.get("image", {}))
+    regions = ready.union(*(found.files.get(name, {}) for name in ("mask", "mask_T12", "points")))
+    images = ready.union(found.files.get("image", {}))
+    unknown = found.table is not None and found.numbers() is None
     filled = {name: _rows_with(found, names) for name, names in _NEEDED.items()}
     complete = rows & images & regions & filled["age"] & filled["sex"] & filled["t_score"]
     found.tally |= {
-        "rows": len(found.rows),
+        "rows": len(found.table.cells) if unknown else len(found.rows),
         "excluded": len(excluded),
+        "features": len(rows & ready),
         "no_image": len(rows - images),
         "no_region": len((images & rows) - regions),
         "no_age": len(rows - filled["age"]),

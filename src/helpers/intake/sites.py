@@ -9,7 +9,7 @@ from helpers.intake import columns
 from helpers.intake.folder import Contents, Table, number_columns
 from helpers.intake.guesses import Guess, Said, said, surely, undecided
 from helpers.intake.numbers import match
-from helpers.intake.site import Found, find_site
+from helpers.intake.site import Found, count, find_site
 from helpers.patients.cells import same_header
 from helpers.patients.columns import T_SCORES
 
@@ -117,18 +117,23 @@ def _features(found: Found, contents: Contents) -> None:
     tables = [table for table in contents.tables if table.kind == "features"]
     if not tables or found.files.get("image"):
         return
-    best = {}
+    own = {}
     for table in tables:
         for header in number_columns(table.cells):
             pairs = match(found.rows, columns.column(table.cells, header)).pairs
             if all(row == number for row, number in pairs.items()):
-                best[table.path.as_posix(), header] = len(pairs)
+                own[table.path.as_posix(), header] = set(pairs)
+    best = {place: len(rows) for place, rows in own.items()}
     chosen = max(best, key=best.get, default=None)
     if chosen is None or not best[chosen] or list(best.values()).count(best[chosen]) > 1:
         found.keys["features"] = undecided("features_open", tables=_listed(tables))
     else:
         value = {"path": chosen[0], "patient_id": chosen[1]}
         found.keys["features"] = surely(value, "features", n=best[chosen])
+        if found.table is not None:
+            header = found.ours["patient_id"].value
+            found.ours["patient_id"] = surely(header, "number_by_features", n=best[chosen])
+        count(found, own[chosen])
     for key in ("images", "masks"):
         found.keys.pop(key, None)
 

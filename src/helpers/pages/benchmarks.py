@@ -9,7 +9,7 @@ from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import Run
 
 RESULTS = REPOSITORY / "data" / "benchmarks"
-TABLES = ("extraction", "scale", "whole_book", "damage", "points")
+TABLES = ("extraction", "scale", "whole_book", "damage", "points", "hard_bodies")
 
 
 def staged_files(run: Run) -> dict[str, bytes]:
