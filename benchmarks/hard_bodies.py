@@ -1,4 +1,4 @@
-"""Regions from points in bodies that are not plain: fracture, osteophytes, contrast, metal, scoliosis, slices.
+"""Regions from points in bodies that are not plain: fracture, osteophytes, contrast, metal, scoliosis.
 
     .venv/bin/python benchmarks/hard_bodies.py --patients 12 --json
 

@@ -15,7 +15,17 @@ from helpers.intake.words import Language, say
 from helpers.intake.written import write_study
 from helpers.study.study_file import open_lines
 
-_COUNTED = ["excluded", "complete", "features", "no_image", "no_region", "no_age", "no_sex", "no_t_score", "second"]
+_COUNTED = [
+    "excluded",
+    "complete",
+    "features",
+    "no_image",
+    "no_region",
+    "no_age",
+    "no_sex",
+    "no_t_score",
+    "second",
+]
 _ALWAYS = {"complete"}
 _OF_TABLES = {"complete", "no_age", "no_sex", "no_t_score"}
 _LEFT = ["images_left", "rows_unclear"]
