@@ -1,13 +1,13 @@
 """Regions from points in bodies that are not plain: fracture, osteophytes, contrast, metal, scoliosis.
 
-    .venv/bin/python benchmarks/hard_bodies.py --patients 12 --json
+    .venv/bin/python benchmarks/hard_bodies.py --patients 20 --json
 
 Changes scans of virtual patients of both hospitals and their drawn regions together (a warp moves both, what
 is painted into the scan leaves the region as it was), sets both points 5 mm beside the middle, and compares.
 What matters is the last count: regions that are wrong for one of the vertebrae, and that are neither refused
 nor marked by a rule of chapter 02. Prints a JSON object and writes the means to
 data/benchmarks/hard_bodies.csv, which the book's page shows. ``--table`` keeps a row for each patient and
-change. Half a minute of a core for each patient.
+change. A minute of a core for each patient.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def by_change(table: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--patients", type=int, default=12, help="virtual ones, half of each hospital")
+    parser.add_argument("--patients", type=int, default=20, help="virtual ones, half of each hospital")
     parser.add_argument("--workers", type=int, default=-1)
     parser.add_argument("--table", type=Path, help="CSV file with a row for each patient and change")
     parser.add_argument("--json", action="store_true", help="print one line and nothing else")
