@@ -25,6 +25,7 @@ PLAUSIBLE = {
     **{"air_percent": 0.0, "fat_percent": 0.0, "cortex_percent": 0.5, "lost_percent": 0.0},
     **{"injected": False, "levels_mm": 32.0, "tilt_degrees": 12.0, "at_edge": 0.0},
     **{"fat_hu": -100.0, "soft_hu": 50.0, "noise_alternates": 1.02, "noise_jumps": 1.2},
+    **{"pixel_scale": 1.002, "sex": ""},
 }
 
 

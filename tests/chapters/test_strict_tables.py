@@ -107,3 +107,21 @@ def test_the_words_give_ranges_and_counts():
         "strict-often": "1",
         "strict-sizes": "1 to 2",
     }
+
+
+def test_what_divides_nobody_makes_no_subgroups():
+    people = pd.DataFrame({"sex": ["female"] * 4, "age": [55, 58, 71, 80]}, index=list("abcd"))
+    unknown = strict_tables.scanners_of(people)
+    assert list(strict_tables.subgroups_of(people, unknown)) == ["age"]
+    two = people.assign(scanner=["A", "A", "B", "B"])
+    assert list(strict_tables.subgroups_of(two, strict_tables.scanners_of(two))) == ["age", "scanner"]
+    none = strict_tables.subgroups_of(people[["sex"]], unknown)
+    predictions = (
+        people.rename_axis("patient_id")
+        .reset_index()
+        .assign(cohort="training", model="m", outcome=[0, 1, 0, 1], probability=[0.1, 0.4, 0.3, 0.8])
+    )
+    table = strict_tables.subgroup_table(predictions, "m", none)
+    assert table.empty and "there are no subgroups" in strict_tables.subgroups_in_words(table)
+    assert "nothing to harmonise" in strict_tables.reach_in_words(unknown)
+    assert "counts whom" in strict_tables.reach_in_words(strict_tables.scanners_of(two))

@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from reference_values import FOLDER, expected
 from scipy.special import expit, logit
 
-from helpers.evaluation.by_hospital import SCALES, judged, summaries, with_weights
+from helpers.evaluation.by_hospital import SCALES, judged, judged_apart, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import random_effects
 
@@ -67,3 +67,19 @@ def test_summaries_are_metafors_on_the_stored_values():
 def test_scales_go_there_and_back():
     for scale in SCALES.values():
         assert scale.back(scale.to(0.3)) == pytest.approx(0.3)
+
+
+def test_external_hospitals_are_judged_apart_and_the_cohorts_of_development_are_not(risks):
+    y, p = risks
+    cohort = np.repeat(["training", "external: A", "external: B", "external: C"], 100)
+    outcome = np.where(cohort == "external: C", 0, y)
+    table = pd.DataFrame({"patient_id": range(400), "cohort": cohort, "outcome": outcome, "probability": p})
+    found = judged_apart(table.assign(model="nomogram"), ["nomogram"])
+    assert found.hospitals["status"].tolist() == ["judged", "judged", "one class"] and found.has_summary
+    assert found.measures["hospital"].unique().tolist() == ["A", "B"]
+    for name, rows in (("A", slice(100, 200)), ("B", slice(200, 300))):
+        own = found.measures.set_index(["hospital", "measure"]).loc[(name, "auc")]
+        assert own["estimate"] == pytest.approx(delong_auc(y[rows], p[rows]).auc)
+    assert found.summary["estimate"].isna().all()  # of two hospitals with an interval there is none
+    alone = judged_apart(table.assign(model="nomogram", cohort="external"), ["nomogram"])
+    assert alone.hospitals.empty and not alone.has_summary

@@ -42,6 +42,22 @@ BROKEN = {
         "hounsfield",
         "fat has -50 HU.*soft tissue has 100",
     ),
+    "pixels of another size": ({"pixel_scale": 1.15}, "scale", "pixel spacing is 1.15 times"),
+    "a woman as wide as no woman": (
+        {"sex": "female", "body_t12_width": 48.0, "body_l1_width": 48.0},
+        "size",
+        "48 mm .usual 22 to 45.5 in women",
+    ),
+    "a woman with a man's region": (
+        {"sex": "female"} | {f"volume_l1_{part}": 13000 for part in ("upper", "middle", "lower")},
+        "size",
+        "39000 mm3 .usual 2000 to 32000 in women",
+    ),
+    "a man as narrow as no man": (
+        {"sex": "male", "body_t12_width": 24.0, "body_l1_width": 24.0},
+        "size",
+        "24 mm .usual 25 to 52 in men",
+    ),
     "two kernels in turn": ({"noise_alternates": 2.1}, "series", "2.1 from slice to slice"),
     "two series": ({"noise_jumps": 2.4}, "series", "2.4 between two parts"),
     "thick slices": ({"step_height": 5.0}, "thickness", "voxels of 5.0 mm"),
@@ -69,10 +85,15 @@ def test_every_rule_can_be_broken_and_a_plausible_patient_breaks_none():
         {"step_height": 3.0, "margin_t12_head": -1.8, "margin_l1_foot": -1.8, "margin_t12_foot": -1.0},
         # One vertebra alone.
         {name: NAN for name in PLAUSIBLE if "_t12_" in name} | {"levels_mm": NAN, "tilt_degrees": NAN},
+        # No DICOM header, and what a man may be.
+        {"pixel_scale": None},
+        {"pixel_scale": NAN},
+        {"sex": "male", "body_t12_width": 48.0, "body_l1_width": 48.0},
+        {"sex": ""} | {f"volume_l1_{part}": 13000 for part in ("upper", "middle", "lower")},
         # A scan cropped to the spine has no fat, and one side may be open.
         {"fat_hu": NAN, "margin_l1_left": NAN, "margin_l1_back": NAN, "noise_jumps": NAN},
     ],
-    ids=["thick slices", "one vertebra", "cropped"],
+    ids=["thick slices", "one vertebra", "no header", "not stated", "man", "sex unknown", "cropped"],
 )
 def test_what_cannot_be_known_breaks_no_rule(change):
     assert breaches(PLAUSIBLE | change, Limits()) == {}
@@ -124,6 +145,13 @@ def test_the_study_file_asks_accepts_and_moves_limits():
     assert accepted.loc["thick", ["status", "reason", "broken"]].tolist() == ["ok", "", ""]
     moved = judge(QUALITY, COHORT, NOBODY, study(limits={"slice_mm": 5.0})).set_index("patient_id")
     assert moved.loc["thick", "status"] == "ok"
+
+
+def test_the_hospitals_table_tells_the_sex():
+    wide = measured(her={"body_t12_width": 47.0, "body_l1_width": 47.0})
+    for sex, status in (("female", "refused"), ("male", "ok")):
+        table = pd.DataFrame({"patient_id": ["her"], "sex": [sex]})
+        assert judge(wide, table, pd.Series([False]), study())["status"].tolist() == [status]
 
 
 def test_a_written_reason_lets_a_patient_in_and_is_told():

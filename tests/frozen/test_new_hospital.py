@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow  # measures sixteen patients and applies a model t
 
 COARSE = REPOSITORY / "tests" / "data" / "coarse.yml"
 RNG = np.random.default_rng(2)
+SITES = ["Theirs", "The harbour", "西院"]
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,11 @@ def exported(made, bundle):
 def ready(made, bundle, tmp_path):
     """Write a study of ready features, the made ones under new numbers; give back its file."""
 
-    def write(outcomes=True, engine=None, name="theirs", **keys):
+    def write(outcomes=True, engine=None, name="theirs", sites=1, **keys):
         people, values = made.read("cohort"), made.read("features")
         numbers = [f"MRN-55{i:04d}" for i in range(len(people))]
         table = people[["age", "sex", "t_score"]].assign(number=numbers)
+        table["centre"] = [SITES[i % sites] for i in range(len(people))]
         table.drop(columns=[] if outcomes else "t_score").to_csv(tmp_path / "dxa.csv", index=False)
         stated = bundle.model["engine"] if engine is None else engine
         versions = {
@@ -72,14 +74,14 @@ def ready(made, bundle, tmp_path):
         }
         values = values.drop(columns="patient_id").assign(number=numbers, **versions)
         values.dropna(axis=1).to_csv(tmp_path / "features.csv", index=False)
-        site = {
-            "name": "Theirs",
-            "role": "external",
-            "features": {"path": "features.csv", "patient_id": "number"},
-        }
-        site["table"] = {"path": "dxa.csv", "columns": {"patient_id": "number"}}
+        site = {"role": "external", "features": {"path": "features.csv", "patient_id": "number"}}
+        shared = {"path": "dxa.csv", "columns": {"patient_id": "number"}}
+        parts = [
+            site | {"name": centre, "table": shared | {"where": {"centre": centre}}}
+            for centre in SITES[:sites]
+        ]
         study = {"name": name, "title": "Their hospital", "seed": 1, "extraction": str(COARSE)}
-        (tmp_path / "study.yml").write_text(yaml.safe_dump(study | {"sites": [site]} | keys))
+        (tmp_path / "study.yml").write_text(yaml.safe_dump(study | {"sites": parts} | keys))
         return tmp_path / "study.yml"
 
     return write
@@ -259,7 +261,7 @@ def test_nobody_left_is_told(ready, tmp_path):
 def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path):
     """The command, from the bundle's folder to the page: same patients, so no drift and the frozen AUC."""
     folder = tmp_path / "applied"
-    asked = ["apply", str(bundle.folder), str(ready()), "--run-dir", str(folder), "--workers", "1"]
+    asked = ["apply", str(bundle.folder), str(ready(sites=3)), "--run-dir", str(folder), "--workers", "1"]
     done = CliRunner().invoke(cli.app, asked)
     assert done.exit_code == 0, done.output
     run = open_run(tmp_path / "study.yml", folder)
@@ -274,6 +276,7 @@ def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path
     page = (run.book / "html" / "notebooks" / "11_new_hospital.html").read_text(encoding="utf-8")
     assert "A small virtual model" in page and "MRN-55" not in page
     assert not leaks.find_leaks(run)
+    judged_by_site(run, tmp_path)
     assert json.loads(run.record.read_text())["notebooks"]["11_new_hospital"]["status"] == "ok"
 
 
@@ -350,6 +353,26 @@ def test_an_exported_virtual_hospital_goes_the_way_of_a_real_one(bundle, tmp_pat
     (hospital,) = site.hospitals
     assert hospital.label == load_study(study).sites[0].name and site.bundle == bundle_hash(bundle)
     assert (hospital.patients, hospital.role, site.virtual) == ("<10", "external", True)
+
+
+def judged_by_site(run, tmp_path):
+    """Each site's AUC is that of its own patients, and all add up to those judged together."""
+    rates = pd.read_csv(run.table_path("new_hospital_sites")).query("model == 'nomogram'").set_index("site")
+    assert list(rates.index) == SITES and rates["n"].tolist() == [32] * 3
+    table = pd.read_csv(tmp_path / "dxa.csv").set_index("number")
+    scores = run.read("scores").assign(number=lambda t: t["patient_id"].map(pseudonyms.raw_ids(run)))
+    rows = scores.set_index("number").join(table[["centre", "t_score"]])
+    for name, part in rows.groupby("centre"):
+        area = delong_auc((part["t_score"] <= -2.5).astype(int), part["nomogram"])
+        assert rates.loc[name, ["auc", "auc_low"]].tolist() == pytest.approx([area.auc, area.ci_low])
+    summary = pd.read_csv(run.table_path("new_hospital_site_summary")).query("model == 'nomogram'")
+    assert summary.set_index("measure").loc["auc", "hospitals"] == 3
+    drift = pd.read_csv(run.table_path("new_hospital_site_drift")).set_index("site")
+    assert list(drift.index) == SITES and (drift["of"] == drift["of"].iloc[0]).all()
+    for name in ("new_hospital_sites", "new_hospital_calibration_sites"):
+        assert run.figure_path(name, "svg").is_file()
+    text = (run.notebooks / "11_new_hospital.ipynb").read_text(encoding="utf-8")
+    assert "come from 3 sites: each is also judged by itself" in text
 
 
 def test_apply_refuses_before_it_measures(bundle, ready, tmp_path):

@@ -108,6 +108,19 @@ def test_everybody_has_a_status_and_a_reason_in_full(met, hospital):
     assert "the mask is empty" in reasons[5] and reasons[6] == "younger than 50 years"
 
 
+def test_a_written_reason_opens_no_domain(bundle, hospital):
+    """Rules on regions may be overruled by name; at another tube voltage there is no right to a score."""
+    _, screened, measured, names = hospital
+    let_in = "fat has -80 HU in this scan; let in by the hospital: seen by Dr. A"
+    measured.quality.loc[3, ["status", "reason"]] = ["warned", let_in]
+    row = verdicts.meet(bundle, screened, measured).table.set_index("patient_id").loc[names[3]]
+    assert row["status"] == "outside the domain" and row["category"].startswith("another tube voltage")
+    assert row["reason"].endswith(f"tube voltage (kV) 80 (training 120); {let_in}")
+    measured.quality["kvp_calibrated"] = [np.nan] * 3 + [120.0] + [np.nan] * 2
+    row = verdicts.meet(bundle, screened, measured).table.set_index("patient_id").loc[names[3]]
+    assert row[["status", "reason"]].tolist() == ["scored with warning", let_in]
+
+
 def test_a_scan_made_unlike_the_training_patients_carries_a_warning(bundle, hospital):
     _, screened, measured, names = hospital
     measured.quality["step_height"] = 2.0

@@ -30,7 +30,7 @@ from synthetic_scan import OBLIQUE
 
 from helpers.errors import StudyError
 from helpers.imaging import dicom_headers, dicom_pixels
-from helpers.imaging.dicom import read_dicom
+from helpers.imaging.dicom import other_kind, read_dicom
 
 NAME = "Zhang^San"
 
@@ -492,6 +492,42 @@ def test_contrast_is_told_only_when_there_is_a_sign_of_it(tmp_path, tags, contra
     assert facts.get("contrast") == contrast
 
 
+# Side of the matrix, pixel spacing (mm), stated diameter (mm), kind of image: what is said of the spacing.
+SCALES = {
+    "whole matrix": (512, 0.703125, 360.0, "ORIGINAL", 1.0),
+    "rounded by its maker": (512, 0.431, 220.0, "ORIGINAL", 1.003),
+    "cut out of 512": (128, 0.661468, 338.6716, "ORIGINAL", 1.0),
+    "cut out of 1024": (600, 0.35, 358.4, "ORIGINAL", 1.0),
+    "a matrix of its own": (400, 0.9, 360.0, "ORIGINAL", 1.0),
+    "spacing a sixth too large": (512, 1.15 * 0.703125, 360.0, "ORIGINAL", 1.15),
+    "spacing too small, cut": (300, 0.85 * 0.703125, 360.0, "ORIGINAL", 0.85),
+    "a resampled copy": (512, 0.5, 360.0, "DERIVED", None),
+    "no diameter": (512, 0.703125, None, "ORIGINAL", None),
+    "an empty diameter": (512, 0.703125, 0.0, "ORIGINAL", None),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_pixel_spacing_is_held_against_the_reconstructions_diameter(name):
+    side, spacing, diameter, kind, scale = SCALES[name]
+    header = pydicom.Dataset()
+    header.Rows = header.Columns = side
+    header.PixelSpacing, header.ImageType = [spacing, spacing], [kind, "PRIMARY", "AXIAL"]
+    if diameter is not None:
+        header.ReconstructionDiameter = diameter
+    found = dicom_headers.pixel_scale(header)
+    assert found is None if scale is None else found == pytest.approx(scale, abs=1e-3)
+
+
+def test_a_wrong_pixel_spacing_reaches_the_facts(tmp_path):
+    size, spacing = IMAGE.GetSize(), IMAGE.GetSpacing()
+    right = {"ReconstructionDiameter": f"{size[0] * spacing[0]:.4f}"}  # of the columns: pixels are not square
+    slices = dicom_slices(IMAGE, PixelSpacing=["0.7", "0.7"], **right)
+    assert read_dicom(write_slices(tmp_path / "right", slices))[1]["pixel_scale"] == pytest.approx(1)
+    slices = dicom_slices(IMAGE, PixelSpacing=["0.735", "0.735"], **right)
+    assert read_dicom(write_slices(tmp_path / "wrong", slices))[1]["pixel_scale"] == pytest.approx(1.05)
+
+
 def test_facts_hold_nothing_but_the_acquisition(tmp_path):
     tags = {"PatientName": NAME, "PatientID": NAME, "SeriesDescription": NAME, "ProtocolName": NAME}
     currents = ["100", "300", "200"]
@@ -543,6 +579,22 @@ def test_real_tilted_and_uneven_head_is_refused_for_both(real, tmp_path):
         read_dicom(tmp_path)
 
 
+def test_no_real_series_contradicts_its_reconstruction_diameter(real, tmp_path):
+    """Whole ones, a slice cut out of a larger matrix, and one whose maker rounds."""
+    with zipfile.ZipFile(next(real.glob("*.zip"))) as archive:
+        archive.extractall(tmp_path)
+    test_files = Path(pydicom.__file__).parent / "data" / "test_files"
+    scales = {}
+    for folder in (real, tmp_path, test_files):
+        headers, _ = dicom_headers.read_headers(folder)
+        for header in headers:
+            is_slice = header.get("Modality") == "CT" and "PixelSpacing" in header and not other_kind(header)
+            if is_slice and (scale := dicom_headers.pixel_scale(header)) is not None:
+                scales[str(header.get("SeriesInstanceUID"))] = scale
+    assert len(scales) >= 6
+    assert all(abs(scale - 1) < 0.004 for scale in scales.values()), scales
+
+
 def test_real_compressed_series_equals_simpleitk_and_pydicom(real):
     folder = real / "siemens_T11_T12_20slices_j2k"
     read, facts = read_dicom(folder)
@@ -558,6 +610,7 @@ def test_real_compressed_series_equals_simpleitk_and_pydicom(real):
         "slice_thickness": 3.0,
         "tube_current": facts["tube_current"],
         "contrast": "APPLIED",
+        "pixel_scale": 1.0,
     }
     assert 500 < facts["tube_current"] < 700
 

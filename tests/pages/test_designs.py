@@ -18,7 +18,7 @@ from helpers.pages.chinese import blocks
 from helpers.pages.staging import stage
 from helpers.study.places import REPOSITORY
 from helpers.study.run_folder import open_run
-from helpers.study.study_file import load_study
+from helpers.study.study_file import Split, load_study
 
 NOT_OURS = re.compile(
     r"osteopor|vertebra|densitom|\bbones?\b|\bHU\b|Hounsfield|\bDXA\b|T-score|\bT12\b|\bL1\b|virtual"
@@ -128,10 +128,47 @@ def test_the_papers_studies_read_the_papers_words_and_no_mark():
     assert designs.words(marked, study) == "# 1 Table 5: odds\na b\nc"
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        cells = len(notebook.cells)
+        ids = {cell.id: set(cell.metadata.get("tags", [])) for cell in notebook.cells}
         designs.fit(notebook, study)
-        assert len(notebook.cells) == cells
+        gone = [tags for name, tags in ids.items() if name not in {cell.id for cell in notebook.cells}]
+        assert all(tags & {"several", "in turn", "hospitals"} for tags in gone), path.name
         assert "<!--" not in nbformat.writes(notebook), path.name
+
+
+def heads(number, study):
+    """Headings of a chapter that a study gets."""
+    (path,) = (REPOSITORY / "notebooks").glob(f"{number}_*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    designs.fit(notebook, study)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return set(re.findall(r"^#+ (.*)$|dropdown[}] (.*)$", text, re.MULTILINE))
+
+
+def test_sections_that_have_nothing_to_say_are_not_there(tmp_path):
+    """A second reader, something simpler to compare with, three external hospitals, sites as folds."""
+    one = load_study(write_study(tmp_path, []))
+    away = [one.sites[1].model_copy(update={"name": name}) for name in ("b", "c", "d")]
+    several = one.model_copy(update={"sites": [one.sites[0], *away], "predictors": ["age"]})
+    in_turn = one.model_copy(update={"split": Split(by="site")})
+    names = [
+        "Against what one would use anyway",
+        "The external hospitals side by side",
+        "Every hospital in turn",
+        "How the summary is made",
+    ]
+    found = {
+        key: [any(name in head for head in heads("10", study)) for name in names]
+        for key, study in {"one": one, "several": several, "in turn": in_turn}.items()
+    }
+    assert found == {
+        "one": [False, False, True, False],
+        "several": [True, True, True, True],
+        "in turn": [False, False, True, True],
+    }
+    twice = one.sites[0].model_copy(update={"second_reader_features": one.sites[0].features})
+    read_twice = one.model_copy(update={"sites": [twice, one.sites[1]]})
+    for study, there in ((one, False), (read_twice, True)):
+        assert any("Cases for the second reader" in head for head in heads("01", study)) == there
 
 
 def test_every_mark_is_closed_and_known():
@@ -149,7 +186,7 @@ def test_every_mark_is_closed_and_known():
     study = load_study(REPOSITORY / "data" / "studies" / "virtual.yml")
     own = study.model_copy(update={"region": "elsewhere", "predictors": []})
     for name, text in prose.items():
-        for one in (study, own):
+        for one in (study, own, own.model_copy(update={"split": Split(by="site")})):
             assert (
                 re.sub(r"`<!-- [^`]*`|<!-- code \d+ -->", "", designs.words(text, one)).count("<!--") == 0
             ), name

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from helpers.chapters.artifacts import patients_with_features
 from helpers.chapters.strict_validation import Procedure, nested_auc, nested_predictions
 from helpers.errors import StudyError
-from helpers.evaluation.by_hospital import ESTIMATES, judged, summaries, with_weights
+from helpers.evaluation.by_hospital import MEASURE_COLUMNS, judged, summaries, with_weights
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import FEWEST
 from helpers.learning.draws import feasible_folds, stratified_folds
@@ -36,8 +36,6 @@ HOSPITAL_COLUMNS = [
     *("hospital", "model", "status", "reason", "n", "events", "others", "others_events", "features"),
     *("apparent", "beforehand", "beforehand_low", "beforehand_high", "auc", "auc_low", "auc_high"),
 ]
-
-MEASURE_COLUMNS = ["hospital", "model", "measure", "n", "events", *ESTIMATES]
 
 
 class PaperWay(NamedTuple):
@@ -152,7 +150,7 @@ def hospitals_in_words(found: InTurn) -> dict[str, str]:
     By glue's names.
     """
     if found.hospitals.empty:
-        without = "This study is not split by site: the tables here are empty."
+        without = "This study is not split by site."
         return {"hospitals-which": without, "hospitals-auc": "there is none"}
     status = found.hospitals.groupby("hospital")["status"].first()
     known = int(status.isin(["judged", "small"]).sum())

@@ -167,6 +167,13 @@ def scanners_in_training(patients: pd.DataFrame, scanners: pd.Series) -> pd.Data
     return counts.loc[present_cohorts(patients)].rename_axis("cohort").reset_index()
 
 
+def reach_in_words(scanners: pd.Series) -> str:
+    """Whom a harmonisation by scanner can reach."""
+    if scanners.nunique() > 1:
+        return "The table counts whom it can reach."
+    return "The tables tell of no second scanner, so that there is nothing to harmonise."
+
+
 def smote_effect(ways: dict[str, tuple[Nested, Fitted]], patients: pd.DataFrame) -> pd.DataFrame:
     """Discrimination and calibration of the same procedure with and without SMOTE.
 
@@ -263,12 +270,20 @@ def _there(there: int, needed: float) -> str:
 
 
 def subgroups_of(patients: pd.DataFrame, scanners: pd.Series) -> pd.DataFrame:
-    """Sex, age band and scanner of each patient (index), as far as the study knows them."""
+    """Sex, age band and scanner of each patient (index), as far as the study knows them and they differ."""
     groups = patients[patients.columns.intersection(["sex"])].copy()
     if "age" in patients:
         bands = pd.cut(patients["age"], AGE_LIMITS, right=False, labels=AGE_BANDS)
         groups["age"] = bands.astype(str)
-    return groups.assign(scanner=scanners)
+    groups = groups.assign(scanner=scanners)
+    return groups[[name for name in groups if groups[name].nunique() > 1]]
+
+
+def subgroups_in_words(table: pd.DataFrame) -> str:
+    """That there are no subgroups, where there are none."""
+    if len(table):
+        return ""
+    return "The tables tell no sex, age or scanner by which these patients differ: there are no subgroups."
 
 
 def subgroup_table(predictions: pd.DataFrame, model: str, groups: pd.DataFrame) -> pd.DataFrame:

@@ -14,8 +14,11 @@ from scipy.stats import norm
 from helpers.evaluation.calibration import calibration_summary
 from helpers.evaluation.delong import delong_auc
 from helpers.evaluation.meta_analysis import FEWEST, random_effects
+from helpers.evaluation.predictions import present_cohorts, probabilities_wide
+from helpers.study.cohorts import hospital_of, is_one_of_several
 
 ESTIMATES = ["estimate", "low", "high", "scaled", "variance"]
+MEASURE_COLUMNS = ["hospital", "model", "measure", "n", "events", *ESTIMATES]
 
 
 class Scale(NamedTuple):
@@ -41,6 +44,53 @@ SCALES = {
 def scale_of(measure: str) -> Scale:
     """The scale of a measure: net benefits and differences are their own."""
     return SCALES.get(measure, Scale(_same, _same))
+
+
+class Apart(NamedTuple):
+    """Models judged in each of several hospitals.
+
+    Attributes
+    ----------
+    hospitals : DataFrame
+        hospital, model, n, events and status: "judged", or "one class" (one outcome only).
+    measures : DataFrame
+        `MEASURE_COLUMNS` and weight (percent), a row a measure of those judged.
+    summary : DataFrame
+        As `summaries` gives it.
+    """
+
+    hospitals: pd.DataFrame
+    measures: pd.DataFrame
+    summary: pd.DataFrame
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether there are hospitals enough for a summary."""
+        return self.hospitals["hospital"].nunique() >= FEWEST
+
+
+def judged_apart(predictions: pd.DataFrame, models: list[str]) -> Apart:
+    """Judge models in each of several external hospitals; empty tables where there are not several.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The ``predictions`` artifact, or of its format.
+    models : list of str
+    """
+    hospitals, parts = [], []
+    for cohort in filter(is_one_of_several, present_cohorts(predictions)):
+        for model in models:
+            wide = probabilities_wide(predictions, cohort, [model])
+            y = wide["outcome"]
+            known = {"hospital": hospital_of(cohort), "model": model, "n": len(y), "events": int(y.sum())}
+            hospitals.append(known | {"status": "judged" if y.nunique() > 1 else "one class"})
+            if y.nunique() > 1:
+                parts.append(judged(y, wide[model]).reset_index().assign(**known))
+    named = ["hospital", "model", "n", "events", "status"]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=MEASURE_COLUMNS)
+    measures = with_weights(found[MEASURE_COLUMNS])
+    return Apart(pd.DataFrame(hospitals, columns=named), measures, summaries(measures))
 
 
 def judged(y: ArrayLike, p: ArrayLike) -> pd.DataFrame:

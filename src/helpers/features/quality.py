@@ -34,8 +34,8 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
     -------
     dict
         ``status`` (ok or warned) and ``reason``; scanner, kvp (kV), kernel, contrast (agent or amount),
-        header_patient (keyed hash of the patient number in the headers), kvp_calibrated (kV) where the study
-        file calibrates;
+        header_patient (keyed hash of the patient number in the headers), pixel_scale (pixel spacing over what
+        the headers' reconstruction diameter gives), kvp_calibrated (kV) where the study file calibrates;
         spacing (mm) and size (voxels); volume (mm3) and mean HU of each layer and of all, on the voxels as
         scanned (missing for a vertebra that is not there, whose name is in ``missing_vertebra``);
         ``trabecular_hu`` (mean HU of the whole region), ``air_percent`` (voxels below -200 HU),
@@ -45,7 +45,7 @@ def quality_control(scan: Scan, block: Block, settings: dict) -> dict[str, str |
         from its body); what `helpers.imaging.surroundings` and `helpers.imaging.tissues` measure;
         ``block_max_abs_hu`` and ``block_voxels`` after resampling.
     """
-    told = ("scanner", "kvp", "kernel", "contrast", "header_patient")
+    told = ("scanner", "kvp", "kernel", "contrast", "header_patient", "pixel_scale")
     facts = {name: scan.facts.get(name) for name in told}
     facts |= {name: scan.facts[name] for name in ("kvp_calibrated",) if name in scan.facts}
     facts["missing_vertebra"] = ", ".join(missing_vertebrae(scan.mask))

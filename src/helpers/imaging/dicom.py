@@ -22,6 +22,7 @@ from helpers.imaging.dicom_headers import (
     STEP_TOLERANCE_MM,
     files_at,
     numbers_of,
+    pixel_scale,
     read_headers,
     rescaling,
     slice_corners,
@@ -77,8 +78,9 @@ def read_dicom(
         Rounded HU, 16-bit signed; rescale slope and intercept are applied slice by slice.
     facts : dict
         As far as the headers state them: ``scanner``, ``kvp`` (kV), ``kernel``, ``slice_thickness`` (mm),
-        ``tube_current`` (mA, median of the slices), ``contrast`` (agent, or the amount that was injected);
-        and, with ``secret``, ``header_patient``.
+        ``tube_current`` (mA, median of the slices), ``contrast`` (agent, or the amount that was injected),
+        ``pixel_scale`` (pixel spacing over that which follows from the reconstruction's diameter); and, with
+        ``secret``, ``header_patient``.
 
     Raises
     ------
@@ -361,6 +363,7 @@ def _facts(stack: list[Dataset]) -> dict[str, str | float]:
         "kvp": numbers_of(first, "KVP"),
         "slice_thickness": numbers_of(first, "SliceThickness"),
         "tube_current": currents,
+        "pixel_scale": np.array([scale for scale in [pixel_scale(first)] if scale is not None]),
     }
     facts = {name: text for name, text in texts.items() if text}
     return facts | {name: float(np.median(values)) for name, values in numbers.items() if values.size}

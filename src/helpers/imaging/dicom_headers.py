@@ -31,6 +31,8 @@ PIXEL_TAGS = [
     "RescaleIntercept",
 ]
 CONTRAST_AMOUNTS = ["ContrastBolusVolume", "ContrastBolusTotalDose"]
+# Sides of the matrices that scanners reconstruct.
+_MATRICES = frozenset({256, 512, 768, 1024})
 _FACT_TAGS = [
     "Manufacturer",
     "ManufacturerModelName",
@@ -39,6 +41,7 @@ _FACT_TAGS = [
     "SliceThickness",
     "XRayTubeCurrent",
     "ContrastBolusAgent",
+    "ReconstructionDiameter",
     *CONTRAST_AMOUNTS,
 ]
 _HEADER_NAMES = [
@@ -185,3 +188,20 @@ def rescaling(header: Dataset) -> tuple[float, float]:
     """Rescale slope and intercept; NaN when not stated."""
     slope, intercept = (numbers_of(header, tag) for tag in ("RescaleSlope", "RescaleIntercept"))
     return (float(slope[0]), float(intercept[0])) if slope.size and intercept.size else (np.nan, np.nan)
+
+
+def pixel_scale(header: Dataset) -> float | None:
+    """Pixel spacing over that which follows from the diameter of the reconstruction; None: nothing to say.
+
+    Of a matrix that an export has cut, the diameter remains that of the whole one. What is no original
+    (a reformat, a resampled copy) may carry a diameter that is not its own.
+    """
+    diameter, spacing = (numbers_of(header, tag) for tag in ("ReconstructionDiameter", "PixelSpacing"))
+    is_original = texts_of(header, "ImageType")[:1] == ["ORIGINAL"]
+    if not is_original or diameter.size != 1 or not diameter[0] > 0 or not spacing[0] > 0:
+        return None
+    sides = {int(header.Rows), int(header.Columns)}
+    if not sides & _MATRICES:
+        sides |= {side for side in _MATRICES if side > max(sides)}
+    scales = [side * float(spacing[0] / diameter[0]) for side in sides]
+    return min(scales, key=lambda scale: abs(np.log(scale)))

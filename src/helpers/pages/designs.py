@@ -12,11 +12,12 @@ import re
 
 from nbformat import NotebookNode
 
+from helpers.evaluation.meta_analysis import FEWEST
 from helpers.study.places import REPOSITORY
 from helpers.study.study_file import Study
 
 CONTENTS = {True: REPOSITORY / "_toc.yml", False: REPOSITORY / "_toc_own.yml"}
-_NAMES = "paper|own|clinical|no clinical|images"
+_NAMES = "paper|own|clinical|no clinical|images|compared|readers|several|in turn|hospitals"
 _SHOWN = re.compile(rf"<!-- (?P<name>{_NAMES}) -->(?P<text>.*?)<!-- /(?P=name) -->", re.DOTALL)
 _HIDDEN = re.compile(rf"<!-- (?P<name>{_NAMES}): (?P<text>.*?) -->", re.DOTALL)
 # A page may tell, in code, how marks are written.
@@ -32,13 +33,19 @@ _DEFAULT_PLACES = re.compile(r"^(study|run_dir) = .*\n?", re.MULTILINE)
 
 def facts(study: Study) -> dict[str, bool]:
     """What decides which words a study gets, by the names that stand in the prose."""
-    clinical = bool(study.predictors)
+    clinical, images = bool(study.predictors), not study.has_features
+    several, in_turn = len(study.external_sites) >= FEWEST, study.split.by == "site"
     return {
         "paper": study.is_of_paper_design,
         "own": not study.is_of_paper_design,
         "clinical": clinical,
         "no clinical": not clinical,
-        "images": not study.has_features,
+        "images": images,
+        "compared": clinical or images,
+        "readers": any(site.has_second_reader for site in study.sites),
+        "several": several,
+        "in turn": in_turn,
+        "hospitals": several or in_turn,
     }
 
 

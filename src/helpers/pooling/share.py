@@ -24,7 +24,7 @@ from helpers.pooling.described import Patients, described_hospital
 from helpers.pooling.judged import write_judged
 from helpers.pooling.readme import readme, withheld_page
 from helpers.pooling.versions import Versions, values_behind
-from helpers.study.cohorts import EXTERNAL, ordered_cohorts
+from helpers.study.cohorts import EXTERNAL, hospital_of, ordered_cohorts
 from helpers.study.content_hash import content_hash
 from helpers.study.places import as_json
 from helpers.study.run_folder import Run
@@ -68,7 +68,7 @@ def _of_cohort(run: Run, bundle: Bundle, cohort: str, patients: Patients) -> Hos
     names = [site.name for site in run.study.development_sites]
     if is_external:
         names = [site.name for site in run.study.external_sites]
-        names = names if cohort == EXTERNAL else [cohort.removeprefix(f"{EXTERNAL}: ")]
+        names = names if cohort == EXTERNAL else [hospital_of(cohort)]
     return described_hospital(
         bundle,
         patients,

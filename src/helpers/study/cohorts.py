@@ -34,6 +34,11 @@ def is_one_of_several(name: str) -> bool:
     return name.startswith(_OF_SITE)
 
 
+def hospital_of(name: str) -> str:
+    """The hospital's own name of one of several external cohorts."""
+    return name.removeprefix(_OF_SITE)
+
+
 def ordered_cohorts(names: Iterable[str]) -> list[str]:
     """The cohorts among ``names``, each once: training, internal, then external ones as they come.
 
@@ -49,7 +54,7 @@ def cohort_title(name: str) -> str:
     A name that is no cohort of a study (a total that the paper prints) stays as it is.
     """
     if is_one_of_several(name):
-        return f"{_TITLES[EXTERNAL]}: {name.removeprefix(_OF_SITE)}"
+        return f"{_TITLES[EXTERNAL]}: {hospital_of(name)}"
     return _TITLES.get(name, name)
 
 

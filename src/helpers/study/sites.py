@@ -126,6 +126,11 @@ class Site(Strict):
             raise ValueError(f"site '{self.name}' has both 'features' and images: keep one of them")
         return self
 
+    @property
+    def has_second_reader(self) -> bool:
+        """Whether some regions of this site were outlined twice."""
+        return bool(self.virtual or self.second_reader or self.second_reader_features)
+
     def _missing(self) -> list[str]:
         needed = {"table": self.table}
         if self.features is None:

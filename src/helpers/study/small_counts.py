@@ -51,7 +51,10 @@ TABLES = {
     "strict_subgroups": Counts(down=("cohort", "characteristic")),
     "strict_hospitals": Counts(down=("model",)),
     "strict_hospital_measures": Counts(down=("model", "measure")),
+    "strict_external_measures": Counts(down=("model", "measure")),
     "new_hospital_flow": Counts(down=()),
+    "new_hospital_sites": Counts(down=("model",)),
+    "new_hospital_site_measures": Counts(down=("model", "measure")),
     "new_hospital_domain": Counts(groups=("n",), across=("within", "outside")),
     "strict_scanners": Counts(across=("scanner in training", "scanner not in training")),
 }

@@ -126,6 +126,7 @@ class Plausibility(Strict):
     pair: Action = "refuse"
     cut_off: Action = "refuse"
     hounsfield: Action = "refuse"
+    scale: Action = "refuse"
     series: Action = "refuse"
     thickness: Action = "refuse"
     pieces: Action = "refuse"
@@ -144,12 +145,19 @@ class Limits(Strict):
     body_height_mm: tuple[float, float] = (12.0, 34.0)
     body_width_mm: tuple[float, float] = (22.0, 52.0)
     region_mm3: tuple[float, float] = (2000.0, 45000.0)
+    # Where the sex is known, instead of those for anybody.
+    body_height_women_mm: tuple[float, float] = (12.0, 31.5)
+    body_width_women_mm: tuple[float, float] = (22.0, 45.5)
+    body_width_men_mm: tuple[float, float] = (25.0, 52.0)
+    region_women_mm3: tuple[float, float] = (2000.0, 32000.0)
+    region_men_mm3: tuple[float, float] = (2000.0, 41500.0)
     levels_mm: tuple[float, float] = (20.0, 50.0)
     tilt_degrees: float = 40.0
     pair_hu: float = 90.0
     pair_ratio: float = 1.4
     fat_hu: tuple[float, float] = (-125.0, -75.0)
     soft_hu: tuple[float, float] = (10.0, 80.0)
+    pixel_percent: float = 2.0
     noise_alternates: float = 1.2
     noise_jumps: float = 1.8
     slice_mm: float = 3.0
