@@ -70,9 +70,9 @@ def run(
     if scheduler:
         os.environ[ADDRESS_VARIABLE] = scheduler
     with _readable_errors():
-        options = tuple(parameter or ()), workers, accept_foreign, preview
+        options, started = (tuple(parameter or ()), workers, accept_foreign, preview), time.perf_counter()
         run, results = run_study(study, run_dir, first, last, *options)
-        typer.echo(summary(results))
+        typer.echo(summary(results, time.perf_counter() - started))
         typer.echo(f"The book: {book_page(run)}")
 
 

@@ -137,10 +137,26 @@ def test_a_failed_notebook_ends_the_run_in_five_lines_keeps_the_rest_and_is_exec
     assert again == [*["as before"] * 7, "ok", "ok"]  # the last one is the book
 
 
+def test_what_does_not_need_a_failed_notebook_is_done_and_each_failure_is_told(own_run, monkeypatch):
+    def execute(run, step, *of):
+        if step in ("08", "11"):
+            raise StudyError(f"{step} stopped.")
+        return StepResult(STEPS[step], "ok", 1.0)
+
+    monkeypatch.setattr(run, "execute", execute)
+    finished = []
+    for name in ("holds", "begin"):
+        monkeypatch.setattr(memory, name, lambda *of: None)
+    monkeypatch.setattr(memory, "finish", lambda run, step, parameters: finished.append(step))
+    with pytest.raises(StudyError, match=r"^08 stopped\.\n\n11 stopped\.$"):
+        run_study(TINY, own_run.folder, "07", "13", workers=2)
+    assert sorted(finished) == ["07", "09", "10", "12"]
+
+
 def test_the_book_so_far_is_shown_after_some_chapters(own_run, monkeypatch, capsys):
     built = []
     monkeypatch.setattr(run, "build_book", built.append)
-    monkeypatch.setattr(run, "execute", lambda run, step, parameters: StepResult(STEPS[step], "ok", 1.0))
+    monkeypatch.setattr(run, "execute", lambda run, step, *of: StepResult(STEPS[step], "ok", 1.0))
     for name in ("holds", "begin", "finish"):
         monkeypatch.setattr(memory, name, lambda *of: None)
     run_study(TINY, own_run.folder, "01", "07", preview=True)

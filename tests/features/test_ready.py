@@ -232,7 +232,7 @@ def test_a_study_of_features_needs_no_image_notebooks_and_no_settings(hospital):
 def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch):
     executed = []
 
-    def execute(run, step, parameters):
+    def execute(run, step, parameters, alone):
         executed.append(step)
         (run.notebooks / f"{STEPS[step]}.ipynb").write_text("{}", encoding="utf-8")
         return record.StepResult(STEPS[step], "ok", 0.0)
@@ -244,7 +244,7 @@ def test_the_summary_says_which_notebooks_were_not_needed(hospital, monkeypatch)
     skipped = [result.name for result in results if result.status == "not needed"]
     assert skipped == [STEPS[step] for step in ("02", "03", "11", "12", "15", "16")]
     assert {"01", "04", "10"} <= set(executed) and not {"02", "03", "11", "12"} & set(executed)
-    assert re.search(r"02_preprocessing +not needed", record.summary(results))
+    assert re.search(r"02_preprocessing +not needed", record.summary(results, 1.0))
 
 
 def test_a_study_of_images_needs_settings(tmp_path):

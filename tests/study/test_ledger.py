@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pandas as pd
@@ -155,6 +156,16 @@ def test_a_moved_run_folder_fits(runs, study, tmp_path):
 def test_the_same_study_makes_the_same_ledger(runs, study, tmp_path):
     again = chapters(study, tmp_path / "again")
     assert again["07"].ledger.path.read_bytes() == runs["07"].ledger.path.read_bytes()
+
+
+def test_chapters_that_write_at_the_same_time_lose_no_entry(study, tmp_path):
+    def write(number):
+        open_run(study, tmp_path / "run", "14").write_json(f"of_{number}", {})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(20)))
+    known = open_run(study, tmp_path / "run").ledger.entries()
+    assert set(known) == {f"private/of_{number}.json" for number in range(20)}
 
 
 def test_the_ledger_names_no_patient(runs):

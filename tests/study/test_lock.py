@@ -6,12 +6,13 @@ import platform
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
 from helpers.errors import StudyError
-from helpers.study.lock import locked
+from helpers.study.lock import in_turn, locked
 
 HOLD = """
 import sys, time
@@ -85,4 +86,40 @@ def test_an_error_releases_the_folder(tmp_path):
     with pytest.raises(RuntimeError), locked(tmp_path):
         raise RuntimeError
     with locked(tmp_path):
+        pass
+
+
+def test_writers_of_one_file_take_turns(tmp_path):
+    """Each adds one to what it reads; without turns some read the same number."""
+    path = tmp_path / "number"
+    path.write_text("0", encoding="utf-8")
+
+    def add(_):
+        with in_turn(path):
+            read = int(path.read_text(encoding="utf-8"))
+            time.sleep(0.001)
+            path.write_text(f"{read + 1}", encoding="utf-8")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add, range(40)))
+    assert path.read_text(encoding="utf-8") == "40"
+    assert [one.name for one in tmp_path.iterdir()] == ["number"]
+
+
+def test_a_killed_writer_keeps_nobody_waiting(tmp_path):
+    """Its lock is old by the time somebody looks, and its process gone, or its number another's."""
+    path = tmp_path / ".number.lock"
+    reused = {"machine": platform.node(), "pid": os.getpid(), "started": 0}
+    for content in (json.dumps(reused), ""):
+        path.write_text(content, encoding="utf-8")
+        os.utime(path, (time.time() - 60,) * 2)
+        with in_turn(tmp_path / "number"):
+            assert json.loads(path.read_text(encoding="utf-8"))["started"] > 0
+        assert not path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt" or not os.geteuid(), reason="root may write anywhere")
+def test_a_folder_that_takes_no_lock_is_told_in_a_sentence(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StudyError, match="'.*number' could not be written"), in_turn(tmp_path / "number"):
         pass

@@ -1,5 +1,6 @@
 """A file is written whole or not at all."""
 
+import errno
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,22 @@ def test_a_full_disk_is_a_sentence_and_the_old_file_stays(tmp_path):
             ALWAYS_FULL.write_text("after", encoding="utf-8")
     assert [one.name for one in tmp_path.iterdir()] == ["scores.csv"]
     assert (tmp_path / "scores.csv").read_text(encoding="utf-8") == "before"
+
+
+def test_a_file_that_is_being_read_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    """Windows does not let a file go that another chapter reads."""
+    refused, replace = [], Path.replace
+
+    def busy(path, target):
+        if len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "in use")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    with replacing(tmp_path / "ledger.json") as path:
+        path.write_text("after", encoding="utf-8")
+    assert len(refused) == 2 and (tmp_path / "ledger.json").read_text(encoding="utf-8") == "after"
 
 
 def test_an_error_of_the_program_stays_what_it_is(tmp_path):

@@ -16,6 +16,7 @@ from grimp import ImportGraph, build_graph
 
 from helpers.commands.parameters import notebook_source
 from helpers.commands.record import RECORDED
+from helpers.commands.side_by_side import behind
 from helpers.plots.style import STYLE
 from helpers.study.content_hash import content_hash, file_hash
 from helpers.study.ledger import Entry
@@ -51,31 +52,31 @@ def holds(run: Run, step: str, parameters: dict[str, Any]) -> bool:
 
 def begin(run: Run, step: str) -> None:
     """Trust nothing that the chapter shows until it has come to its end."""
-    entries = run.ledger.entries()
-    names = [name for name in _written_by(step, entries) if name.startswith((*_SHOWN, "notebooks/"))]
-    run.ledger.keep(entries | {name: replace(entries[name], sha256="") for name in names})
+    with run.ledger.changing() as entries:
+        names = [name for name in _written_by(step, entries) if name.startswith((*_SHOWN, "notebooks/"))]
+        entries |= {name: replace(entries[name], sha256="") for name in names}
 
 
 def finish(run: Run, step: str, parameters: dict[str, Any]) -> None:
     """Put down what the executed notebook was made of; remove what the chapter showed before and no more."""
-    entries, path = run.ledger.entries(), _notebook(run, step)
-    mine = {name: entries[name] for name in _written_by(step, entries) if run.folder / name != path}
-    for name in [name for name, entry in mine.items() if not entry.sha256]:
-        (run.folder / name).unlink(missing_ok=True)
-        del entries[name], mine[name]
-    read = {name: digest for entry in mine.values() for name, digest in entry.read.items()}
-    read = {name: digest for name, digest in read.items() if name not in mine}
-    read |= {name: entry.sha256 for name, entry in mine.items() if name.startswith("share/")}
+    path, origin = _notebook(run, step), _origin(run, step, parameters)
     place = run.place(path)
-    settings, origin = {step: run.made_with(step, place)}, _origin(run, step, parameters)
-    run.ledger.keep(entries | {place: Entry(file_hash(path), settings, read, origin)})
+    with run.ledger.changing() as entries:
+        mine = {name: entries[name] for name in _written_by(step, entries) if name != place}
+        for name in [name for name, entry in mine.items() if not entry.sha256]:
+            (run.folder / name).unlink(missing_ok=True)
+            del entries[name], mine[name]
+        read = {name: digest for entry in mine.values() for name, digest in entry.read.items()}
+        read = {name: digest for name, digest in read.items() if name not in mine}
+        read |= {name: entry.sha256 for name, entry in mine.items() if name.startswith("share/")}
+        entries[place] = Entry(file_hash(path), {step: run.made_with(step, place)}, read, origin)
 
 
 def repeat_from(run: Run, step: str) -> str:
-    """The chapter from which to go on when ``step`` failed: an earlier one, whose results do not fit."""
+    """The chapter from which to go on when ``step`` failed: one that it needs, whose results do not fit."""
     paths = [*run.private.glob("*.parquet"), *map(run.json_path, ("selection", "models"))]
     misfits = run.misfits(*(path for path in paths if path.is_file()))
-    return min([step, *(one.chapter for one in misfits)])
+    return min([step, *({one.chapter for one in misfits} & behind(step))])
 
 
 def _written_by(step: str, entries: dict[str, Entry]) -> list[str]:

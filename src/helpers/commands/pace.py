@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from helpers.commands.record import StepResult
 from helpers.study.places import STEPS
 from helpers.study.run_folder import Run, read_record
 
-# Seconds of the default book on two cores, as shares of a run that has not been made before.
-USUAL = {"01": 6, "02": 190, "03": 130, "04": 25, "05": 25, "06": 8, "07": 8, "08": 8}
-USUAL |= {"09": 8, "10": 120, "11": 45, "12": 45, "13": 5, "14": 12, "15": 40, "16": 60}
+# Processor seconds of the default book, which one worker would need: a run of 2026-11-28 (AMD EPYC).
+USUAL = {"01": 8, "02": 750, "03": 115, "04": 22, "05": 22, "06": 13, "07": 9, "08": 6}
+USUAL |= {"09": 9, "10": 185, "11": 41, "12": 48, "13": 5, "14": 13, "15": 25, "16": 95}
 
 
-def recorded_seconds(run: Run) -> dict[str, float]:
-    """What each notebook took when this run folder last saw it; the usual time where it never did."""
+def recorded_work(run: Run) -> dict[str, float]:
+    """Worker seconds of each notebook when this run folder last saw it; the usual ones where it never did."""
     known = read_record(run.folder).get("notebooks", {})
-    return {step: known.get(name, {}).get("seconds", USUAL.get(step, 0)) for step, name in STEPS.items()}
+    done = {name: one for name, one in known.items() if one["status"] == "ok"}
+    work = {name: one["seconds"] * one.get("workers", 1) for name, one in done.items()}
+    return {step: work.get(name, USUAL.get(step, 0)) for step, name in STEPS.items()}
 
 
-def seconds_to_go(before: Mapping[str, float], done: Mapping[str, StepResult], ahead: Sequence[str]) -> float:
-    """Seconds that the notebooks ``ahead`` will take, by how this run's pace compares with ``before``.
+def pace(expected: Mapping[str, float], done: Mapping[str, StepResult]) -> float:
+    """How many times as long as ``expected`` this run takes.
 
     Parameters
     ----------
-    before : mapping of str to float
-        Seconds by notebook number, from `recorded_seconds` at the start.
+    expected : mapping of str to float
+        Worker seconds by notebook number, from `recorded_work` at the start.
     done : mapping of str to StepResult
         By notebook number; those that were not executed tell nothing.
-    ahead : sequence of str
-        Notebook numbers.
     """
     executed = [step for step, result in done.items() if result.status == "ok"]
-    expected = sum(before[step] for step in executed)
-    pace = sum(done[step].seconds for step in executed) / expected if expected else 1
-    return pace * sum(before[step] for step in ahead)
+    usual = sum(expected[step] for step in executed)
+    took = sum(done[step].seconds * done[step].workers for step in executed)
+    return took / usual if took and usual else 1
 
 
 def in_words(seconds: float) -> str:

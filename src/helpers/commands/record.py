@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from helpers.study.lock import in_turn
 from helpers.study.places import REPOSITORY, STEPS, shown_path, write_json
 from helpers.study.run_folder import Run, read_record
 
@@ -18,15 +19,21 @@ RECORDED += ["imbalanced-learn", "xgboost", "lightgbm", "statsmodels", "papermil
 
 @dataclass(frozen=True)
 class StepResult:
-    """How one notebook, or the book, ended."""
+    """How one notebook, or the book, ended, and how many workers it had."""
 
     name: str
     status: str
     seconds: float
+    workers: int = 1
 
 
 def write_record(run: Run, result: StepResult) -> None:
     """Add one result to run.json, with everything needed to say later what was run."""
+    with in_turn(run.record):
+        _write(run, result)
+
+
+def _write(run: Run, result: StepResult) -> None:
     content, now = read_record(run.folder), datetime.datetime.now(datetime.UTC)
     content |= {
         "study_file": shown_path(run.study.file),
@@ -42,6 +49,7 @@ def write_record(run: Run, result: StepResult) -> None:
     content.setdefault("notebooks", {})[result.name] = {
         "status": result.status,
         "seconds": round(result.seconds, 1),
+        "workers": result.workers,
         "started": (now - datetime.timedelta(seconds=result.seconds)).isoformat(timespec="seconds"),
     }
     write_json(run.record, content)
@@ -60,11 +68,10 @@ def cache_needed_since(run: Run) -> float | None:
     return min(datetime.datetime.fromisoformat(entry["started"]).timestamp() for entry in executed)
 
 
-def summary(results: list[StepResult]) -> str:
-    """A line for each notebook: name, status, seconds."""
+def summary(results: list[StepResult], seconds: float) -> str:
+    """A line for each notebook: name, status, seconds. Side by side they took ``seconds`` in all."""
     lines = [f"{result.name:<32}{result.status:<11}{result.seconds:7.1f} s" for result in results]
-    total = sum(result.seconds for result in results)
-    return "\n".join([*lines, f"{'total':<43}{total:7.1f} s"])
+    return "\n".join([*lines, f"{'total':<43}{seconds:7.1f} s"])
 
 
 def _commit() -> str | None:

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from nbclient.exceptions import DeadKernelError
 from helpers.commands import memory, pace
 from helpers.commands.parameters import chosen_steps, notebook_parameters, notebook_source
 from helpers.commands.record import StepResult, write_record
+from helpers.commands.side_by_side import ON_ONE, Turns, in_turns
 from helpers.errors import StudyError
 from helpers.features.blocks import read_settings
 from helpers.features.feature_tables import check_feature_tables
@@ -82,8 +85,8 @@ def run_study(
     run = run_folder(study, run_dir)
     parameters = notebook_parameters(study.parameters, overrides, _common_parameters(run, workers))
     with locked(run.folder):
-        results = _all_done(run, steps, parameters, PREVIEWED if preview else ())
-        results.append(_rendered(run))
+        chapters = _Chapters(run, steps, parameters, workers or os.cpu_count() or 1, preview)
+        results = [*chapters.all_done(), _rendered(run)]
         if not accept_foreign:
             require_own(run, last)
     return run, results
@@ -109,39 +112,81 @@ def _common_parameters(run: Run, workers: int) -> dict[str, Any]:
     return {"study": shown_path(run.study.file), "run_dir": shown_path(run.folder), "workers": workers}
 
 
-def _all_done(
-    run: Run, steps: Sequence[str], parameters: Mapping[str, dict[str, Any]], previewed: Sequence[str]
-) -> list[StepResult]:
-    """Every notebook in order; after each that was executed, what is left, and the book so far after some."""
-    needed = [step for step in steps if is_needed(run.study, step, parameters[step])]
-    before, results = pace.recorded_seconds(run), {}
-    for step in steps:
-        results[step] = _done(run, step, parameters[step])
-        ahead = [later for later in needed if later > step]
-        if ahead and results[step].status == "ok":
-            to_go = pace.in_words(pace.seconds_to_go(before, results, ahead))
-            _tell(f"{STEPS[step]}: {results[step].seconds:.0f} s, {to_go} to go")
-            if step in previewed:
-                _rendered(run)
-                _tell(f"The book so far: {shown_path(book_page(run))}")
-    return list(results.values())
+class _Chapters:
+    """The chapters of one run: what each is asked and told while `in_turns` has them done."""
+
+    def __init__(
+        self,
+        run: Run,
+        steps: Sequence[str],
+        parameters: Mapping[str, dict[str, Any]],
+        workers: int,
+        preview: bool,
+    ) -> None:
+        self.run, self.parameters, self.preview = run, parameters, preview
+        self.results: dict[str, StepResult] = {}
+        parallel = {step for step in steps if "workers" in parameters[step]} - ON_ONE
+        needed = {step for step in steps if is_needed(run.study, step, parameters[step])}
+        self.expected = pace.recorded_work(run)
+        work = {step: self.expected[step] * (step in needed) for step in steps}
+        self.turns = Turns(steps, work, parallel, workers)
+
+    def all_done(self) -> list[StepResult]:
+        """Do them; raise the errors of those that failed when the others are done."""
+        with chdir(REPOSITORY):  # notebooks are executed there, and threads have one working folder
+            failed = in_turns(self.turns, self.is_settled, self.execute, self.ended, self.render)
+        if failed:
+            raise _together([failed[step] for step in sorted(failed)])
+        return [self.results[step] for step in sorted(self.results)]
+
+    def is_settled(self, step: str) -> bool:
+        """Whether there is no work, or the notebook would only repeat what is there."""
+        if not is_needed(self.run.study, step, self.parameters[step]):
+            self.results[step] = StepResult(STEPS[step], NOT_NEEDED, 0.0)
+        elif memory.holds(self.run, step, self.parameters[step]):
+            self.results[step] = StepResult(STEPS[step], AS_BEFORE, 0.0)
+        return step in self.results
+
+    def execute(self, step: str, share: int) -> StepResult:
+        """Execute the notebook with its share of the workers."""
+        own = {"workers": share} if "workers" in self.parameters[step] else {}
+        memory.begin(self.run, step)
+        try:
+            result = execute(self.run, step, self.parameters[step] | own, share == self.turns.workers)
+        except Exception:
+            _tell(f"{STEPS[step]}: failed; what does not need it is done first")
+            raise
+        return replace(result, workers=share)
+
+    def ended(self, step: str, result: StepResult) -> bool:
+        """Put down what was done and tell what is left; whether the book so far is to be shown."""
+        self.results[step] = result
+        _put_down(self.run, step, self.parameters[step], result)
+        if not (self.turns.waiting or self.turns.running):
+            return False
+        to_go = self.turns.seconds_to_go(pace.pace(self.expected, self.results))
+        _tell(f"{STEPS[step]}: {result.seconds:.0f} s, {pace.in_words(to_go)} to go")
+        return self.preview and step in PREVIEWED
+
+    def render(self) -> None:
+        """Render the book so far, and tell where it is."""
+        _rendered(self.run)
+        _tell(f"The book so far: {shown_path(book_page(self.run))}")
+
+
+def _together(errors: list[Exception]) -> Exception:
+    """One error that tells of all; what is no message to users comes alone."""
+    unforeseen = [error for error in errors if not isinstance(error, StudyError)]
+    return unforeseen[0] if unforeseen else StudyError("\n\n".join(map(str, errors)))
 
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _done(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
-    """Execute a notebook if it must be, and put down how it ended."""
-    if not is_needed(run.study, step, parameters):
-        return StepResult(STEPS[step], NOT_NEEDED, 0.0)
-    if memory.holds(run, step, parameters):
-        return StepResult(STEPS[step], AS_BEFORE, 0.0)
-    memory.begin(run, step)
-    result = execute(run, step, parameters)
+def _put_down(run: Run, step: str, parameters: dict[str, Any], result: StepResult) -> None:
     write_record(run, result)
     memory.finish(run, step, parameters)
-    return result
 
 
 def _rendered(run: Run) -> StepResult:
@@ -199,7 +244,8 @@ def _apply(run: Run, bundle: str, accept_differences: bool, workers: int) -> Non
     parameters = notebook_parameters({}, (), common)[APPLY_STEP]
     parameters |= {"bundle": bundle, "new_study": common["study"]}
     parameters |= {"accept_differences": accept_differences}
-    _done(run, APPLY_STEP, parameters)
+    memory.begin(run, APPLY_STEP)
+    _put_down(run, APPLY_STEP, parameters, execute(run, APPLY_STEP, parameters))
     _rendered(run)
 
 
@@ -277,13 +323,13 @@ def other_problems(study: Study, overrides: tuple[str, ...] = ()) -> list[str]:
     return found
 
 
-def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
+def execute(run: Run, step: str, parameters: dict[str, Any], alone: bool = True) -> StepResult:
     """Run one notebook into the run folder, and put down how it failed when it does."""
     name = STEPS[step]
     output = run.notebooks / f"{name}.ipynb"
     started = time.perf_counter()
     try:
-        run_notebook(notebook_source(step), output, parameters)
+        run_notebook(notebook_source(step), output, parameters, alone)
     except (DeadKernelError, OSError) as error:
         write_record(run, StepResult(name, "failed", time.perf_counter() - started))
         raise _cut_off(step, error) from error
@@ -297,10 +343,11 @@ def execute(run: Run, step: str, parameters: dict[str, Any]) -> StepResult:
     return StepResult(name, "ok", time.perf_counter() - started)
 
 
-def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
-    """Execute a notebook with papermill into ``output``; its progress bars go to a terminal only."""
+def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any], alone: bool = True) -> None:
+    """Execute a notebook with papermill; a terminal shows its progress bars when it runs ``alone``."""
     _tell(f"{output.stem} ...")
-    if sys.stderr.isatty():
+    os.environ.pop(BARS_VARIABLE, None)
+    if alone and sys.stderr.isatty():
         os.environ[BARS_VARIABLE] = "1"  # the notebook's process cannot see the terminal
     papermill.execute_notebook(
         source,

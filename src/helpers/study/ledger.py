@@ -9,7 +9,8 @@ when what was read is there unchanged and fits itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from helpers.errors import StudyError
 from helpers.study.content_hash import content_hash, file_hash
+from helpers.study.lock import in_turn
 from helpers.study.places import write_json
 from helpers.study.study_file import Study
 
@@ -97,10 +99,14 @@ class Ledger:
         except (FileNotFoundError, ValidationError):
             return {}
 
-    def keep(self, entries: dict[str, Entry]) -> None:
-        """Write the ledger anew."""
-        content = {name: asdict(entry) for name, entry in sorted(entries.items())}
-        write_json(self.path, content)
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, Entry]]:
+        """Give the entries to be changed, and write them anew; chapters that run at the same time wait."""
+        with in_turn(self.path):
+            entries = self.entries()
+            yield entries
+            content = {name: asdict(entry) for name, entry in sorted(entries.items())}
+            write_json(self.path, content)
 
     def judge(self, made_with: Callable[[str, str], str]) -> Callable[[str], Misfit | None]:
         """A function that tells why the file at a place in the run folder does not fit; None when it does.

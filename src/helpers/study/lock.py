@@ -1,4 +1,4 @@
-"""One owner a run folder, or a pooled one: two at once would overwrite each other's results."""
+"""One owner a run folder, or a pooled one, one writer a file: two at once overwrite each other's results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 
 from helpers.errors import StudyError
-from helpers.study.places import made_folder, shown_path
+from helpers.study.places import made_folder, shown_path, unwritable
 
 # The clock that start times are counted from may be set a little while a process runs.
 _CLOCK_SECONDS = 10
 _WRITTEN_SECONDS = 5  # after so long a lock without an owner is no longer being written
+_LOOK_SECONDS = 0.01  # a file of a run is written in less
 _JUST_TAKEN = "Another radbook has just begun to work in this folder: wait until it is done."
 _OTHER_FOLDER = "name another folder with --run-dir"
 
@@ -37,7 +38,7 @@ def locked(folder: Path, inside: str = "private", instead: str = _OTHER_FOLDER) 
     """
     path = made_folder(folder) / inside / "lock.json"
     path.parent.mkdir(exist_ok=True, mode=0o700)
-    mine = {"machine": platform.node(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    mine = _me()
     _take(path, mine, folder, instead)
     try:
         yield
@@ -46,18 +47,55 @@ def locked(folder: Path, inside: str = "private", instead: str = _OTHER_FOLDER) 
             path.unlink()
 
 
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Wait for one's turn to read and rewrite a file that other processes and threads write too.
+
+    A lock whose process was killed is taken away.
+
+    Raises
+    ------
+    StudyError
+        When the disk does not take the lock.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        while not _is_taken(lock, _me()):
+            # Looked into only when it is old: what is open cannot be removed on Windows.
+            if _age(lock) > _WRITTEN_SECONDS and _is_left(lock):
+                lock.unlink(missing_ok=True)
+            time.sleep(_LOOK_SECONDS)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+def _me() -> dict:
+    return {"machine": platform.node(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
 def _take(path: Path, mine: dict, folder: Path, instead: str) -> None:
     for _ in range(2):
-        try:
-            with path.open("x", encoding="utf-8") as file:  # only where there is none, on any disk
-                file.write(json.dumps(mine))
+        if _is_taken(path, mine):
             return
-        except FileExistsError:
-            _remove_if_left(path, folder, instead)
-        except OSError:  # the disk is full
-            path.unlink(missing_ok=True)
-            raise
+        _remove_if_left(path, folder, instead)
     raise StudyError(_JUST_TAKEN)
+
+
+def _is_taken(path: Path, mine: dict) -> bool:
+    """Whether the lock, which nobody had, is now ours."""
+    try:
+        with path.open("x", encoding="utf-8") as file:  # only where there is none, on any disk
+            file.write(json.dumps(mine))
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # the disk is full
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _remove_if_left(path: Path, folder: Path, instead: str) -> None:
@@ -72,9 +110,23 @@ def _remove_if_left(path: Path, folder: Path, instead: str) -> None:
             f"{shown_path(folder)}: two at once would overwrite each other's results. Wait until it is done, "
             f"or {instead}. {'' if here else remedy}".rstrip()
         )
-    if owner is None and path.exists() and time.time() - path.stat().st_mtime < _WRITTEN_SECONDS:
+    if path.exists() and not _is_left(path):
         raise StudyError(_JUST_TAKEN)
     path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether there is a lock whose owner is gone; without one it may be just being written by another."""
+    owner = _owner(path)
+    return _age(path) > _WRITTEN_SECONDS if owner is None else not _is_there(owner)
+
+
+def _age(path: Path) -> float:
+    """Seconds since the lock was written; 0 when it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _owner(path: Path) -> dict | None:

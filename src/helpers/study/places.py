@@ -6,6 +6,8 @@ import errno
 import glob
 import json
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from helpers.errors import StudyError
@@ -14,6 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # What the disk or the system refuses to write, and not a mistake of the program.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_TRIES, _TRY_SECONDS = 10, 0.05
 # About many runs: radbook pool executes it, and a virtual study's run on small virtual hospitals.
 POOLED = "16_pooled"
 _CHAPTERS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -62,7 +65,7 @@ class replacing:
     def __exit__(self, kind: type | None, error: BaseException | None, *_) -> None:
         try:
             if kind is None:
-                self.temporary.replace(self.path)
+                self._take_place()
         except OSError as refused:
             error = refused
         if error is None:
@@ -72,6 +75,14 @@ class replacing:
             raise unwritable(self.path, error) from error
         if kind is None:
             raise error
+
+    def _take_place(self) -> None:
+        """On Windows a file that a chapter reads at this moment cannot be replaced."""
+        for _ in range(_TRIES):
+            with suppress(PermissionError):
+                return self.temporary.replace(self.path)
+            time.sleep(_TRY_SECONDS)
+        self.temporary.replace(self.path)
 
 
 def write_json(path: Path, content: object) -> None:

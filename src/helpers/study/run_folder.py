@@ -184,13 +184,14 @@ class Run(BookFolder):
 
     def enter(self, path: Path) -> None:
         """Put down in the ledger what made the file that was just written."""
-        name, entries = self.place(path), self.ledger.entries()
+        name = self.place(path)
         settings, read = {}, {one: digest for one, digest in self.read_so_far.items() if one != name}
-        if name in self.read_so_far and name in entries:  # written on by a second chapter
-            settings, read = entries[name].settings, entries[name].read | read
-            self.read_so_far[name] = file_hash(path)
-        settings = settings | {self.chapter: self.made_with(self.chapter, name)}
-        self.ledger.keep(entries | {name: Entry(file_hash(path), settings, read)})
+        with self.ledger.changing() as entries:
+            if name in self.read_so_far and name in entries:  # written on by a second chapter
+                settings, read = entries[name].settings, entries[name].read | read
+                self.read_so_far[name] = file_hash(path)
+            settings = settings | {self.chapter: self.made_with(self.chapter, name)}
+            entries[name] = Entry(file_hash(path), settings, read)
 
     def reading(self, path: Path) -> Path:
         """The path of a file of the run that is about to be read; what is written later was made of it.
