@@ -13,6 +13,8 @@ from helpers.pages.printing import BROWSERS
 from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
+# Not copied with a run: another test may look into it at that moment.
+LOCK = ("lock.json", ".*.lock")
 # Tests that need one of these are slow.
 SLOW = {"finished", "own_run", "whole_run", "broken_hospital", "hostile", "chromium"}
 
@@ -61,7 +63,7 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def own_run(finished, tmp_path, monkeypatch):
     """A copy of the finished run that may be changed; its book is not rendered."""
-    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("book", "cache"))
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns(*LOCK, "book", "cache"))
     monkeypatch.setattr(run, "build_book", lambda run: None)
     return open_run(finished.study, tmp_path / "tiny")
 
@@ -69,7 +71,7 @@ def own_run(finished, tmp_path, monkeypatch):
 @pytest.fixture
 def whole_run(finished, tmp_path):
     """A copy of the finished run with its book, for commands."""
-    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns("cache"))
+    shutil.copytree(finished.folder, tmp_path / "tiny", ignore=shutil.ignore_patterns(*LOCK, "cache"))
     return open_run(finished.study, tmp_path / "tiny")
 
 

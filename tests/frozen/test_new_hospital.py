@@ -223,7 +223,7 @@ def test_performance_is_judged_at_the_frozen_cutoffs():
         assert (row["npv_low"], row["npv_high"]) == tuple(expected.loc["npv", ["wilson_low", "wilson_high"]])
         assert row["auc"] == pytest.approx(delong_auc(y, scores[model]).auc, rel=1e-12)
     shown = judged.printed_performance(table.reset_index(), "0 of 60")
-    assert re.fullmatch(r"0\.\d\d \(0\.\d\d to [01]\.\d\d\)", shown.loc["auc", "nomogram"])
+    assert re.fullmatch(r"0\.\d\d \(0\.\d\d to\s[01]\.\d\d\)", shown.loc["auc", "nomogram"])
     auc = shown.loc["auc", "nomogram"]
     assert judged.auc_in_words(table.reset_index()) == f"The nomogram's AUC is {auc}."
     protected = judged.frozen_performance(predictions, {"radiomics": 0.2, "nomogram": 0.45}, min_cell=60)
@@ -270,8 +270,10 @@ def test_apply_judges_on_known_outcomes_and_makes_a_book(bundle, ready, tmp_path
     drifted = pd.read_csv(run.table_path("new_hospital_drift"))
     np.testing.assert_allclose(drifted[["shift", "psi"]], 0, atol=1e-9)
     performance = pd.read_csv(run.table_path("new_hospital_performance")).set_index("model")
-    y = (pd.read_csv(tmp_path / "dxa.csv")["t_score"] <= -2.5).astype(int)
-    assert performance.loc["nomogram", "auc"] == pytest.approx(delong_auc(y, scores["nomogram"]).auc)
+    known = pd.read_csv(tmp_path / "dxa.csv").set_index("number")["t_score"] <= -2.5
+    given = pd.read_csv(run.private / "scores.csv").set_index("patient_number")["risk_nomogram"]
+    by_hand = delong_auc(known.loc[given.index].astype(int), given)
+    assert performance.loc["nomogram", "auc"] == pytest.approx(by_hand.auc)
     assert performance.loc["nomogram", "cutoff"] == pytest.approx(bundle.model["cutoffs"]["nomogram"])
     page = (run.book / "html" / "notebooks" / "11_new_hospital.html").read_text(encoding="utf-8")
     assert "A small virtual model" in page and "MRN-55" not in page

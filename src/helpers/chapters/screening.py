@@ -75,7 +75,7 @@ def tell_of_analysed(run: Run, flow: pd.DataFrame) -> None:
     ----------
     run : Run
     flow : DataFrame
-        The final flow chart, in place of the one before images were looked at.
+        The final flow chart with all its numbers, in place of the one before images were looked at.
     """
     cohort, features = run.read("cohort"), run.read("features")
     analysed = cohort[cohort["patient_id"].isin(features["patient_id"])]

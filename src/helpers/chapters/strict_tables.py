@@ -128,7 +128,7 @@ def advantage_in_words(compared: pd.DataFrame) -> str:
 def verdict(difference: float, low: float, high: float, form: str = "+.3f") -> str:
     """An advantage with its interval, and whether it is shown: the interval leaves 0 out."""
     told = estimate_text(difference, low, high, form)
-    if not np.isfinite([low, high]).all():
+    if not low < high:  # an interval whose ends meet is none
         return told
     return f"{told}, {'shown' if low > 0 else 'shown to be worse' if high < 0 else 'not shown'}"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from helpers.evaluation.by_hospital import scale_of
 from helpers.plots.style import font_families, panel_grid, tell
@@ -97,6 +98,8 @@ def _draw(axis: Axes, measure: str, rows: pd.DataFrame, total: pd.Series | None,
     if measure in _TICKS:
         ticks = [tick for tick in _TICKS[measure] if limits[0] <= scale.to(tick) <= limits[1]]
         axis.set_xticks(scale.to(np.array(ticks)), [f"{tick:g}" for tick in ticks])
+    else:  # as many whatever the width: others than those the layout knew might not fit
+        axis.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _draw_hospital(axis: Axes, scale, place: int, row: pd.Series, limits: tuple[float, float]) -> None:

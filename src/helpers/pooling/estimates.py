@@ -195,4 +195,4 @@ def _in_words(part: Moments | dict) -> str:
     if isinstance(part, Moments):
         values = [_number(part.mean), _number(part.sd)]
         return "not told" if np.isnan(values).any() else f"{values[0]:.3g} ± {values[1]:.2g}"
-    return ", ".join(f"{name} {count}" for name, count in part.items())
+    return ", ".join(f"{name}: {count}" for name, count in part.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -307,6 +308,10 @@ class Study(Strict):
     def rng(self, *step: str | int) -> np.random.Generator:
         """Random numbers of one named step: the same for any number of workers and any order of steps."""
         return np.random.default_rng(np.random.SeedSequence([self.seed, *map(_entropy, step)]))
+
+    def rngs(self, *step: str | int, of: Iterable[str]) -> dict[str, np.random.Generator]:
+        """Random numbers of one step for each of several sets, by their names."""
+        return {name: self.rng(*step, name) for name in of}
 
 
 def _entropy(part: str | int) -> int:
