@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from helpers.errors import StudyError
-from helpers.study.ledger import Ledger
-from helpers.study.places import REPOSITORY
+from helpers.study.content_hash import file_hash
+from helpers.study.ledger import Entry, Ledger
+from helpers.study.places import REPOSITORY, STEPS
 from helpers.study.run_folder import open_run
 
 TEXT = (REPOSITORY / "data" / "studies" / "quick.yml").read_text(encoding="utf-8")
@@ -179,3 +180,22 @@ def test_a_new_hospitals_scores_belong_to_the_study_of_the_folder(runs):
     new = replace(runs["07"], study=runs["07"].study.model_copy(update={"seed": 3}), owner=runs["07"].study)
     new.write_json("models", {})
     assert Ledger(new.private).judge(runs["07"].made_with)("private/models.json") is None
+
+
+def test_a_later_chapter_takes_a_table_over_and_an_earlier_one_does_not(study, tmp_path):
+    """Chapter 03 writes Table 1 of those analysed in place of 01's: 01 is not out of date, 03 would be."""
+    runs = {number: open_run(study, tmp_path / "run", number) for number in ("01", "03")}
+    notebooks = []
+    for number, run in runs.items():
+        run.write_table("table_1", pd.DataFrame({"p_value": [float(number)]}))
+        notebooks.append(run.notebooks / f"{STEPS[number]}.ipynb")
+        notebooks[-1].write_text("{}", encoding="utf-8")
+        with run.ledger.changing() as entries:
+            place = run.place(notebooks[-1])
+            shown = {name: entry.sha256 for name, entry in entries.items() if number in entry.settings}
+            made = {number: run.made_with(number, place)}
+            entries[place] = Entry(file_hash(notebooks[-1]), made, shown)
+    assert runs["03"].misfits(*notebooks) == []
+    runs["01"].write_table("table_1", pd.DataFrame({"p_value": [0.5]}))
+    (found,) = runs["03"].misfits(*notebooks)
+    assert (found.file, found.why, found.chapter) == (place, "older", "03")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from helpers.errors import StudyError
 from helpers.study.content_hash import content_hash, file_hash
 from helpers.study.lock import in_turn
-from helpers.study.places import write_json
+from helpers.study.places import STEPS, write_json
 from helpers.study.study_file import Study
 
 Why = Literal["unknown", "unfinished", "gone", "altered", "settings", "older"]
@@ -158,6 +158,20 @@ class _Check:
     def _hash(self, name: str) -> str:
         path = self.folder / name
         return file_hash(path) if path.is_file() else ""
+
+
+def take_over(entries: dict[str, Entry], name: str, chapter: str) -> None:
+    """Let a ``chapter`` write a file anew that earlier ones wrote: their notebooks answer for it no more.
+
+    When an earlier one writes it again, the later one's notebook is older than the file, and says so.
+    """
+    if name not in entries:
+        return
+    for writer in entries[name].settings:
+        notebook = f"notebooks/{STEPS.get(writer)}.ipynb"
+        if writer < chapter and notebook in entries:
+            read = {one: digest for one, digest in entries[notebook].read.items() if one != name}
+            entries[notebook] = replace(entries[notebook], read=read)
 
 
 def settings_hash(study: Study, chapter: str, name: str) -> str:

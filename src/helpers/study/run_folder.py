@@ -26,7 +26,7 @@ from helpers.errors import StudyError
 from helpers.study import contracts, small_counts
 from helpers.study.content_hash import file_hash
 from helpers.study.contracts import WRITTEN_BY
-from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash
+from helpers.study.ledger import Entry, Ledger, Misfit, require_fit, settings_hash, take_over
 from helpers.study.places import REPOSITORY, as_json, made_folder, replacing, shown_path
 from helpers.study.spreadsheets import to_plain_csv
 from helpers.study.study_file import Study, load_study
@@ -190,6 +190,7 @@ class Run(BookFolder):
             if name in self.read_so_far and name in entries:  # written on by a second chapter
                 settings, read = entries[name].settings, entries[name].read | read
                 self.read_so_far[name] = file_hash(path)
+            take_over(entries, name, self.chapter)
             settings = settings | {self.chapter: self.made_with(self.chapter, name)}
             entries[name] = Entry(file_hash(path), settings, read)
 

@@ -35,6 +35,7 @@ def table(known_words):
         ("training: 1,234", "训练集：1,234"),
         ("Site: St. Mary's", "医院：St. Mary's"),
         ("training; 3 of 15 pairs", "训练集；15 对中 3 对"),
+        ("Site: A; Site: B", "医院：A；医院：B"),
         ("0.812 (0.7-0.9)", "0.812 (0.7-0.9)"),
         ("D0001", "D0001"),
     ],

@@ -16,6 +16,7 @@ TABLE = REPOSITORY / "data" / "words.yml"
 COMMON, KEPT = "common", "kept"
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _NUMBER = r"[-+−–±]?\d[\d.,e+-]*(?: ?%)?"
+_NAME, _OWN = r"name\d*", "[^;]+?"  # no hospital's own words go on into the next part of a list
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 _LISTS = {"; ": "；", ", ": "，"}
 
@@ -38,7 +39,8 @@ class Pattern:
 
         def group(found: re.Match) -> str:
             name = found[1]
-            return f"(?P<{name}>{_NUMBER if re.fullmatch('n[0-9]*', name) else '.+?'})"
+            kind = _NUMBER if re.fullmatch("n[0-9]*", name) else _OWN if re.fullmatch(_NAME, name) else ".+?"
+            return f"(?P<{name}>{kind})"
 
         return cls(re.compile(_PLACEHOLDER.sub(group, re.escape(english).replace(r"\ ", " "))), chinese)
 
@@ -98,7 +100,7 @@ class Words:
         return re.sub(r"\{(\w+)\}", lambda place: said[place[1]], pattern.chinese)
 
     def _said(self, name: str, part: str) -> str | None:
-        return part if re.fullmatch(r"n\d*|name\d*", name) else self.chinese(part)
+        return part if re.fullmatch(rf"n\d*|{_NAME}", name) else self.chinese(part)
 
     def _in_parts(self, text: str) -> str | None:
         """A list of things that are in the table each."""
