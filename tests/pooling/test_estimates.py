@@ -78,7 +78,7 @@ def test_one_or_two_hospitals_give_tables_and_no_summary(hospitals, number):
     assert len(table) and estimates.pooled(table)["estimate"].isna().all()
     assert estimates.leave_one_out(table).empty
     words = in_words.summary_in_words(estimates.pooled(table), "nomogram", "auc")
-    assert words["mean"] == words["next"] == in_words.NO_SUMMARY
+    assert words["mean"] == words["next"] == in_words.NO_SUMMARY and words["number"] == "too few"
 
 
 def test_what_a_hospital_hides_is_missing_and_not_zero(hospitals):

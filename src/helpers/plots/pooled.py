@@ -70,7 +70,7 @@ def plot_drift_map(drift: pd.DataFrame) -> Figure:
 
 def save_pooled_figure(pooled: Pooled, name: str, figure: Figure) -> None:
     """Write a figure to the pooled folder as SVG and PNG; its corner says whose data, and which pool."""
-    remark(figure, f"{pooled.data}, pool {pooled.id}")
+    remark(figure, f"{pooled.data}, {pooled.id}")
     with pooled.writing_figure(name, "svg") as path:
         write_svg(figure, path)
     with pooled.writing_figure(name, "png") as path:

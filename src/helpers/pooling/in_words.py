@@ -53,16 +53,18 @@ def summary_in_words(summary: pd.DataFrame, model: str, measure: str) -> dict[st
     Returns
     -------
     dict
-        mean, next, i2: texts; the same sentence in each where there is no summary.
+        mean, next, i2: texts; the same sentence in each where there is no summary. number: of hospitals that
+        tell the measure with an interval, so that they are part of the mean.
     """
     row = summary[(summary["model"] == model) & (summary["measure"] == measure)]
     if row.empty or np.isnan(row.iloc[0]["estimate"]):
-        return {"mean": NO_SUMMARY, "next": NO_SUMMARY, "i2": "not known"}
+        return {"mean": NO_SUMMARY, "next": NO_SUMMARY, "i2": "not known", "number": "too few"}
     one = row.iloc[0]
     return {
         "mean": estimate_text(*one[["estimate", "ci_low", "ci_high"]]),
         "next": span(one["pi_low"], one["pi_high"]),
         "i2": f"{one['i2']:.0f} %",
+        "number": f"{one['hospitals']:.0f}",
     }
 
 
