@@ -13,7 +13,7 @@ from helpers.pages.rendering import said_in
 
 _BOX, _LEFT, _WIDTH, _STEP, _TOP = 360, 12, 336, 58, 26
 _WORDS = "06"  # section of the table of words: the chapter that draws the whole nomogram
-_LETTER = 7  # px of a letter of a label, with room
+_LETTER, _BLANK = 7, 6  # px of a letter of a label, with room, and between two labels
 
 
 def small_nomogram(chart: Nomogram, outcome: str, patient: Mapping[str, float | str], told: str) -> Markup:
@@ -80,13 +80,13 @@ def _axis(row: int, title: str, ticks: list, widest: float, place: float) -> str
     shown = html.escape(said_in(_WORDS, title))
     parts = [f'<text class="radbook-title" x="{_LEFT - 8}" y="{y - 14}">{shown}</text>']
     parts.append(f'<line x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{y}" y2="{y}"/>')
-    reached = -1.0
+    reached = -float(_BOX)
     for tick, at in ordered:
         label = said_in(_WORDS, tick)
         x, half = _x(at, widest), _LETTER * len(label) / 2
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 5}"/>')
         middle = min(max(x, half), _BOX - half)  # no label is cut at the edge
-        if middle - half > reached:
+        if middle - half > reached + _BLANK:
             parts.append(
                 f'<text class="radbook-tick" x="{middle:.1f}" y="{y + 17}">{html.escape(label)}</text>'
             )
