@@ -32,6 +32,22 @@ def test_the_summary_has_the_papers_and_the_runs_auc(run):
     assert "| 列线图模型 | **0.900** → *0.876* （0.812~0.900） |" in chinese["summary.md"]
 
 
+def test_the_summary_answers_whether_it_holds(run):
+    """By hand: 1 of 3 checks; a gain whose interval holds 0 is not shown; 9 of 17 patients found."""
+    rows = pd.DataFrame({"model": "nomogram", "cohort": ["internal", "external"], "auc": 0.8})
+    rows = rows.assign(paper_auc=0.8, ci_low=0.7, ci_high=0.9, sensitivity_strict=[0.8, 9 / 17])
+    run.write_table("table_5", rows)
+    run.write_table("paper_audit", pd.DataFrame({"verdict": ["consistent", "inconsistent", "consistent"]}))
+    assert "Does it hold" not in both(run)[0]["summary.md"], "chapter 10 is not there yet"
+    gains = pd.DataFrame({"cohort": ["internal", "external"], "difference": [0.1, 0.01]})
+    gains = gains.assign(ci_low=[0.05, -0.02], ci_high=0.15, first="nomogram", second="HU and clinical")
+    run.write_table("strict_comparators", gains)
+    english, chinese = (parts["summary.md"] for parts in both(run))
+    assert "Of 3 checks of the paper's own numbers 1 find" in english and "finds 53% of those" in english
+    assert "+0.100 (0.050 to 0.150) in internal and by +0.010 (-0.020 to 0.150) in external" in english
+    assert "an advantage is not shown" in english and "未显示出来" in chinese and "53%" in chinese
+
+
 def test_several_external_hospitals_have_a_column_each_and_the_paper_none_of_them(run):
     cohorts = ["training", "internal", "external: Z", "external: B"]
     rows = pd.DataFrame({"model": "nomogram", "cohort": cohorts, "paper_auc": [0.9, 0.8, None, None]})

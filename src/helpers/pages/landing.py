@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from helpers.chapters.decision_tables import HU_MODEL
 from helpers.pages.first_screen import first_screen
 from helpers.pages.rendering import rendered
-from helpers.study.cohorts import PAPER, cohort_title, is_one_of_several, ordered_cohorts
+from helpers.paper.printed import INCONSISTENT
+from helpers.study.cohorts import EXTERNAL, PAPER, cohort_title, is_one_of_several, ordered_cohorts
 from helpers.study.run_folder import Run
 
 PARTS = {"summary.md": "summary.md"}
@@ -20,6 +22,7 @@ def staged_files(run: Run) -> dict[str, bytes]:
     models = {} if table is None else _by_model(table)
     numbers = {"virtual": study.is_virtual, "models": models, "cohorts": _cohorts(table)}
     parts = PARTS if study.is_of_paper_design else OWN_PARTS
+    numbers["held"] = _held(run)
     if parts is OWN_PARTS:
         numbers |= {"title": study.title, "outcome": study.outcome, "region": study.region_in_words}
         made = {cohort for rows in models.values() for cohort in rows}
@@ -28,6 +31,24 @@ def staged_files(run: Run) -> dict[str, bytes]:
     made = {name: rendered(template, **numbers) for name, template in parts.items()}
     made["summary.md"] = first_screen(run) + made["summary.md"]
     return {name: page.encode() for name, page in made.items()}
+
+
+def _held(run: Run) -> dict[str, object]:
+    """How many printed numbers fit, what the nomogram adds to HU, age and sex, and whom a kept cut-off finds.
+
+    Empty while one of the chapters that tell it, 06, 09 and 10, has not been run.
+    """
+    audit, compared, table = map(run.shown_table, ("paper_audit", "strict_comparators", "table_5"))
+    if audit is None or compared is None or table is None:
+        return {}
+    usual = (compared["first"] == "nomogram") & (compared["second"] == HU_MODEL)
+    gains = compared[usual].set_index("cohort").to_dict("index")
+    found = table[table["model"] == "nomogram"].set_index("cohort").get("sensitivity_strict", pd.Series())
+    found = pd.to_numeric(found, errors="coerce").dropna()  # hidden where few have the outcome
+    if not {"internal", EXTERNAL} <= gains.keys() or EXTERNAL not in found:
+        return {}
+    misfits = int((audit["verdict"] == INCONSISTENT).sum())
+    return gains | {"checks": len(audit), "misfits": misfits, "sensitivity": float(found[EXTERNAL])}
 
 
 def _cohorts(table: pd.DataFrame | None) -> dict[str, str]:

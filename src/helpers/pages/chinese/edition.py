@@ -73,7 +73,7 @@ def config(english: dict, has_slides: bool) -> dict:
     if "announcement" in html:
         html["announcement"] = "<br>".join(map(words.or_english, html["announcement"].split("<br>")))
     sphinx["language"] = "zh_CN"
-    sphinx["nb_code_prompt_show"], sphinx["nb_code_prompt_hide"] = "展开", "收起"
+    sphinx["nb_code_prompt_show"], sphinx["nb_code_prompt_hide"] = "显示代码", "隐藏代码"
     sphinx["togglebutton_hint"], sphinx["togglebutton_hint_hide"] = "点击展开", "点击收起"
     sphinx["html_search_language"] = "zh"
     sphinx["mathjax_path"] = "../" + sphinx["mathjax_path"]
