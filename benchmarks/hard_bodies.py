@@ -13,10 +13,8 @@ change. A minute of a core for each patient.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +24,12 @@ import SimpleITK as sitk
 from damage import thick, virtual_scans
 from joblib import Parallel, delayed
 from machine import circumstances
-from points import CLICK_MM, compared, dice
+from points import CLICK_MM, compared, dice, publish
 from scipy import ndimage
 
 from helpers.imaging.regions import VERTEBRAE, vertebra_centre
 from helpers.imaging.sources import Scan
-from helpers.study.places import REPOSITORY, replacing
+from helpers.study.places import REPOSITORY
 
 RESULTS = REPOSITORY / "data" / "benchmarks" / "hard_bodies.csv"
 WRONG_DICE = 0.8  # of the vertebra that is found worse
@@ -284,15 +282,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one line and nothing else")
     options = parser.parse_args()
     scans = virtual_scans(options.patients, ("development", "external"))
-    work = [delayed(partial(study_patient))(*one) for one in scans.items()]
+    work = [delayed(study_patient)(*one) for one in scans.items()]
     table = pd.DataFrame([row for rows in Parallel(options.workers)(work) for row in rows])
     if options.table:
         table.to_csv(options.table, index=False)
-    summary = by_change(table)
-    with replacing(RESULTS) as path:
-        summary.to_csv(path, index=False, lineterminator="\n")
-    told = {**circumstances(), "changes": json.loads(summary.to_json(orient="records"))}
-    print(json.dumps(told, indent=None if options.json else 1))
+    publish(by_change(table), RESULTS, "changes", options.json)
 
 
 if __name__ == "__main__":

@@ -249,6 +249,14 @@ def agreement(part: pd.DataFrame, other: str) -> float:
     return float(icc(both.to_numpy()[None]).icc[0]) if len(both) > 2 else np.nan
 
 
+def publish(summary: pd.DataFrame, results: Path, name: str, is_short: bool) -> None:
+    """Write a summary for the book, and print it under ``name`` with where and when it was measured."""
+    with replacing(results) as path:
+        summary.to_csv(path, index=False, lineterminator="\n")
+    told = {**circumstances(), name: json.loads(summary.to_json(orient="records"))}
+    print(json.dumps(told, indent=None if is_short else 1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--bundle", type=Path, help="frozen model, for Rad-scores")
@@ -267,15 +275,7 @@ def main() -> None:
     table = pd.DataFrame([row for rows in Parallel(options.workers)(work) for row in rows])
     if options.table:
         table.to_csv(options.table, index=False)
-    summary = summary_of(table)
-    with replacing(RESULTS) as path:
-        summary.to_csv(path, index=False, lineterminator="\n")
-    print(
-        json.dumps(
-            {**circumstances(), "conditions": json.loads(summary.to_json(orient="records"))},
-            indent=None if options.json else 1,
-        )
-    )
+    publish(summary_of(table), RESULTS, "conditions", options.json)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from helpers.study.small_counts import HIDDEN
 FORMAT = "radbook site"
 VERSION = 1
 SITE_FILE = "site.json"
+SHOWN = 12  # characters of a checksum that stand for it
 NOT_ESTIMABLE = "not estimable"
 
 Mark = Annotated[str, Field(pattern=rf"^(<\d+|{HIDDEN})$")]
@@ -164,6 +165,11 @@ class SiteFile(Strict):
     flow: list[FlowRow] = told("the flow chart's counts", "流程图人数")
     hospitals: list[Hospital] = told("the hospitals' aggregates", "各医院的汇总数据", min_length=1)
     sha256: Digest = told("checksum of all of the above", "以上全部内容的校验和")
+
+
+def named(kind: str, checksum: str) -> str:
+    """A checksum in short, as a word: 25e544392347 alone is a number to whoever reads a table of it."""
+    return f"{kind}-{checksum[:SHOWN]}"
 
 
 def checksum(content: dict[str, Any]) -> str:

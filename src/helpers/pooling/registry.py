@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from helpers.errors import StudyError
-from helpers.pooling.contract import SITE_FILE, Count, Digest, SiteFile
+from helpers.pooling.contract import SHOWN, SITE_FILE, Count, Digest, SiteFile, named
 from helpers.pooling.folders import read_folder, require_together
 from helpers.pooling.measures import is_small
 from helpers.study.content_hash import content_hash
@@ -30,8 +30,6 @@ from helpers.study.places import made_folder, replacing, shown_path, write_json
 from helpers.study.run_folder import BookFolder, Run
 from helpers.study.sites import Strict
 from helpers.study.spreadsheets import to_plain_csv
-
-_SHOWN = 12  # characters of a checksum that stand for it
 
 
 class Member(Strict):
@@ -47,7 +45,7 @@ class Member(Strict):
 class Pool(Strict):
     """The hospitals of which results were made, and when these came together."""
 
-    id: Annotated[str, Field(pattern=rf"^pool-[0-9a-f]{{{_SHOWN}}}$")]
+    id: Annotated[str, Field(pattern=rf"^pool-[0-9a-f]{{{SHOWN}}}$")]
     made: datetime.date
     members: list[Member]
 
@@ -79,7 +77,7 @@ class Pooled(BookFolder):
     @property
     def id(self) -> str:
         """What tells this set of files from any other."""
-        return _named("pool", content_hash("".join(sorted(site.sha256 for site in self.sites))))
+        return named("pool", content_hash("".join(sorted(site.sha256 for site in self.sites))))
 
     @property
     def is_virtual(self) -> bool:
@@ -94,7 +92,7 @@ class Pooled(BookFolder):
     def members(self) -> pd.DataFrame:
         """Which files made the results: hospital, role, study, software, file (its checksum, in short)."""
         rows = [
-            (hospital.label, hospital.role, site.study, site.software, _named("site", site.sha256))
+            (hospital.label, hospital.role, site.study, site.software, named("site", site.sha256))
             for site in self.sites
             for hospital in site.hospitals
         ]
@@ -157,7 +155,7 @@ def pool(folders: list[Path], out: Path) -> Pooled:
     for site in came.values():
         _require_no_few_others(site, read_registry(out))
     for site, folder in zip(came.values(), folders, strict=True):
-        target = made_folder(out / "sites" / _named("site", site.sha256)) / SITE_FILE
+        target = made_folder(out / "sites" / named("site", site.sha256)) / SITE_FILE
         with replacing(target) as path:
             path.write_bytes((folder / SITE_FILE).read_bytes())
     pooled = open_pooled(out)
@@ -203,11 +201,6 @@ def open_pooled(folder: Path | str) -> Pooled:
 
 def _there(out: Path) -> dict[str, SiteFile]:
     return {path.parent.name: read_folder(path.parent) for path in sorted(out.glob(f"sites/*/{SITE_FILE}"))}
-
-
-def _named(kind: str, checksum: str) -> str:
-    """A checksum in short, as a word: 25e544392347 alone is a number to whoever reads a table of it."""
-    return f"{kind}-{checksum[:_SHOWN]}"
 
 
 def read_registry(folder: Path) -> Registry:

@@ -7,6 +7,7 @@ import pandas as pd
 from helpers.errors import StudyError
 from helpers.frozen.bundle import bundle_hash, load_bundle
 from helpers.frozen.updated import RECALIBRATED, REFITTED, Updated, recalibrated_coefficients, save_updated
+from helpers.pooling.contract import named
 from helpers.pooling.round_files import NOMOGRAM, RECALIBRATION
 from helpers.pooling.updating import State, Update
 
@@ -28,7 +29,7 @@ def save_bundles(update: Update, state: State) -> pd.DataFrame:
         folder = update.folder / f"bundle_{way}"
         try:
             saved = load_bundle(save_updated(update.bundle, folder, _updated(update, state, way)))
-            found = (saved.model["cutoffs"]["nomogram"], f"bundle-{bundle_hash(saved)[:12]}", "")
+            found = (saved.model["cutoffs"]["nomogram"], named("bundle", bundle_hash(saved)), "")
         except StudyError as error:
             found = (None, "", str(error))
         rows.append((folder.relative_to(update.pooled.folder).as_posix(), *found))

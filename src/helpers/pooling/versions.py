@@ -25,14 +25,13 @@ from helpers.evaluation.predictions import present_models, probabilities_wide
 from helpers.frozen.bundle import Bundle
 from helpers.frozen.drift import acquisition
 from helpers.pooling.apart import flow_apart, hospital_apart
-from helpers.pooling.contract import SITE_FILE, SiteFile
+from helpers.pooling.contract import SHOWN, SITE_FILE, SiteFile
 from helpers.pooling.described import Patients
 from helpers.pooling.measures import is_small
 from helpers.study.cohorts import EXTERNAL
 from helpers.study.places import made_folder, replacing
 from helpers.study.run_folder import Run
 
-_SHOWN = 12  # characters of a checksum that stand for it
 _VALUES = "values.parquet"
 _OUTCOME = "outcome"
 _SAME = 1e-6  # relative: what another version of a program computes otherwise is no other value
@@ -128,7 +127,7 @@ class Versions:
             if not (folder / SITE_FILE).is_file():
                 shutil.rmtree(folder)
         parts = [part.assign(hospital=number) for number, part in enumerate(values)]
-        with replacing(made_folder(self.folder / sha256[:_SHOWN]) / _VALUES) as path:
+        with replacing(made_folder(self.folder / sha256[:SHOWN]) / _VALUES) as path:
             pd.concat(parts, ignore_index=True).to_parquet(path, index=False)
 
     def too_like(self, sha256: str, min_cell: int) -> bool:
@@ -153,7 +152,7 @@ class Versions:
             path.write_bytes(content)
 
     def _values(self, sha256: str) -> Path:
-        return self.folder / sha256[:_SHOWN] / _VALUES
+        return self.folder / sha256[:SHOWN] / _VALUES
 
     def _hospitals(self, sha256: str) -> list[pd.DataFrame]:
         table = pd.read_parquet(self._values(sha256))
